@@ -1,0 +1,49 @@
+namespace SgLang.Engine;
+
+/// <summary>What does not change while an engine runs.</summary>
+public sealed record EngineInfo
+{
+    public required string ModelPath { get; init; }
+    public required string ModelName { get; init; }
+    public required string ModelType { get; init; }
+    public required IReadOnlyList<string> Architectures { get; init; }
+    public required int VocabularySize { get; init; }
+    public required int ContextLength { get; init; }
+
+    /// <summary>Longest prompt accepted.</summary>
+    public required int MaxRequestInputLength { get; init; }
+    public required int MaxTotalTokens { get; init; }
+    public required int MaxRunningRequests { get; init; }
+    public required int PageSize { get; init; }
+    public required string Device { get; init; }
+    public required string DType { get; init; }
+    public required int NumThreads { get; init; }
+    public required long WeightBytes { get; init; }
+    public required long KvCacheBytes { get; init; }
+    public required long RandomSeed { get; init; }
+    public required TimeSpan LoadTime { get; init; }
+}
+
+/// <summary>A snapshot taken at a step boundary; reading it never waits for the engine.</summary>
+public sealed record EngineStats
+{
+    public int NumRunning { get; init; }
+    public int NumWaiting { get; init; }
+    public int UsedTokens { get; init; }
+    public double TokenUsage { get; init; }
+
+    /// <summary>Output tokens per second over the last logging interval.</summary>
+    public double GenerationThroughput { get; init; }
+    public double CacheHitRate { get; init; }
+    public long NumSteps { get; init; }
+    public long PromptTokens { get; init; }
+    public long CachedTokens { get; init; }
+    public long GeneratedTokens { get; init; }
+    public long NumRequests { get; init; }
+    public long NumAborted { get; init; }
+    public long NumRetracted { get; init; }
+    public double NewTokenRatio { get; init; }
+
+    /// <summary><see cref="System.Diagnostics.Stopwatch"/> time stamp of the last finished step or idle check.</summary>
+    public long Heartbeat { get; init; }
+}

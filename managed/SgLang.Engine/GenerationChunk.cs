@@ -1,0 +1,27 @@
+using SgLang.Core;
+
+namespace SgLang.Engine;
+
+/// <summary>A scored token. <see cref="Logprob"/> is null for the first token of a prompt.</summary>
+public readonly record struct TokenLogprob(float? Logprob, int TokenId);
+
+/// <summary>What one wake-up of a generation brings: the text and tokens since the last chunk.</summary>
+public sealed class GenerationChunk
+{
+    /// <summary>New text; empty while a character is incomplete or a stop string may be under way, and without a tokenizer.</summary>
+    public required string Text { get; init; }
+    public required IReadOnlyList<int> TokenIds { get; init; }
+
+    /// <summary>One entry a token of <see cref="TokenIds"/>; empty when not asked for.</summary>
+    public IReadOnlyList<TokenLogprob> Logprobs { get; init; } = [];
+
+    /// <summary>Per token the largest alternatives in falling order; empty when not asked for.</summary>
+    public IReadOnlyList<IReadOnlyList<TokenLogprob>> TopLogprobs { get; init; } = [];
+
+    /// <summary>Prompt positions from logprob_start_len on; in the first chunk only, empty when not asked for.</summary>
+    public IReadOnlyList<TokenLogprob> InputLogprobs { get; init; } = [];
+    public IReadOnlyList<IReadOnlyList<TokenLogprob>?> InputTopLogprobs { get; init; } = [];
+
+    /// <summary>Set in the last chunk only.</summary>
+    public FinishReason? Finish { get; init; }
+}

@@ -1,0 +1,19 @@
+using SgLang.Core;
+
+namespace SgLang.Engine;
+
+/// <summary>One prompt to continue. n &gt; 1 and batches are several of these.</summary>
+public sealed record GenerationRequest
+{
+    /// <summary>Unique among unfinished requests.</summary>
+    public required string Rid { get; init; }
+    public required int[] InputIds { get; init; }
+    public required SamplingParams Sampling { get; init; }
+
+    /// <summary>Null when no log-probabilities are wanted.</summary>
+    public LogprobOptions? Logprobs { get; init; }
+
+    /// <summary>Tokens per chunk; null takes the engine's. Requests that are not streamed get one chunk at the end.</summary>
+    public int? StreamInterval { get; init; }
+    public bool IsStreaming { get; init; }
+}

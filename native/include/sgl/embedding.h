@@ -1,0 +1,30 @@
+#ifndef SGL_EMBEDDING_H
+#define SGL_EMBEDDING_H
+
+#include "sgl/device.h"
+#include "sgl/gemm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// y [num_tokens, in_features] = rows `ids` (i32 [num_tokens]) of a one-group weight [vocabulary, in_features], so that tied
+/// embeddings are stored once. An id outside [0, vocabulary) is SGL_INVALID_ARGUMENT on the CPU and row 0 on a GPU.
+SGL_API sgl_status sgl_embedding(sgl_context* context, const sgl_tensor* y, const sgl_weight* weight, const sgl_tensor* ids);
+
+/// ids[i] = sources[i] if that is >= 0, else last_ids[-sources[i] - 1]: input ids of a step whose predecessor's tokens never
+/// visited the host. All i32; ids and sources are [num_tokens], last_ids is [num_slots].
+SGL_API sgl_status sgl_token_resolve(sgl_context* context, const sgl_tensor* ids, const sgl_tensor* sources,
+                                     const sgl_tensor* last_ids);
+
+/// last_ids[slots[i]] = ids[i]. All i32; ids and slots are [num_rows]; a negative slot is skipped.
+SGL_API sgl_status sgl_token_scatter(sgl_context* context, const sgl_tensor* last_ids, const sgl_tensor* slots,
+                                     const sgl_tensor* ids);
+
+/// y [num_rows, n] = x[rows[i], :]; rows is i32 [num_rows]. Picks the tokens whose logits are wanted.
+SGL_API sgl_status sgl_gather_rows(sgl_context* context, const sgl_tensor* y, const sgl_tensor* x, const sgl_tensor* rows);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <memory>
+
+#include "sgl/sgl.h"
+
+// The opaque handles of the ABI. A backend derives its own from them, so that destruction needs no dispatch.
+
+struct sgl_weight {
+  virtual ~sgl_weight() = default;
+  virtual uint64_t num_bytes() const = 0;
+
+  sgl_weight_desc desc{};
+};
+
+struct sgl_event {
+  virtual ~sgl_event() = default;
+  virtual void synchronize() = 0;
+  virtual bool is_complete() = 0;
+  /// Microseconds from `start`, an event of the same backend, to this.
+  virtual double elapsed_since(const sgl_event& start) const = 0;
+};
+
+struct sgl_graph {
+  virtual ~sgl_graph() = default;
+};
+
+struct sgl_attention_plan {
+  virtual ~sgl_attention_plan() = default;
+
+  sgl_attention_desc desc{};
+};
+
+namespace sgl {
+
+/// One context's device: memory, events and every operator. Arguments arrive with their shapes and types already checked by
+/// the ABI layer (native/src/abi), so an implementation never re-checks. Failures throw `sgl::Error`.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual void synchronize() = 0;
+  virtual int num_threads() const = 0;
+  virtual void* allocate(uint64_t num_bytes) = 0;
+  virtual void free(void* data) = 0;
+  virtual void* allocate_host(uint64_t num_bytes) = 0;
+  virtual void free_host(void* data) = 0;
+  virtual void copy(void* destination, const void* source, uint64_t num_bytes) = 0;
+  virtual void set(void* destination, int byte_value, uint64_t num_bytes) = 0;
+
+  virtual std::unique_ptr<sgl_event> create_event() = 0;
+  virtual void record(sgl_event& event) = 0;
+
+  virtual void graph_capture_begin() = 0;
+  virtual std::unique_ptr<sgl_graph> graph_capture_end() = 0;
+  virtual void graph_launch(sgl_graph& graph) = 0;
+
+  virtual std::unique_ptr<sgl_weight> create_weight(const sgl_weight_desc& desc) = 0;
+  virtual void load_weight(sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) = 0;
+  virtual void fill_weight_random(sgl_weight& weight, uint64_t seed, float scale) = 0;
+  virtual void linear(const sgl_linear_args& args) = 0;
+
+  virtual void rms_norm(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& weight, float eps) = 0;
+  virtual void add_rms_norm(const sgl_tensor& y, const sgl_tensor& residual, const sgl_tensor& x, const sgl_tensor& weight,
+                            float eps) = 0;
+  virtual void silu_mul(const sgl_tensor& y, const sgl_tensor& gate_up) = 0;
+  virtual void add(const sgl_tensor& y, const sgl_tensor& a, const sgl_tensor& b) = 0;
+  virtual void add_sigmoid_gated(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& gate) = 0;
+  virtual void rope(const sgl_tensor& q, const sgl_tensor& k, const sgl_tensor& positions, const sgl_tensor& cos_sin,
+                    sgl_rope_layout layout) = 0;
+  virtual void embedding(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) = 0;
+  virtual void token_resolve(const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) = 0;
+  virtual void token_scatter(const sgl_tensor& last_ids, const sgl_tensor& slots, const sgl_tensor& ids) = 0;
+  virtual void gather_rows(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) = 0;
+  virtual void convert(const sgl_tensor& y, const sgl_tensor& x) = 0;
+
+  virtual void kv_append(const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor& k, const sgl_tensor& v,
+                         const sgl_tensor& slots) = 0;
+  virtual void kv_copy(const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor& destination_pages,
+                       const sgl_tensor& source_pages) = 0;
+
+  virtual std::unique_ptr<sgl_attention_plan> create_attention_plan(const sgl_attention_desc& desc) = 0;
+  virtual void update_attention_plan(sgl_attention_plan& plan, const sgl_attention_batch& batch) = 0;
+  virtual void attention(sgl_attention_plan& plan, const sgl_tensor& out, const sgl_tensor& q, const sgl_tensor& k_cache,
+                         const sgl_tensor& v_cache, const sgl_tensor* sinks) = 0;
+
+  virtual void moe_route(const sgl_tensor& expert_weights, const sgl_tensor& expert_ids, const sgl_tensor& router_logits,
+                         bool renormalize) = 0;
+  virtual void moe_experts(const sgl_moe_args& args) = 0;
+
+  virtual void sample(const sgl_sampling_args& args) = 0;
+  virtual void logprobs(const sgl_logprob_args& args) = 0;
+};
+
+}  // namespace sgl
+
+struct sgl_context {
+  sgl_device_kind kind;
+  std::unique_ptr<sgl::Backend> backend;
+};

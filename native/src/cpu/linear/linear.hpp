@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+
+#include "abi/backend.hpp"
+#include "cpu/cpu_context.hpp"
+
+namespace sgl::cpu {
+
+std::unique_ptr<sgl_weight> create_weight(CpuContext& context, const sgl_weight_desc& desc);
+void load_weight(CpuContext& context, sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset);
+void fill_weight_random(CpuContext& context, sgl_weight& weight, uint64_t seed, float scale);
+void linear(CpuContext& context, const sgl_linear_args& args);
+
+/// Unpacks rows `ids` of group 0 into y: the embedding of a packed (perhaps tied) weight.
+void gather_weight_rows(CpuContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids);
+
+}  // namespace sgl::cpu
