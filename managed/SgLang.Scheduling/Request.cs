@@ -1,0 +1,89 @@
+using SgLang.Core;
+
+namespace SgLang.Scheduling;
+
+public enum RequestState : byte
+{
+    /// <summary>Made, not yet accepted by a scheduler.</summary>
+    New,
+
+    /// <summary>Waiting for admission, for the first time or after a retraction.</summary>
+    Queued,
+
+    /// <summary>Admitted; part of its prompt is still to be computed.</summary>
+    Prefill,
+
+    /// <summary>All of its known tokens are in an issued step; one token a step follows.</summary>
+    Decode,
+
+    Finished,
+}
+
+/// <summary>
+/// One sequence being continued. Made by the owner, then changed only by the <see cref="Scheduler"/> it was given to; not thread safe.
+/// </summary>
+public sealed class Request
+{
+    private TokenBuffer tokens;
+
+    /// <param name="promptIds">The prompt; kept, not copied, so the caller must not change it.</param>
+    /// <param name="stopTokenIds">Ids that end the output: the model's EOS ids and the request's own; empty with ignore_eos.</param>
+    public Request(string rid, int[] promptIds, SamplingParams samplingParams, int[]? stopTokenIds = null, LogprobOptions? logprobs = null)
+    {
+        Rid = rid;
+        SamplingParams = samplingParams;
+        StopTokenIds = stopTokenIds ?? [];
+        LogprobOptions = logprobs;
+        PromptLength = promptIds.Length;
+        tokens = new TokenBuffer(promptIds);
+    }
+
+    public string Rid { get; }
+    public SamplingParams SamplingParams { get; }
+    public int[] StopTokenIds { get; }
+    public LogprobOptions? LogprobOptions { get; }
+
+    /// <summary>For the owner; the scheduler never looks at it.</summary>
+    public object? Owner { get; set; }
+
+    public int PromptLength { get; }
+    public ReadOnlySpan<int> PromptIds => tokens.Span[..PromptLength];
+
+    /// <summary>Tokens sampled and committed, the stop token included. Grows at commit; <see cref="Scheduler.FinishAt"/> may cut it.</summary>
+    public ReadOnlySpan<int> OutputIds => tokens.Span[PromptLength..];
+    public int OutputLength => tokens.Count - PromptLength;
+
+    /// <summary>Prompt followed by output.</summary>
+    public ReadOnlySpan<int> Tokens => tokens.Span;
+    public RequestState State { get; internal set; }
+
+    /// <summary>Why it ended; null until <see cref="State"/> is finished.</summary>
+    public FinishReason? Finish { get; internal set; }
+
+    /// <summary>Most tokens to generate, after clamping to the context and to the pool on arrival.</summary>
+    public int MaxNewTokens { get; internal set; }
+
+    /// <summary>Output tokens before which no stop token may be sampled; never above <see cref="MaxNewTokens"/>.</summary>
+    public int MinNewTokens { get; internal set; }
+
+    /// <summary>Slot in the device's table of last sampled tokens while admitted, else -1.</summary>
+    public int Row { get; internal set; } = -1;
+
+    /// <summary>Prompt tokens taken from the prefix cache at first admission.</summary>
+    public int CachedTokens { get; internal set; }
+    public int NumRetractions { get; internal set; }
+
+    /// <summary>
+    /// First prompt position whose hidden state must still be scored; the prompt's length when no input log-probabilities are wanted or
+    /// all were computed. Position p scores the token at p + 1.
+    /// </summary>
+    public int NextInputLogprob { get; internal set; }
+
+    /// <summary>Time stamps of the scheduler's TimeProvider; 0 until reached.</summary>
+    public long EnqueuedAt { get; internal set; }
+    public long AdmittedAt { get; internal set; }
+    public long FirstTokenAt { get; internal set; }
+    public long FinishedAt { get; internal set; }
+
+    internal ref TokenBuffer TokenBuffer => ref tokens;
+}

@@ -1,0 +1,60 @@
+using SgLang.Core;
+
+namespace SgLang.Scheduling;
+
+/// <summary>The limits a <see cref="Scheduler"/> works within; fixed for its life.</summary>
+public sealed record SchedulerOptions
+{
+    /// <summary>Requests that hold a row at once; rows are numbered from 0 to this minus one.</summary>
+    public required int MaxRunningRequests { get; init; }
+
+    /// <summary>Usable pages of the KV pool, numbered from 1; page 0 is the dummy that padding writes to and is not counted.</summary>
+    public required int NumPages { get; init; }
+
+    /// <summary>Tokens per page.</summary>
+    public required int PageSize { get; init; }
+
+    /// <summary>Longest sequence (prompt and output) the model accepts, in tokens.</summary>
+    public required int ContextLength { get; init; }
+
+    /// <summary>Ids outside [0, this) end a request; 0 turns the check off.</summary>
+    public int VocabularySize { get; init; }
+
+    /// <summary>New tokens one prefill step may compute; -1 turns chunking off.</summary>
+    public int ChunkedPrefillSize { get; init; } = -1;
+
+    /// <summary>Prompt tokens after which a prefill step takes no further request; the first is always taken.</summary>
+    public int MaxPrefillTokens { get; init; } = 16384;
+    public SchedulePolicy Policy { get; init; } = SchedulePolicy.Fcfs;
+
+    /// <summary>Scales the share of max_new_tokens set aside for running requests.</summary>
+    public double Conservativeness { get; init; } = 1.0;
+
+    /// <summary>Lets decoding requests join a prefill step.</summary>
+    public bool EnableMixedChunk { get; init; }
+    public bool DisableRadixCache { get; init; }
+
+    /// <summary>Waiting requests after which newcomers are refused; null means no limit.</summary>
+    public int? MaxQueuedRequests { get; init; }
+
+    /// <summary>With lpm: requests with at most this many cached tokens are compared with the others waiting; -1 turns that off.</summary>
+    public int InBatchPrefixCheckThreshold { get; init; } = 32;
+
+    /// <summary>With lpm: a request that shares this many tokens with one that goes first waits for it; -1 turns that off.</summary>
+    public int InBatchPrefixDeprioritizeThreshold { get; init; } = 32;
+
+    /// <summary>Longest wait before a request is refused with 503; null means no limit.</summary>
+    public TimeSpan? WaitingTimeout { get; init; }
+
+    /// <summary>Longest time from admission before a request is ended with 503; null means no limit.</summary>
+    public TimeSpan? RunningTimeout { get; init; }
+
+    /// <summary>Tokens the pool holds (max_total_num_tokens).</summary>
+    public int CapacityTokens => NumPages * PageSize;
+
+    /// <summary>Longest prompt plus output.</summary>
+    public int MaxRequestLength => Math.Min(ContextLength, CapacityTokens) - 1;
+
+    /// <summary>A prompt must be shorter than this (max_req_input_len), so that a few tokens can follow it.</summary>
+    public int MaxRequestInputLength => MaxRequestLength - 5;
+}

@@ -1,0 +1,44 @@
+namespace SgLang.Scheduling;
+
+/// <summary>A snapshot of a <see cref="Scheduler"/>. Totals count from its start.</summary>
+public readonly record struct SchedulerStats
+{
+    /// <summary>Requests that hold a row, the chunked one included.</summary>
+    public int NumRunning { get; init; }
+    public int NumWaiting { get; init; }
+    public int CapacityTokens { get; init; }
+    public int FreeTokens { get; init; }
+
+    /// <summary>Tokens of cached prefixes that nothing running uses.</summary>
+    public int EvictableTokens { get; init; }
+
+    /// <summary>Tokens of cached prefixes in use.</summary>
+    public int ProtectedTokens { get; init; }
+
+    /// <summary>capacity - free - evictable.</summary>
+    public int UsedTokens { get; init; }
+
+    /// <summary>(capacity - free - evictable) / capacity.</summary>
+    public double TokenUsage { get; init; }
+    public double NewTokenRatio { get; init; }
+
+    /// <summary>hit / (hit + computed) of the last prefill step.</summary>
+    public double CacheHitRate { get; init; }
+
+    /// <summary>Steps planned, of every kind.</summary>
+    public long NumSteps { get; init; }
+    public long NumDecodeSteps { get; init; }
+
+    /// <summary>Prompt tokens computed, recomputation after retraction included.</summary>
+    public long PrefillTokens { get; init; }
+    public long CachedTokens { get; init; }
+    public long GeneratedTokens { get; init; }
+
+    /// <summary>Tokens computed for a request that had already finished or been retracted.</summary>
+    public long DroppedTokens { get; init; }
+    public long EvictedTokens { get; init; }
+    public long NumAccepted { get; init; }
+    public long NumFinished { get; init; }
+    public long NumAborted { get; init; }
+    public long NumRetracted { get; init; }
+}

@@ -1,0 +1,102 @@
+namespace SgLang.Scheduling;
+
+public enum StepKind : byte
+{
+    /// <summary>Prompt tokens only.</summary>
+    Prefill,
+
+    /// <summary>One token per request.</summary>
+    Decode,
+
+    /// <summary>Prompt tokens, then decoding requests as extends of length one.</summary>
+    Mixed,
+}
+
+/// <summary>
+/// All a model runner needs for one step, as flat arrays. Filled by <see cref="Scheduler.Plan"/>, read-only to everybody else, and reused:
+/// it is valid until its <see cref="Scheduler.Commit"/> or <see cref="Scheduler.Fail"/> returns. Steps must run in the order of their
+/// <see cref="StepId"/>: a page freed while a step is in flight may be given to the next plan.
+/// </summary>
+public sealed class StepPlan
+{
+    private Request[] requests = [];
+    private int[] epochs = [], rows = [], queryStart = [0], kvLength = [], pageStart = [0], pages = [], sampleIndex = [], inputLogprobStart = [];
+    private int[] tokenSources = [], positions = [], slots = [], logprobTargets = [], copySources = [], copyDestinations = [];
+
+    internal StepPlan()
+    {
+    }
+
+    /// <summary>Counts from 1 and up by one per plan.</summary>
+    public long StepId { get; internal set; }
+    public StepKind Kind { get; internal set; }
+    public int NumRequests { get; internal set; }
+
+    /// <summary>New tokens computed by this step, over all requests.</summary>
+    public int NumTokens { get; internal set; }
+
+    /// <summary>Requests that sample a token.</summary>
+    public int NumSamples { get; internal set; }
+
+    /// <summary>The first this many requests are prompts (or chunks of them); the rest decode.</summary>
+    public int NumPrefillRequests { get; internal set; }
+
+    /// <summary>New prompt tokens among <see cref="NumTokens"/>.</summary>
+    public int NumPrefillTokens { get; internal set; }
+
+    /// <summary>Tokens found in the prefix cache for requests admitted by this step.</summary>
+    public int NumCachedTokens { get; internal set; }
+    public int NumCopies { get; internal set; }
+
+    /// <summary>Whether any <see cref="InputLogprobStart"/> window is non-empty; <see cref="LogprobTargets"/> is filled only then.</summary>
+    public bool HasInputLogprobs { get; internal set; }
+
+    public ReadOnlySpan<Request> Requests => requests.AsSpan(0, NumRequests);
+
+    /// <summary>[NumRequests] slot of the request in the device's table of last sampled tokens.</summary>
+    public ReadOnlySpan<int> Rows => rows.AsSpan(0, NumRequests);
+
+    /// <summary>[NumRequests + 1] where each request's new tokens begin in the per-token arrays.</summary>
+    public ReadOnlySpan<int> QueryStart => queryStart.AsSpan(0, NumRequests + 1);
+
+    /// <summary>[NumRequests] tokens in KV once this step has run, its own included.</summary>
+    public ReadOnlySpan<int> KvLength => kvLength.AsSpan(0, NumRequests);
+
+    /// <summary>[NumRequests + 1] where each request's pages begin in <see cref="Pages"/>.</summary>
+    public ReadOnlySpan<int> PageStart => pageStart.AsSpan(0, NumRequests + 1);
+
+    /// <summary>Pages of each request in order of position, ceil(kv_length / page_size) each.</summary>
+    public ReadOnlySpan<int> Pages => pages.AsSpan(0, pageStart[NumRequests]);
+
+    /// <summary>[NumSamples] indices, rising, of the requests that sample; a middle chunk and max_new_tokens = 0 do not.</summary>
+    public ReadOnlySpan<int> SampleIndex => sampleIndex.AsSpan(0, NumSamples);
+
+    /// <summary>
+    /// [NumRequests] first of the request's new tokens (counted from its <see cref="QueryStart"/>) whose next token is to be scored as
+    /// an input log-probability; equal to its number of new tokens when there is none. The last new token of a finished prompt belongs
+    /// to the window although its target is sampled, not given: its <see cref="LogprobTargets"/> is -1.
+    /// </summary>
+    public ReadOnlySpan<int> InputLogprobStart => inputLogprobStart.AsSpan(0, NumRequests);
+
+    /// <summary>[NumTokens] an id, or -(row + 1): the last token sampled for that row, which only the device knows yet.</summary>
+    public ReadOnlySpan<int> TokenSources => tokenSources.AsSpan(0, NumTokens);
+
+    /// <summary>[NumTokens] position in the sequence, from 0.</summary>
+    public ReadOnlySpan<int> Positions => positions.AsSpan(0, NumTokens);
+
+    /// <summary>[NumTokens] page * page_size + offset where the token's KV is written.</summary>
+    public ReadOnlySpan<int> Slots => slots.AsSpan(0, NumTokens);
+
+    /// <summary>[NumTokens] the prompt's next id, -1 where it is not known; empty without <see cref="HasInputLogprobs"/>.</summary>
+    public ReadOnlySpan<int> LogprobTargets => HasInputLogprobs ? logprobTargets.AsSpan(0, NumTokens) : [];
+
+    /// <summary>[NumCopies] pages copied to <see cref="CopyDestinations"/> before the step runs.</summary>
+    public ReadOnlySpan<int> CopySources => copySources.AsSpan(0, NumCopies);
+    public ReadOnlySpan<int> CopyDestinations => copyDestinations.AsSpan(0, NumCopies);
+
+    /// <summary>
+    /// Whether what this step computes for request i still counts. False once the request has finished or was retracted after planning:
+    /// its token, log-probabilities included, must be dropped. Ask before <see cref="Scheduler.Commit"/>.
+    /// </summary>
+    public bool IsCurrent(int i) => throw new NotImplementedException();
+}
