@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cpu/isa/isa.hpp"
+#include "cpu/scratch.hpp"
 #include "cpu/threads/thread_pool.hpp"
 
 namespace sgl::cpu {
@@ -12,6 +13,7 @@ struct CpuContext {
 
   ThreadPool pool;
   const Isa isa;
+  Scratch scratch;
 };
 
 }  // namespace sgl::cpu

@@ -1,0 +1,184 @@
+#include "cpu/linear/linear.hpp"
+
+#include <algorithm>
+
+#include "cpu/linear/packed_weight.hpp"
+#include "cpu/linear/panel_kernels.hpp"
+
+namespace sgl::cpu {
+namespace {
+
+/// Activation rows per pass over the weight. Their accumulators of one block stay in the second-level cache (128 KiB), and
+/// at this many rows the weight's memory traffic no longer matters.
+constexpr int64_t kMaxPassRows = 512;
+
+/// Packing less than this on one thread costs less than waking the others.
+constexpr int64_t kSerialPackBytes = 32 << 10;
+
+/// Weight bytes, times rows, that are worth a thread.
+constexpr int64_t kMinWorkPerThread = 64 << 10;
+
+int64_t element_bytes(sgl_dtype dtype) { return dtype == SGL_F32 ? 4 : 2; }
+
+std::byte* at(const void* data, sgl_dtype dtype, int64_t index) {
+  return data == nullptr ? nullptr : static_cast<std::byte*>(const_cast<void*>(data)) + index * element_bytes(dtype);
+}
+
+StoreArgs destination(const sgl_linear_args& args, int64_t first_row, int64_t num_rows) {
+  StoreArgs store{};
+  store.y = at(args.y->data, args.y->dtype, first_row * args.y->stride[0]);
+  store.y_stride = args.y->stride[0];
+  store.y_dtype = args.y->dtype;
+  store.num_rows = num_rows;
+  if (args.bias != nullptr) {
+    store.bias = args.bias->data;
+    store.bias_dtype = args.bias->dtype;
+  }
+  if (args.residual != nullptr) {
+    store.residual = at(args.residual->data, args.residual->dtype, first_row * args.residual->stride[0]);
+    store.residual_stride = args.residual->stride[0];
+    store.residual_dtype = args.residual->dtype;
+  }
+  return store;
+}
+
+/// `store` narrowed to output columns [first, first + count).
+StoreArgs columns(StoreArgs store, int64_t first, int64_t count) {
+  store.y = at(store.y, store.y_dtype, first);
+  store.bias = at(store.bias, store.bias_dtype, first);
+  store.residual = at(store.residual, store.residual_dtype, first);
+  store.num_columns = count;
+  return store;
+}
+
+/// Rows [first_row, first_row + num_rows) of a product.
+class Pass {
+ public:
+  Pass(CpuContext& context, const sgl_linear_args& args, int64_t first_row, int64_t num_rows)
+      : context_(context),
+        weight_(packed(*args.weight)),
+        kernels_(panel_kernels(context.isa, args.weight->desc.dtype)),
+        tiles_(num_rows, kernels_.max_tile_rows),
+        source_{at(args.x->data, args.x->dtype, first_row * args.x->stride[0]), args.x->stride[0], nullptr,
+                weight_.desc.in_features},
+        store_(destination(args, first_row, num_rows)),
+        is_gated_(args.epilogue == SGL_EPILOGUE_SILU_MUL),
+        half_(weight_.desc.out_features / 2) {}
+
+  void run() {
+    // Gate and up columns of one output sit in the same lane of two panels unless the halves are not whole panels.
+    const bool is_split = is_gated_ && half_ % kPanelWidth != 0;
+    const int64_t packed_bytes = round_up(store_.num_rows * weight_.num_steps * kernels_.operand_bytes);
+    const int64_t block_bytes = round_up(store_.num_rows * kBlockWidth * sizeof(float));
+    const int64_t split_bytes = is_split ? store_.num_rows * weight_.desc.out_features * sizeof(float) : 0;
+    packed_ = context_.scratch.reserve(packed_bytes + context_.pool.size() * block_bytes + split_bytes);
+    blocks_ = packed_ + packed_bytes;
+    block_bytes_ = block_bytes;
+    float* gate_up = reinterpret_cast<float*>(blocks_ + context_.pool.size() * block_bytes);
+
+    pack(packed_bytes);
+    if (!is_gated_) {
+      plain(store_);
+    } else if (!is_split) {
+      gated();
+    } else {
+      const int64_t out_features = weight_.desc.out_features;
+      StoreArgs to_scratch = store_;
+      to_scratch.y = gate_up;
+      to_scratch.y_stride = out_features;
+      to_scratch.y_dtype = SGL_F32;
+      to_scratch.residual = nullptr;
+      plain(to_scratch);
+      StoreArgs from_scratch = columns(store_, 0, half_);
+      from_scratch.bias = nullptr;
+      from_scratch.acc = gate_up;
+      from_scratch.up = gate_up + half_;
+      from_scratch.acc_stride = out_features;
+      kernels_.store(from_scratch);
+    }
+  }
+
+ private:
+  static int64_t round_up(int64_t num_bytes) { return (num_bytes + 63) / 64 * 64; }
+
+  void pack(int64_t packed_bytes) {
+    if (packed_bytes <= kSerialPackBytes) {
+      kernels_.pack_rows(packed_, source_, 0, tiles_.count, tiles_);
+    } else {
+      context_.pool.for_each(
+          tiles_.count, 1, [&](int, int64_t begin, int64_t end) { kernels_.pack_rows(packed_, source_, begin, end, tiles_); });
+    }
+  }
+
+  /// Calls body(accumulators, block) for blocks [0, count), in parallel.
+  template <class Body>
+  void for_each_block(int64_t count, const Body& body) {
+    const int64_t work_per_block = 2 * weight_.panel_words() * sizeof(uint32_t) * store_.num_rows;
+    const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / work_per_block);
+    context_.pool.for_each(count, grain, [&](int worker, int64_t begin, int64_t end) {
+      float* acc = reinterpret_cast<float*>(blocks_ + worker * block_bytes_);
+      for (int64_t block = begin; block < end; ++block) body(acc, block);
+    });
+  }
+
+  void plain(const StoreArgs& to) {
+    for_each_block((weight_.num_panels + 1) / 2, [&](float* acc, int64_t block) {
+      const int num_panels = 2 * block + 1 < weight_.num_panels ? 2 : 1;
+      const uint32_t* panels[2] = {weight_.panel(0, 2 * block), weight_.panel(0, 2 * block + num_panels - 1)};
+      kernels_.product(acc, packed_, tiles_, weight_.num_steps, panels, num_panels);
+      const int64_t first = block * kBlockWidth;
+      StoreArgs store = columns(to, first, std::min<int64_t>(kBlockWidth, weight_.desc.out_features - first));
+      store.acc = acc;
+      store.acc_stride = kBlockWidth;
+      kernels_.store(store);
+    });
+  }
+
+  void gated() {
+    const int64_t half_panels = half_ / kPanelWidth;
+    for_each_block(half_panels, [&](float* acc, int64_t block) {
+      const uint32_t* panels[2] = {weight_.panel(0, block), weight_.panel(0, half_panels + block)};
+      kernels_.product(acc, packed_, tiles_, weight_.num_steps, panels, 2);
+      StoreArgs store = columns(store_, block * kPanelWidth, kPanelWidth);
+      store.up_bias = at(store.bias, store.bias_dtype, half_);
+      store.acc = acc;
+      store.up = acc + kPanelWidth;
+      store.acc_stride = kBlockWidth;
+      kernels_.store(store);
+    });
+  }
+
+  CpuContext& context_;
+  const PackedWeight& weight_;
+  const PanelKernels& kernels_;
+  const RowTiles tiles_;
+  const RowSource source_;
+  const StoreArgs store_;
+  const bool is_gated_;
+  const int64_t half_;
+  std::byte* packed_ = nullptr;
+  std::byte* blocks_ = nullptr;
+  int64_t block_bytes_ = 0;
+};
+
+}  // namespace
+
+const PanelKernels& panel_kernels(Isa isa, sgl_dtype dtype) {
+  const bool is_bf16 = dtype == SGL_BF16;
+  switch (isa) {
+    case Isa::kAvx512Bf16:
+      return is_bf16 ? avx512_bf16::kBf16Kernels : avx512_bf16::kF32Kernels;
+    case Isa::kAvx2:
+      return is_bf16 ? avx2::kBf16Kernels : avx2::kF32Kernels;
+    default:
+      return is_bf16 ? generic::kBf16Kernels : generic::kF32Kernels;
+  }
+}
+
+void linear(CpuContext& context, const sgl_linear_args& args) {
+  const int64_t num_rows = args.x->shape[0];
+  const RowTiles passes(num_rows, kMaxPassRows);
+  for (int64_t pass = 0; pass < passes.count; ++pass) Pass(context, args, passes.begin(pass), passes.rows(pass)).run();
+}
+
+}  // namespace sgl::cpu

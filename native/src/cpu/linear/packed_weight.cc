@@ -1,0 +1,139 @@
+#include "cpu/linear/packed_weight.hpp"
+
+#include <algorithm>
+
+#include "abi/error.hpp"
+#include "cpu/linear/float_conversion.hpp"
+#include "cpu/linear/linear.hpp"
+
+namespace sgl::cpu {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+float load_as_float(const void* data, sgl_dtype dtype, int64_t index) {
+  switch (dtype) {
+    case SGL_F32:
+      return static_cast<const float*>(data)[index];
+    case SGL_BF16:
+      return bf16_to_float(static_cast<const uint16_t*>(data)[index]);
+    default:
+      return f16_to_float(static_cast<const uint16_t*>(data)[index]);
+  }
+}
+
+/// The 32-bit word of features [column, column + features_per_step).
+template <class Feature>
+uint32_t word_of(const PackedWeight& weight, int64_t step, const Feature& feature) {
+  if (weight.desc.dtype == SGL_F32) return float_to_bits(feature(step));
+  const int64_t column = 2 * step;
+  const uint32_t low = float_to_bf16(feature(column));
+  const uint32_t high = column + 1 < weight.desc.in_features ? float_to_bf16(feature(column + 1)) : 0;
+  return low | high << 16;
+}
+
+/// Writes rows [first, last) of a panel, all steps. Blocks of steps keep the scattered stores within a few kilobytes of cache.
+template <class Element>
+void pack_panel(const PackedWeight& weight, uint32_t* panel, int first, int last, const Element& element) {
+  constexpr int64_t kBlock = 32;
+  for (int64_t block = 0; block < weight.num_steps; block += kBlock) {
+    const int64_t end = std::min(block + kBlock, weight.num_steps);
+    for (int lane = first; lane < last; ++lane) {
+      for (int64_t step = block; step < end; ++step) {
+        panel[step * kPanelWidth + lane] = word_of(weight, step, [&](int64_t column) { return element(lane, column); });
+      }
+    }
+  }
+}
+
+/// Calls body(panel, first lane, last lane) for the panels that hold rows [begin, end), in parallel.
+template <class Body>
+void for_each_panel(CpuContext& context, int64_t begin, int64_t end, const Body& body) {
+  const int64_t first_panel = begin / kPanelWidth;
+  context.pool.for_each(ceil_div(end, kPanelWidth) - first_panel, 1, [&](int, int64_t from, int64_t to) {
+    for (int64_t panel = first_panel + from; panel < first_panel + to; ++panel) {
+      const int64_t start = panel * kPanelWidth;
+      body(panel, static_cast<int>(std::max(begin - start, int64_t{0})),
+           static_cast<int>(std::min(end - start, int64_t{kPanelWidth})));
+    }
+  });
+}
+
+}  // namespace
+
+PackedWeight::PackedWeight(const sgl_weight_desc& shape)
+    : num_panels(ceil_div(shape.out_features, kPanelWidth)),
+      num_steps(ceil_div(shape.in_features, features_per_step(shape.dtype))),
+      buffer(static_cast<size_t>(shape.num_groups) * num_panels * num_steps * kPanelWidth * sizeof(uint32_t)) {
+  desc = shape;
+}
+
+uint64_t PackedWeight::num_bytes() const {
+  return static_cast<uint64_t>(desc.num_groups) * num_panels * panel_words() * sizeof(uint32_t);
+}
+
+std::unique_ptr<sgl_weight> create_weight(CpuContext&, const sgl_weight_desc& desc) {
+  try {
+    return std::make_unique<PackedWeight>(desc);
+  } catch (const std::bad_alloc&) {
+    fail(SGL_OUT_OF_MEMORY, "weight_create: no memory for %d x [%lld, %lld] %s", desc.num_groups,
+         static_cast<long long>(desc.out_features), static_cast<long long>(desc.in_features),
+         desc.dtype == SGL_F32 ? "f32" : "bf16");
+  }
+}
+
+void load_weight(CpuContext& context, sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) {
+  const PackedWeight& destination = packed(weight);
+  for_each_panel(context, row_offset, row_offset + rows.shape[0], [&](int64_t panel, int first, int last) {
+    const int64_t source_row = panel * kPanelWidth - row_offset;
+    pack_panel(destination, destination.panel(group, panel), first, last, [&](int lane, int64_t column) {
+      return load_as_float(rows.data, rows.dtype, (source_row + lane) * rows.stride[0] + column);
+    });
+  });
+}
+
+void fill_weight_random(CpuContext& context, sgl_weight& weight, uint64_t seed, float scale) {
+  const PackedWeight& destination = packed(weight);
+  for (int group = 0; group < weight.desc.num_groups; ++group) {
+    for_each_panel(context, 0, weight.desc.out_features, [&](int64_t panel, int first, int last) {
+      pack_panel(destination, destination.panel(group, panel), first, last, [&](int lane, int64_t column) {
+        return scale * random_unit(seed, group, panel * kPanelWidth + lane, column);
+      });
+    });
+  }
+}
+
+void gather_weight_rows(CpuContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) {
+  const PackedWeight& source = packed(weight);
+  const auto* id = static_cast<const int32_t*>(ids.data);
+  for (int64_t i = 0; i < ids.shape[0]; ++i) {
+    const int32_t row = id[i * ids.stride[0]];
+    if (row < 0 || row >= weight.desc.out_features) {
+      fail(SGL_INVALID_ARGUMENT, "embedding: ids[%lld] is %d, expected 0 <= id < %lld", static_cast<long long>(i), row,
+           static_cast<long long>(weight.desc.out_features));
+    }
+  }
+  const int64_t grain = std::max<int64_t>(1, 16384 / weight.desc.in_features);
+  context.pool.for_each(ids.shape[0], grain, [&](int, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int32_t row = id[i * ids.stride[0]];
+      const uint32_t* words = source.panel(0, row / kPanelWidth) + row % kPanelWidth;
+      const int64_t offset = i * y.stride[0];
+      for (int64_t column = 0; column < weight.desc.in_features; ++column) {
+        float value;
+        if (weight.desc.dtype == SGL_F32) {
+          value = bits_to_float(words[column * kPanelWidth]);
+        } else {
+          value = bf16_to_float(static_cast<uint16_t>(words[column / 2 * kPanelWidth] >> (column % 2 * 16)));
+        }
+        if (y.dtype == SGL_F32) {
+          static_cast<float*>(y.data)[offset + column] = value;
+        } else {
+          static_cast<uint16_t*>(y.data)[offset + column] = float_to_bf16(value);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace sgl::cpu

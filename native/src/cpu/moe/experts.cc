@@ -1,0 +1,279 @@
+#include <algorithm>
+
+#include "cpu/linear/float_conversion.hpp"
+#include "cpu/linear/packed_weight.hpp"
+#include "cpu/linear/panel_kernels.hpp"
+#include "cpu/moe/moe.hpp"
+
+namespace sgl::cpu {
+namespace {
+
+/// (token, expert) pairs per pass. Bounds the scratch memory; at this many rows the experts' memory traffic no longer matters.
+constexpr int64_t kMaxPassPairs = 8192;
+
+int64_t element_bytes(sgl_dtype dtype) { return dtype == SGL_F32 ? 4 : 2; }
+
+/// Cuts one allocation into 64-byte aligned arrays: first `take` everything with a null base to learn the size.
+class Slicer {
+ public:
+  explicit Slicer(std::byte* base) : base_(base) {}
+
+  template <class T>
+  T* take(int64_t count) {
+    T* slice = reinterpret_cast<T*>(base_ + num_bytes_);
+    num_bytes_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return slice;
+  }
+
+  size_t num_bytes() const { return num_bytes_; }
+
+ private:
+  std::byte* base_;
+  size_t num_bytes_ = 0;
+};
+
+/// Tokens [first_token, first_token + num_tokens) of a step.
+///
+/// A pair is one (token, expert) of this rank; pairs are sorted by expert, then token. Both products run over the pairs of one
+/// expert at a time, so each touched expert's weights are read once. The down product's work is divided by output columns
+/// alone: one worker holds its columns of all pairs in f32 and sums them, in the order of k, straight into y.
+class Pass {
+ public:
+  Pass(CpuContext& context, const sgl_moe_args& args, int64_t first_token, int64_t num_tokens)
+      : context_(context),
+        args_(args),
+        gate_up_(packed(*args.gate_up)),
+        down_(packed(*args.down)),
+        kernels_(panel_kernels(context.isa, gate_up_.desc.dtype)),
+        first_token_(first_token),
+        num_tokens_(num_tokens),
+        k_(args.expert_ids->shape[1]),
+        num_groups_(gate_up_.desc.num_groups),
+        intermediate_(gate_up_.desc.out_features / 2) {}
+
+  void run() {
+    const size_t num_bytes = slice(nullptr);
+    slice(context_.scratch.reserve(num_bytes));
+    group_pairs();
+    const auto* x = static_cast<const std::byte*>(args_.x->data);
+    const int64_t x_bytes = element_bytes(args_.x->dtype);
+    pack({x + first_token_ * args_.x->stride[0] * x_bytes, args_.x->stride[0], token_of_pair_, gate_up_.desc.in_features},
+         gate_up_.num_steps);
+    if (intermediate_ % kPanelWidth == 0) {
+      gate_up_by_panel_pairs();
+    } else {
+      gate_up_by_rows();
+    }
+    pack({activated_, intermediate_, nullptr, intermediate_}, down_.num_steps);
+    down_and_combine();
+  }
+
+ private:
+  /// Lays the scratch arrays out from `base` and returns their size.
+  size_t slice(std::byte* base) {
+    const int64_t max_pairs = num_tokens_ * k_;
+    Slicer slicer(base);
+    pair_of_choice_ = slicer.take<int32_t>(max_pairs);
+    token_of_pair_ = slicer.take<int32_t>(max_pairs);
+    group_begin_ = slicer.take<int32_t>(num_groups_ + 1);
+    touched_ = slicer.take<int32_t>(num_groups_);
+    packed_ = slicer.take<std::byte>(max_pairs * std::max(gate_up_.num_steps, down_.num_steps) * kernels_.operand_bytes);
+    activated_ = slicer.take<std::byte>(max_pairs * intermediate_ * element_bytes(gate_up_.desc.dtype));
+    block_floats_ = max_pairs * kBlockWidth;
+    blocks_ = slicer.take<float>(context_.pool.size() * block_floats_);
+    gate_up_rows_ = slicer.take<float>(intermediate_ % kPanelWidth == 0 ? 0 : max_pairs * 2 * intermediate_);
+    return slicer.num_bytes();
+  }
+
+  int32_t local_expert(int64_t token, int64_t choice) const {
+    const sgl_tensor& ids = *args_.expert_ids;
+    const int64_t id = static_cast<const int32_t*>(ids.data)[(first_token_ + token) * ids.stride[0] + choice];
+    const int64_t group = id - args_.first_expert;
+    return group >= 0 && group < num_groups_ ? static_cast<int32_t>(group) : -1;
+  }
+
+  /// Counting sort of the pairs by expert.
+  void group_pairs() {
+    std::fill(group_begin_, group_begin_ + num_groups_ + 1, 0);
+    for (int64_t token = 0; token < num_tokens_; ++token) {
+      for (int64_t choice = 0; choice < k_; ++choice) {
+        const int32_t group = local_expert(token, choice);
+        if (group >= 0) ++group_begin_[group + 1];
+      }
+    }
+    num_touched_ = 0;
+    for (int32_t group = 0; group < num_groups_; ++group) {
+      if (group_begin_[group + 1] > 0) touched_[num_touched_++] = group;
+      group_begin_[group + 1] += group_begin_[group];
+    }
+    // Places each pair at its group's begin, which moves to the group's end: the next group's begin.
+    for (int64_t token = 0; token < num_tokens_; ++token) {
+      for (int64_t choice = 0; choice < k_; ++choice) {
+        const int32_t group = local_expert(token, choice);
+        const int32_t pair = group < 0 ? -1 : group_begin_[group]++;
+        pair_of_choice_[token * k_ + choice] = pair;
+        if (pair >= 0) token_of_pair_[pair] = static_cast<int32_t>(token);
+      }
+    }
+    for (int64_t group = num_groups_; group > 0; --group) group_begin_[group] = group_begin_[group - 1];
+    group_begin_[0] = 0;
+  }
+
+  int64_t num_pairs(int32_t group) const { return group_begin_[group + 1] - group_begin_[group]; }
+
+  RowTiles tiles(int32_t group) const { return RowTiles(num_pairs(group), kernels_.max_tile_rows); }
+
+  std::byte* packed_rows(int32_t group, int64_t num_steps) const {
+    return packed_ + group_begin_[group] * num_steps * kernels_.operand_bytes;
+  }
+
+  /// Packs every group's rows of `source`, which stand at their pair's index, or where the source's row_index says.
+  void pack(const RowSource& source, int64_t num_steps) {
+    const int64_t bytes = group_begin_[num_groups_] * num_steps * kernels_.operand_bytes;
+    const int64_t grain = bytes < (32 << 10) ? num_touched_ : 1;
+    context_.pool.for_each(num_touched_, grain, [&](int, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int32_t group = touched_[i];
+        RowSource rows = source;
+        if (rows.row_index != nullptr) {
+          rows.row_index += group_begin_[group];
+        } else {
+          rows.x =
+              static_cast<const std::byte*>(rows.x) + group_begin_[group] * rows.stride * element_bytes(gate_up_.desc.dtype);
+        }
+        const RowTiles group_tiles = tiles(group);
+        kernels_.pack_rows(packed_rows(group, num_steps), rows, 0, group_tiles.count, group_tiles);
+      }
+    });
+  }
+
+  /// Calls body(accumulators, group, block) for blocks [0, count) of every touched group, in parallel.
+  template <class Body>
+  void for_each_gate_up_block(int64_t count, const Body& body) {
+    context_.pool.for_each(num_touched_ * count, 1, [&](int worker, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(blocks_ + worker * block_floats_, touched_[i / count], i % count);
+    });
+  }
+
+  void gate_up_by_panel_pairs() {
+    const int64_t half_panels = intermediate_ / kPanelWidth;
+    for_each_gate_up_block(half_panels, [&](float* acc, int32_t group, int64_t block) {
+      const uint32_t* panels[2] = {gate_up_.panel(group, block), gate_up_.panel(group, half_panels + block)};
+      kernels_.product(acc, packed_rows(group, gate_up_.num_steps), tiles(group), gate_up_.num_steps, panels, 2);
+      StoreArgs store{};
+      store.acc = acc;
+      store.up = acc + kPanelWidth;
+      store.acc_stride = kBlockWidth;
+      store.y = activated_ + (group_begin_[group] * intermediate_ + block * kPanelWidth) * element_bytes(gate_up_.desc.dtype);
+      store.y_stride = intermediate_;
+      store.y_dtype = gate_up_.desc.dtype;
+      store.num_rows = num_pairs(group);
+      store.num_columns = kPanelWidth;
+      kernels_.store(store);
+    });
+  }
+
+  /// For halves that are not whole panels: gate and up rows in f32 first, then their product.
+  void gate_up_by_rows() {
+    const int64_t out_features = 2 * intermediate_;
+    for_each_gate_up_block((gate_up_.num_panels + 1) / 2, [&](float* acc, int32_t group, int64_t block) {
+      const int num_panels = 2 * block + 1 < gate_up_.num_panels ? 2 : 1;
+      const uint32_t* panels[2] = {gate_up_.panel(group, 2 * block), gate_up_.panel(group, 2 * block + num_panels - 1)};
+      kernels_.product(acc, packed_rows(group, gate_up_.num_steps), tiles(group), gate_up_.num_steps, panels, num_panels);
+      StoreArgs store{};
+      store.acc = acc;
+      store.acc_stride = kBlockWidth;
+      store.y = gate_up_rows_ + group_begin_[group] * out_features + block * kBlockWidth;
+      store.y_stride = out_features;
+      store.y_dtype = SGL_F32;
+      store.num_rows = num_pairs(group);
+      store.num_columns = std::min<int64_t>(kBlockWidth, out_features - block * kBlockWidth);
+      kernels_.store(store);
+    });
+    StoreArgs store{};
+    store.acc = gate_up_rows_;
+    store.up = gate_up_rows_ + intermediate_;
+    store.acc_stride = out_features;
+    store.y = activated_;
+    store.y_stride = intermediate_;
+    store.y_dtype = gate_up_.desc.dtype;
+    store.num_rows = group_begin_[num_groups_];
+    store.num_columns = intermediate_;
+    kernels_.store(store);
+  }
+
+  void down_and_combine() {
+    context_.pool.for_each((down_.num_panels + 1) / 2, 1, [&](int worker, int64_t begin, int64_t end) {
+      float* acc = blocks_ + worker * block_floats_;
+      for (int64_t block = begin; block < end; ++block) {
+        const int num_panels = 2 * block + 1 < down_.num_panels ? 2 : 1;
+        for (int64_t i = 0; i < num_touched_; ++i) {
+          const int32_t group = touched_[i];
+          const uint32_t* panels[2] = {down_.panel(group, 2 * block), down_.panel(group, 2 * block + num_panels - 1)};
+          kernels_.product(acc + static_cast<int64_t>(group_begin_[group]) * kBlockWidth, packed_rows(group, down_.num_steps),
+                           tiles(group), down_.num_steps, panels, num_panels);
+        }
+        combine(acc, block * kBlockWidth);
+      }
+    });
+  }
+
+  /// y columns [first, first + kBlockWidth) of every token, from the down products of all pairs.
+  void combine(const float* acc, int64_t first) {
+    const sgl_tensor& y = *args_.y;
+    const sgl_tensor& weights = *args_.expert_weights;
+    const int64_t count = std::min<int64_t>(kBlockWidth, down_.desc.out_features - first);
+    for (int64_t token = 0; token < num_tokens_; ++token) {
+      const int64_t row = first_token_ + token;
+      float sums[kBlockWidth] = {};
+      for (int64_t choice = 0; choice < k_; ++choice) {
+        const int32_t pair = pair_of_choice_[token * k_ + choice];
+        if (pair < 0) continue;
+        const float weight = static_cast<const float*>(weights.data)[row * weights.stride[0] + choice];
+        const float* product = acc + static_cast<int64_t>(pair) * kBlockWidth;
+        for (int64_t c = 0; c < count; ++c) sums[c] += weight * product[c];
+      }
+      const int64_t offset = row * y.stride[0] + first;
+      for (int64_t c = 0; c < count; ++c) {
+        if (y.dtype == SGL_F32) {
+          static_cast<float*>(y.data)[offset + c] = sums[c];
+        } else {
+          static_cast<uint16_t*>(y.data)[offset + c] = float_to_bf16(sums[c]);
+        }
+      }
+    }
+  }
+
+  CpuContext& context_;
+  const sgl_moe_args& args_;
+  const PackedWeight& gate_up_;
+  const PackedWeight& down_;
+  const PanelKernels& kernels_;
+  const int64_t first_token_;
+  const int64_t num_tokens_;
+  const int64_t k_;
+  const int64_t num_groups_;
+  const int64_t intermediate_;
+
+  int32_t* pair_of_choice_ = nullptr;  // [num_tokens, k], -1 where the expert is another rank's
+  int32_t* token_of_pair_ = nullptr;   // [num_pairs], relative to first_token
+  int32_t* group_begin_ = nullptr;     // [num_groups + 1], first pair of each group
+  int32_t* touched_ = nullptr;         // [num_touched], groups with pairs
+  int64_t num_touched_ = 0;
+  std::byte* packed_ = nullptr;     // packed activations, of x and then of activated_
+  std::byte* activated_ = nullptr;  // [num_pairs, intermediate] in the activation type
+  float* gate_up_rows_ = nullptr;   // [num_pairs, 2 * intermediate], only for halves that are not whole panels
+  float* blocks_ = nullptr;         // [num_workers, num_pairs, kBlockWidth]
+  int64_t block_floats_ = 0;
+};
+
+}  // namespace
+
+void moe_experts(CpuContext& context, const sgl_moe_args& args) {
+  const int64_t num_tokens = args.x->shape[0];
+  const int64_t pass_tokens = std::max<int64_t>(1, kMaxPassPairs / args.expert_ids->shape[1]);
+  const RowTiles passes(num_tokens, static_cast<int>(pass_tokens));
+  for (int64_t pass = 0; pass < passes.count; ++pass) Pass(context, args, passes.begin(pass), passes.rows(pass)).run();
+}
+
+}  // namespace sgl::cpu
