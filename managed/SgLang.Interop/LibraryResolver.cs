@@ -1,0 +1,108 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace SgLang.Interop;
+
+/// <summary>
+/// Finds libsgl and refuses one built from other headers. In order: the file or folder named by SGL_LIBRARY_PATH, and then
+/// nothing else; beside the application; `runtimes/RID/native` below it; the system's own search.
+/// </summary>
+public static class LibraryResolver
+{
+    public const string PathVariable = "SGL_LIBRARY_PATH";
+
+    private const string LibraryName = "sgl";
+
+    private static readonly Lock s_gate = new();
+    private static nint s_handle;
+
+    /// <summary>File of the loaded library; null until it is loaded, or where the system's search found it.</summary>
+    public static string? LoadedPath { get; private set; }
+
+    private static string FileName =>
+        OperatingSystem.IsWindows() ? "sgl.dll" : OperatingSystem.IsMacOS() ? "libsgl.dylib" : "libsgl.so";
+
+    /// <summary>Loads and checks the library now, so that a program fails at start-up and not at its first operator.</summary>
+    /// <exception cref="SglLibraryException">It is nowhere, does not load, or has another ABI.</exception>
+    public static void EnsureLoaded() => Resolve(LibraryName, typeof(LibraryResolver).Assembly, null);
+
+    // NOTE: a library should not have module initializers, except that the resolver must be there before the first P/Invoke
+    // of this assembly, wherever that is, and a static constructor would cost a check on every call.
+    [SuppressMessage("Usage", "CA2255:The 'ModuleInitializer' attribute should not be used in libraries")]
+    [ModuleInitializer]
+    internal static void Register() => NativeLibrary.SetDllImportResolver(typeof(LibraryResolver).Assembly, Resolve);
+
+    private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
+    {
+        if (name != LibraryName)
+        {
+            return 0;
+        }
+        lock (s_gate)
+        {
+            if (s_handle == 0)
+            {
+                LoadedLibrary library = Load(Environment.GetEnvironmentVariable(PathVariable), AppContext.BaseDirectory, assembly, searchPath);
+                AbiCheck.Verify(library.Handle, library.Path ?? FileName, SglAbi.Hash);
+                LoadedPath = library.Path;
+                s_handle = library.Handle;
+            }
+            return s_handle;
+        }
+    }
+
+    /// <summary>The first candidate that exists must load: a broken library beside the application is never passed over in silence.</summary>
+    internal static LoadedLibrary Load(string? pathVariable, string applicationFolder, Assembly assembly, DllImportSearchPath? searchPath)
+    {
+        IReadOnlyList<string> candidates = Candidates(pathVariable, applicationFolder);
+        foreach (string candidate in candidates)
+        {
+            if (File.Exists(candidate))
+            {
+                return new LoadedLibrary(LoadFile(candidate), candidate);
+            }
+        }
+        if (string.IsNullOrEmpty(pathVariable) && NativeLibrary.TryLoad(LibraryName, assembly, searchPath, out nint handle))
+        {
+            return new LoadedLibrary(handle, null);
+        }
+        string looked = string.Join("\n  ", candidates);
+        throw new SglLibraryException(string.IsNullOrEmpty(pathVariable)
+            ? $"{FileName} was not found. Looked at:\n  {looked}\n  the system's library search\n" +
+              $"Build it with ./build.sh, or name its file or folder in {PathVariable}."
+            : $"{PathVariable}={pathVariable}, but there is no {FileName}. Looked at:\n  {looked}\n" +
+              $"Set {PathVariable} to the library's file or folder, or unset it.");
+    }
+
+    internal static IReadOnlyList<string> Candidates(string? pathVariable, string applicationFolder) =>
+        string.IsNullOrEmpty(pathVariable)
+            ? [Path.Combine(applicationFolder, FileName), Path.Combine(applicationFolder, "runtimes", RuntimeId, "native", FileName)]
+            : File.Exists(pathVariable) ? [pathVariable] : [Path.Combine(pathVariable, FileName)];
+
+    /// <summary>The portable id: `linux-x64`, not the distribution's.</summary>
+    private static string RuntimeId
+    {
+        get
+        {
+            string system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
+            return $"{system}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
+        }
+    }
+
+    private static nint LoadFile(string path)
+    {
+        try
+        {
+            return NativeLibrary.Load(Path.GetFullPath(path));
+        }
+        catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
+        {
+            throw new SglLibraryException($"{path} exists but does not load: {e.Message}", e);
+        }
+    }
+}
+
+/// <summary>A loaded library and its file; the path is null where the system's search found it.</summary>
+internal readonly record struct LoadedLibrary(nint Handle, string? Path);
