@@ -1,4 +1,7 @@
+using System.Diagnostics;
+using System.Threading.Tasks.Sources;
 using SgLang.Core;
+using SgLang.Scheduling;
 
 namespace SgLang.Engine;
 
@@ -6,26 +9,266 @@ namespace SgLang.Engine;
 /// A request under way. One reader calls <see cref="ReadAsync"/> until it returns null; disposing before that aborts the request,
 /// so a client that vanishes frees its pages.
 /// </summary>
-public sealed class Generation : IAsyncDisposable
+/// <remarks>
+/// The engine thread appends tokens under a short lock and never waits; the reader detokenizes and looks for stop strings on the thread
+/// pool. What the reader finds (a stop string, a vanished client) goes back to the engine as a message.
+/// </remarks>
+public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTaskSource
 {
-    public string Rid => throw new NotImplementedException();
-    public int PromptTokens => throw new NotImplementedException();
+    private readonly InferenceEngine _engine;
+    private readonly GenerationRequest _request;
+    private readonly TextAssembler _text;
+    private readonly long _submitted = Stopwatch.GetTimestamp();
+    private readonly int _interval;
+
+    private readonly Lock _gate = new();
+    private readonly List<TokenRecord> _arrived = [];
+    private InputLogprobs? _inputLogprobs;
+    private bool _hasSentInputLogprobs;
+    private FinishReason? _finish;
+    private long _firstToken;
+    private long _finished;
+    private bool _isWaiting;
+    private ManualResetValueTaskSourceCore<bool> _wake = new() { RunContinuationsAsynchronously = false };
+
+    // The engine thread's side.
+    private readonly List<TokenLogprob> _promptScores = [];
+    private readonly List<IReadOnlyList<TokenLogprob>?> _promptTop = [];
+    private float _nextLogprob = float.NaN;
+    private TokenLogprob[]? _nextTop;
+
+    // The reader's side.
+    private readonly List<TokenRecord> _taken = [];
+    private readonly List<TokenRecord> _unsent = [];
+    private int _completionTokens;
+    private bool _isDone;
+    private bool _isCancelled;
+
+    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, int defaultInterval, long engineSeed)
+    {
+        Seed = (ulong)(request.Sampling.Seed ?? engineSeed);
+        _engine = engine;
+        _request = request;
+        Scheduled = scheduled;
+        _text = new TextAssembler(engine.Tokenizer, request.Sampling);
+        _interval = Math.Max(1, request.StreamInterval ?? defaultInterval);
+    }
+
+    /// <summary>The scheduler's view of the same request; the engine thread's alone but for counters.</summary>
+    internal Request Scheduled { get; }
+
+    /// <summary>Of every draw of this request: the user's, or one the engine drew.</summary>
+    internal ulong Seed { get; }
+
+    internal LogprobOptions? Logprobs => _request.Logprobs;
+
+    public string Rid => _request.Rid;
+    public int PromptTokens => _request.InputIds.Length;
 
     /// <summary>Tokens delivered so far, the stop token included.</summary>
-    public int CompletionTokens => throw new NotImplementedException();
+    public int CompletionTokens => _completionTokens;
 
     /// <summary>Prompt tokens taken from the prefix cache at first admission.</summary>
-    public int CachedTokens => throw new NotImplementedException();
-    public int NumRetractions => throw new NotImplementedException();
+    public int CachedTokens => Scheduled.CachedTokens;
+    public int NumRetractions => Scheduled.NumRetractions;
 
     /// <summary>Time since submission; until the last token once finished.</summary>
-    public TimeSpan Elapsed => throw new NotImplementedException();
+    public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_submitted, Volatile.Read(ref _finished) is var end and not 0 ? end : Stopwatch.GetTimestamp());
+
+    /// <summary>Null until the first token.</summary>
+    public TimeSpan? TimeToFirstToken => Volatile.Read(ref _firstToken) is var first and not 0 ? Stopwatch.GetElapsedTime(_submitted, first) : null;
 
     /// <summary>
     /// The next chunk; null after the one that carries <see cref="GenerationChunk.Finish"/>. An error inside the engine is a chunk whose
     /// finish is an abort with its status code, never an exception. Cancellation aborts the request.
     /// </summary>
-    public ValueTask<GenerationChunk?> ReadAsync(CancellationToken cancellation = default) => throw new NotImplementedException();
+    public async ValueTask<GenerationChunk?> ReadAsync(CancellationToken cancellation = default)
+    {
+        if (_isDone) return null;
+        await using CancellationTokenRegistration registration = cancellation.UnsafeRegister(static self => ((Generation)self!).Cancel(), this);
+        while (true)
+        {
+            FinishReason? finish;
+            bool mustWait;
+            lock (_gate)
+            {
+                _taken.AddRange(_arrived);
+                _arrived.Clear();
+                finish = _finish;
+                mustWait = _taken.Count == 0 && finish is null && !_isCancelled;
+                if (mustWait)
+                {
+                    _wake.Reset();
+                    _isWaiting = true;
+                }
+            }
+            if (_isCancelled)
+            {
+                await DisposeAsync().ConfigureAwait(false);
+                throw new OperationCanceledException(cancellation);
+            }
+            if (mustWait)
+            {
+                await new ValueTask(this, _wake.Version).ConfigureAwait(false);
+                continue;
+            }
+            if (Digest(finish) is { } chunk) return chunk;
+        }
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    public ValueTask DisposeAsync()
+    {
+        if (!_isDone)
+        {
+            _isDone = true;
+            _engine.AbortExactly(this);
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Engine thread: the scores of the token that the next <see cref="Push"/> brings.</summary>
+    internal void SetNextScores(float logprob, TokenLogprob[]? top)
+    {
+        _nextLogprob = logprob;
+        _nextTop = top;
+    }
+
+    /// <summary>Engine thread: a sampled token, with the engine's verdict if it is the last.</summary>
+    internal void Push(int tokenId, FinishReason? finish)
+    {
+        bool wake;
+        lock (_gate)
+        {
+            if (_firstToken == 0)
+            {
+                Volatile.Write(ref _firstToken, Stopwatch.GetTimestamp());
+                CompletePromptScores();
+            }
+            _arrived.Add(new TokenRecord(tokenId, _nextLogprob, _nextTop));
+            wake = SetFinish(finish) || (WantsTokensEarly && Wake());
+        }
+        if (wake) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    /// <summary>Engine thread: the request ended without a further token.</summary>
+    internal void End(FinishReason finish)
+    {
+        bool wake;
+        lock (_gate)
+        {
+            CompletePromptScores();
+            wake = SetFinish(finish);
+        }
+        if (wake) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    /// <summary>Engine thread, before the first token: scores of a chunk of the prompt.</summary>
+    internal void AddPromptScores(in PromptScores scores)
+    {
+        _promptScores.AddRange(scores.Tokens);
+        if (scores.Top is not null) _promptTop.AddRange(scores.Top);
+    }
+
+    void IThreadPoolWorkItem.Execute() => _wake.SetResult(true);
+
+    void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _wake.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _wake.OnCompleted(continuation, state, token, flags);
+
+    /// <summary>Whether the reader has something to do before the end: send, or look for stop strings.</summary>
+    private bool WantsTokensEarly => _request.IsStreaming || _request.Sampling.Stop.Count > 0;
+
+    /// <summary>The list begins with the first scored position's own token, which has no score.</summary>
+    private void CompletePromptScores()
+    {
+        if (_request.Logprobs is not { StartLength: >= 0 } options || options.StartLength >= PromptTokens || _inputLogprobs is not null) return;
+        TokenLogprob first = new(null, _request.InputIds[options.StartLength]);
+        _inputLogprobs = new InputLogprobs([first, .. _promptScores], options.TopCount > 0 ? [null, .. _promptTop] : []);
+    }
+
+    private bool SetFinish(FinishReason? finish)
+    {
+        if (finish is null || _finish is not null) return false;
+        _finish = finish;
+        Volatile.Write(ref _finished, Stopwatch.GetTimestamp());
+        return Wake();
+    }
+
+    private bool Wake()
+    {
+        bool wasWaiting = _isWaiting;
+        _isWaiting = false;
+        return wasWaiting;
+    }
+
+    private void Cancel()
+    {
+        bool wake;
+        lock (_gate)
+        {
+            _isCancelled = true;
+            wake = Wake();
+        }
+        if (wake) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    /// <summary>Processes what was taken; a chunk if there is one to send now.</summary>
+    private GenerationChunk? Digest(FinishReason? finish)
+    {
+        bool isDue = false;
+        for (int i = 0; i < _taken.Count; i++)
+        {
+            TokenRecord token = _taken[i];
+            bool isLast = finish is not null && i == _taken.Count - 1;
+            _text.Append(token.Id, isLast ? finish : null);
+            _unsent.Add(token);
+            _completionTokens++;
+            if (_text.MatchedStop is { } matched)
+            {
+                // Tokens that were sampled before the engine hears of the match are dropped on both sides.
+                FinishReason stop = FinishReason.StopString(matched);
+                _engine.FinishAt(this, _completionTokens, stop);
+                _taken.Clear();
+                lock (_gate) Volatile.Write(ref _finished, Stopwatch.GetTimestamp());
+                return Send(stop);
+            }
+            isDue |= _completionTokens % _interval == (_interval > 1 ? 1 : 0);
+        }
+        _taken.Clear();
+        if (finish is not null)
+        {
+            _text.End();
+            return Send(_text.MatchedStop is { } matched ? FinishReason.StopString(matched) : finish);
+        }
+        // A chunk without text tells its reader nothing unless the reader works with ids or scores.
+        bool isWorthSending = _text.HasText || _request.Logprobs is not null || _engine.Tokenizer is null;
+        return _request.IsStreaming && isDue && isWorthSending ? Send(null) : null;
+    }
+
+    private GenerationChunk Send(FinishReason? finish)
+    {
+        InputLogprobs? input;
+        lock (_gate)
+        {
+            input = _hasSentInputLogprobs ? null : _inputLogprobs;
+            _hasSentInputLogprobs |= input is not null;
+        }
+        bool scored = _request.Logprobs is not null;
+        GenerationChunk chunk = new()
+        {
+            Text = _text.Take(),
+            TokenIds = [.. _unsent.Select(token => token.Id)],
+            Logprobs = scored ? [.. _unsent.Select(token => new TokenLogprob(token.Logprob, token.Id))] : [],
+            TopLogprobs = scored && _request.Logprobs!.TopCount > 0 ? [.. _unsent.Select(token => token.Top ?? [])] : [],
+            InputLogprobs = input?.Tokens ?? [],
+            InputTopLogprobs = input?.Top ?? [],
+            Finish = finish,
+        };
+        _unsent.Clear();
+        if (finish is not null) _isDone = true;
+        return chunk;
+    }
 }

@@ -1,4 +1,9 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using SgLang.Core;
+using SgLang.Scheduling;
 using SgLang.Tokenization;
 
 namespace SgLang.Engine;
@@ -9,50 +14,151 @@ namespace SgLang.Engine;
 /// </summary>
 public sealed class InferenceEngine : IAsyncDisposable
 {
+    private readonly EngineLoop _loop;
+    private readonly SchedulerOptions _limits;
+    private readonly int[] _eosTokenIds;
+    private readonly ConcurrentDictionary<string, Generation> _unfinished = new(StringComparer.Ordinal);
+    private readonly Random _seeds;
+    private volatile bool _isDraining;
+    private int _isDisposed;
+
+    internal InferenceEngine(EngineParts parts, ILogger logger)
+    {
+        Options = parts.Options;
+        Info = parts.Info;
+        Tokenizer = parts.Tokenizer;
+        ChatTemplate = parts.ChatTemplate;
+        ModelDefaults = parts.ModelDefaults;
+        _eosTokenIds = parts.EosTokenIds;
+        _limits = parts.SchedulerOptions;
+        _seeds = new Random((int)parts.Info.RandomSeed);
+        _loop = new EngineLoop(new Scheduler(parts.SchedulerOptions), parts.Ranks, parts.Options, logger, Forget) { Unfinished = () => _unfinished.Values };
+    }
+
     /// <summary>Loads and starts. Throws <see cref="EngineStartException"/> with a message for the user.</summary>
     /// <param name="progress">Called with (what, done, total) while weights load.</param>
-    public static InferenceEngine Start(EngineOptions options, Action<string, long, long>? progress = null) => throw new NotImplementedException();
+    public static InferenceEngine Start(EngineOptions options, Action<string, long, long>? progress = null, ILogger? logger = null)
+    {
+        logger ??= NullLogger.Instance;
+        return new InferenceEngine(EngineLoader.Load(options, progress, logger), logger);
+    }
 
-    public EngineOptions Options => throw new NotImplementedException();
-    public EngineInfo Info => throw new NotImplementedException();
-    public EngineStats Stats => throw new NotImplementedException();
+    public EngineOptions Options { get; }
+    public EngineInfo Info { get; }
+    public EngineStats Stats => _loop.ReadStats();
 
     /// <summary>Null with --skip-tokenizer-init or where the model has none; ids still work.</summary>
-    public Tokenizer? Tokenizer => throw new NotImplementedException();
-    public ChatTemplate? ChatTemplate => throw new NotImplementedException();
+    public Tokenizer? Tokenizer { get; }
+    public ChatTemplate? ChatTemplate { get; }
 
     /// <summary>Sampling defaults of generation_config.json.</summary>
-    public SamplingParams ModelDefaults => throw new NotImplementedException();
+    public SamplingParams ModelDefaults { get; }
 
     /// <summary>False once the engine has stopped by an error; <see cref="Fault"/> says which.</summary>
-    public bool IsAlive => throw new NotImplementedException();
-    public Exception? Fault => throw new NotImplementedException();
+    public bool IsAlive => _loop.Fault is null;
+    public Exception? Fault => _loop.Fault;
 
     /// <summary>
     /// Queues a request. Throws <see cref="RequestRejectedException"/> (with its HTTP status) for a prompt too long, an id outside the
-    /// vocabulary, parameters out of range, a rid in use, or a full queue.
+    /// vocabulary, parameters out of range, a rid in use, or an engine that is stopping. A full queue answers through the generation: an
+    /// abort with status 503.
     /// </summary>
-    public Generation Submit(GenerationRequest request) => throw new NotImplementedException();
+    public Generation Submit(GenerationRequest request)
+    {
+        Validate(request);
+        // Every draw has a seed; without one from the user the engine's own generator gives it, so --random-seed repeats a run.
+        SamplingParams sampling = request.Sampling;
+        long seed;
+        lock (_seeds) seed = _seeds.NextInt64();
+        int[] stops = sampling.IgnoreEos ? [] : [.. _eosTokenIds.Union(sampling.StopTokenIds)];
+        Request scheduled = new(request.Rid, request.InputIds, sampling, stops, request.Logprobs);
+        Generation generation = new(this, request, scheduled, Options.StreamInterval, seed);
+        scheduled.Owner = generation;
+        if (!_unfinished.TryAdd(request.Rid, generation)) throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
+        _loop.Post(new EngineMessage(EngineMessageKind.Submit, generation));
+        // The loop may have stopped between the check and the post; then nobody else will end this request.
+        if (!IsAlive) AbandonAfterFault(generation);
+        return generation;
+    }
 
     /// <summary>Aborts every unfinished request whose rid starts with <paramref name="ridPrefix"/>; unknown ones are ignored.</summary>
-    public void Abort(string ridPrefix) => throw new NotImplementedException();
+    public void Abort(string ridPrefix)
+    {
+        if (ridPrefix.Length > 0) _loop.Post(new EngineMessage(EngineMessageKind.AbortPrefix, RidPrefix: ridPrefix));
+    }
 
-    public void AbortAll() => throw new NotImplementedException();
+    public void AbortAll() => _loop.Post(new EngineMessage(EngineMessageKind.AbortAll));
 
     /// <summary>Empties the prefix cache if nothing runs or waits, waiting up to <paramref name="timeout"/> for that; else returns false.</summary>
-    public Task<bool> FlushCacheAsync(TimeSpan timeout) => throw new NotImplementedException();
+    public Task<bool> FlushCacheAsync(TimeSpan timeout)
+    {
+        if (!IsAlive) return Task.FromResult(false);
+        TaskCompletionSource<bool> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int milliseconds = (int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue);
+        _loop.Post(new EngineMessage(EngineMessageKind.FlushCache, OutputLength: milliseconds, Completion: completion));
+        return completion.Task;
+    }
 
     /// <summary>Refuses new requests (503) and completes when the running ones have finished.</summary>
-    public Task DrainAsync(CancellationToken cancellation = default) => throw new NotImplementedException();
+    public async Task DrainAsync(CancellationToken cancellation = default)
+    {
+        _isDraining = true;
+        while (!_unfinished.IsEmpty && IsAlive) await Task.Delay(20, cancellation).ConfigureAwait(false);
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
-}
+    public ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
+        {
+            _isDraining = true;
+            _loop.Dispose();
+        }
+        return ValueTask.CompletedTask;
+    }
 
-/// <summary>The engine could not start; the message says what to change.</summary>
-public sealed class EngineStartException(string message, Exception? inner = null) : Exception(message, inner);
+    internal void AbortExactly(Generation generation) =>
+        _loop.Post(new EngineMessage(EngineMessageKind.AbortExactly, generation, Reason: FinishReason.Abort("The client went away.")));
 
-/// <summary>A request that was not accepted; the message is for its sender.</summary>
-public sealed class RequestRejectedException(string message, int statusCode) : Exception(message)
-{
-    public int StatusCode { get; } = statusCode;
+    internal void FinishAt(Generation generation, int outputLength, FinishReason reason) =>
+        _loop.Post(new EngineMessage(EngineMessageKind.FinishAt, generation, OutputLength: outputLength, Reason: reason));
+
+    private void Forget(Generation generation) => _unfinished.TryRemove(new KeyValuePair<string, Generation>(generation.Rid, generation));
+
+    private void AbandonAfterFault(Generation generation)
+    {
+        generation.End(FinishReason.Abort($"The engine has stopped: {Fault?.Message}", 500));
+        Forget(generation);
+    }
+
+    private void Validate(GenerationRequest request)
+    {
+        if (!IsAlive) throw new RequestRejectedException($"The engine has stopped: {Fault?.Message}", 503);
+        if (_isDraining) throw new RequestRejectedException("The server is shutting down.", 503);
+        int[] ids = request.InputIds;
+        if (ids.Length == 0) throw new RequestRejectedException("input_ids cannot be empty.", 400);
+        foreach (int id in ids)
+            if ((uint)id >= (uint)Info.VocabularySize)
+                throw new RequestRejectedException($"input_ids must be in [0, {Info.VocabularySize - 1}], got {id}.", 400);
+        if (request.Sampling.Validate(Info.VocabularySize) is { } message) throw new RequestRejectedException(message, 400);
+        if (Tokenizer is null && request.Sampling.Stop.Count > 0)
+            throw new RequestRejectedException("stop strings need a tokenizer, and this server runs without one; use stop_token_ids.", 400);
+        if (ids.Length >= Info.ContextLength)
+            throw new RequestRejectedException($"The input ({ids.Length} tokens) is longer than the model's context length ({Info.ContextLength} tokens).", 400);
+        if (request.Sampling.MaxNewTokens is { } wanted && ids.Length + wanted > Info.ContextLength)
+            throw new RequestRejectedException(
+                $"Requested token count exceeds the model's maximum context length of {Info.ContextLength} tokens. You requested a total of " +
+                $"{ids.Length + wanted} tokens: {ids.Length} tokens from the input messages and {wanted} tokens for the completion. " +
+                "Please reduce the number of tokens in the input messages or the completion to fit within the limit.", 400);
+        if (ids.Length >= _limits.MaxRequestInputLength)
+            throw new RequestRejectedException(
+                $"Input length ({ids.Length} tokens) exceeds the maximum allowed length ({_limits.MaxRequestInputLength} tokens). Use a shorter input " +
+                "or start the server with a larger --max-total-tokens.", 400);
+        if (request.Logprobs is { } logprobs)
+        {
+            if (logprobs.StartLength > ids.Length)
+                throw new RequestRejectedException($"logprob_start_len must be at most the prompt's length ({ids.Length}), got {logprobs.StartLength}.", 400);
+            if (logprobs.TopCount < 0 || logprobs.TopCount > Info.VocabularySize)
+                throw new RequestRejectedException($"top_logprobs_num must be in [0, {Info.VocabularySize}], got {logprobs.TopCount}.", 400);
+        }
+    }
 }

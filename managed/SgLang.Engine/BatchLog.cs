@@ -1,0 +1,49 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using SgLang.Scheduling;
+
+namespace SgLang.Engine;
+
+/// <summary>One line a prefill step and one every so many decode steps, with the rates since the last.</summary>
+internal struct BatchLog(ILogger logger, int decodeInterval)
+{
+    private long _lastDecodeLine = Stopwatch.GetTimestamp();
+    private long _lastPrefill = Stopwatch.GetTimestamp();
+    private long _generatedAtLastLine;
+    private long _decodeSteps;
+    private int _lastPrefillTokens;
+    private long _retracted;
+    private double _ratio = 1;
+
+    /// <summary>Output tokens per second over the last interval; 0 when idle.</summary>
+    public double Throughput { get; private set; }
+
+    public void Planned(StepPlan plan, Scheduler scheduler)
+    {
+        SchedulerStats stats = scheduler.Stats;
+        if (stats.NumRetracted != _retracted) EngineLog.Retracted(logger, stats.NumRetracted - _retracted, _ratio, stats.NewTokenRatio);
+        _retracted = stats.NumRetracted;
+        _ratio = stats.NewTokenRatio;
+        if (plan.Kind != StepKind.Decode) Prefill(plan, stats);
+        else if (++_decodeSteps % Math.Max(1, decodeInterval) == 0) Decode(stats);
+    }
+
+    public void Idle() => Throughput = 0;
+
+    private void Prefill(StepPlan plan, in SchedulerStats stats)
+    {
+        double throughput = _lastPrefillTokens / Math.Max(1e-9, Stopwatch.GetElapsedTime(_lastPrefill).TotalSeconds);
+        _lastPrefill = Stopwatch.GetTimestamp();
+        _lastPrefillTokens = plan.NumPrefillTokens;
+        EngineLog.PrefillBatch(logger, plan.NumPrefillRequests, plan.NumPrefillTokens, plan.NumCachedTokens, stats.TokenUsage,
+            stats.NumRunning, stats.NumWaiting, false, throughput);
+    }
+
+    private void Decode(in SchedulerStats stats)
+    {
+        Throughput = (stats.GeneratedTokens - _generatedAtLastLine) / Math.Max(1e-9, Stopwatch.GetElapsedTime(_lastDecodeLine).TotalSeconds);
+        _lastDecodeLine = Stopwatch.GetTimestamp();
+        _generatedAtLastLine = stats.GeneratedTokens;
+        EngineLog.DecodeBatch(logger, stats.NumRunning, stats.UsedTokens, stats.TokenUsage, false, Throughput, stats.NumWaiting);
+    }
+}

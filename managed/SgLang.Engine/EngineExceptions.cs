@@ -1,0 +1,10 @@
+namespace SgLang.Engine;
+
+/// <summary>The engine could not start; the message says what to change.</summary>
+public sealed class EngineStartException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>A request that was not accepted; the message is for its sender.</summary>
+public sealed class RequestRejectedException(string message, int statusCode) : Exception(message)
+{
+    public int StatusCode { get; } = statusCode;
+}

@@ -1,0 +1,274 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using SgLang.Core;
+using SgLang.Scheduling;
+
+namespace SgLang.Engine;
+
+/// <summary>
+/// The engine's own thread. Each turn: take messages, plan a step while the previous one still runs, launch it, then take the previous
+/// one's result. Nothing here waits for a client, and in steady decode nothing allocates.
+/// </summary>
+internal sealed class EngineLoop : IDisposable
+{
+    private static readonly TimeSpan IdleHeartbeat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan IdleCheckInterval = TimeSpan.FromSeconds(10);
+
+    private readonly Scheduler _scheduler;
+    private readonly RankGroup _ranks;
+    private readonly EngineOptions _options;
+    private readonly ILogger _logger;
+    private readonly Action<Generation> _ended;
+    private readonly Thread _thread;
+    private readonly ConcurrentQueue<EngineMessage> _inbox = new();
+    private readonly ManualResetEventSlim _hasMail = new();
+    private readonly List<(TaskCompletionSource<bool> Completion, long Deadline)> _flushes = [];
+    private readonly Lock _statsGate = new();
+    private SchedulerStats _stats;
+    private double _throughput;
+    private long _heartbeat = Stopwatch.GetTimestamp();
+    private long _lastIdleCheck;
+    private BatchLog _log;
+
+    /// <param name="ended">Called on the engine thread when a request has ended.</param>
+    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, Action<Generation> ended)
+    {
+        _scheduler = scheduler;
+        _ranks = ranks;
+        _options = options;
+        _logger = logger;
+        _ended = ended;
+        _log = new BatchLog(logger, options.DecodeLogInterval);
+        _thread = new Thread(Run) { Name = "sgl-engine", IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>What ended the loop, other than <see cref="Dispose"/>.</summary>
+    public Exception? Fault { get; private set; }
+
+    public void Post(in EngineMessage message)
+    {
+        _inbox.Enqueue(message);
+        _hasMail.Set();
+    }
+
+    public EngineStats ReadStats()
+    {
+        SchedulerStats stats;
+        double throughput;
+        lock (_statsGate)
+        {
+            stats = _stats;
+            throughput = _throughput;
+        }
+        return new EngineStats
+        {
+            NumRunning = stats.NumRunning,
+            NumWaiting = stats.NumWaiting,
+            UsedTokens = stats.UsedTokens,
+            TokenUsage = stats.TokenUsage,
+            GenerationThroughput = throughput,
+            CacheHitRate = stats.CacheHitRate,
+            NumSteps = stats.NumSteps,
+            PromptTokens = stats.PrefillTokens,
+            CachedTokens = stats.CachedTokens,
+            GeneratedTokens = stats.GeneratedTokens,
+            NumRequests = stats.NumAccepted,
+            NumAborted = stats.NumAborted,
+            NumRetracted = stats.NumRetracted,
+            NewTokenRatio = stats.NewTokenRatio,
+            Heartbeat = Volatile.Read(ref _heartbeat),
+        };
+    }
+
+    public void Dispose()
+    {
+        Post(new EngineMessage(EngineMessageKind.Stop));
+        _thread.Join();
+        _ranks.Dispose();
+        _hasMail.Dispose();
+    }
+
+    private void Run()
+    {
+        StepPlan? inFlight = null;
+        try
+        {
+            while (TakeMessages())
+            {
+                StepPlan? plan = _scheduler.Plan();
+                Deliver();
+                if (plan is not null)
+                {
+                    _ranks.Launch(plan);
+                    _log.Planned(plan, _scheduler);
+                }
+                if (inFlight is not null) Finish(inFlight);
+                inFlight = plan;
+                if (inFlight is not null && _options.DisableOverlapSchedule)
+                {
+                    Finish(inFlight);
+                    inFlight = null;
+                }
+                Publish();
+                if (inFlight is null && plan is null) Idle();
+            }
+            if (inFlight is not null) Finish(inFlight);
+            _scheduler.AbortAll("The engine is shutting down.");
+            Deliver();
+        }
+        catch (Exception error)
+        {
+            Fault = error;
+            EngineLog.EngineStopped(_logger, error);
+            FailEverything(error);
+        }
+    }
+
+    /// <summary>False when told to stop.</summary>
+    private bool TakeMessages()
+    {
+        _hasMail.Reset();
+        bool goOn = true;
+        while (_inbox.TryDequeue(out EngineMessage message)) goOn &= Handle(message);
+        AnswerFlushes();
+        return goOn;
+    }
+
+    private bool Handle(in EngineMessage message)
+    {
+        switch (message.Kind)
+        {
+            case EngineMessageKind.Submit:
+                Generation generation = message.Generation!;
+                if (!_scheduler.TryEnqueue(generation.Scheduled, out FinishReason refusal)) EndGeneration(generation, refusal);
+                break;
+            case EngineMessageKind.AbortPrefix:
+                _scheduler.Abort(message.RidPrefix!, AbortMessage);
+                break;
+            case EngineMessageKind.AbortAll:
+                _scheduler.AbortAll(AbortMessage);
+                break;
+            case EngineMessageKind.AbortExactly:
+                _scheduler.Abort(message.Generation!.Scheduled, message.Reason);
+                break;
+            case EngineMessageKind.FinishAt:
+                _scheduler.FinishAt(message.Generation!.Scheduled, message.OutputLength, message.Reason);
+                break;
+            case EngineMessageKind.FlushCache:
+                _flushes.Add((message.Completion!, message.OutputLength + Environment.TickCount64));
+                break;
+            case EngineMessageKind.Stop:
+                return false;
+        }
+        return true;
+    }
+
+    private const string AbortMessage = "Aborted by the user.";
+
+    /// <summary>Takes the result of a step: tokens to their streams, or the error to its requests.</summary>
+    private void Finish(StepPlan plan)
+    {
+        StepOutcome outcome = _ranks.Wait();
+        if (outcome.Error is { } error)
+        {
+            EngineLog.StepFailed(_logger, error, plan.StepId, plan.NumRequests);
+            _scheduler.Fail(plan, FinishReason.Abort($"The step that computed this request failed: {error.Message}", 500));
+            Deliver();
+            if (error is FatalDeviceException) throw error;
+            return;
+        }
+        Annotate(plan, outcome);
+        _scheduler.Commit(plan, outcome.Ids(plan));
+        Deliver();
+        Volatile.Write(ref _heartbeat, Stopwatch.GetTimestamp());
+    }
+
+    /// <summary>Hands scores to the generations before the tokens they belong to are delivered.</summary>
+    private static void Annotate(StepPlan plan, StepOutcome outcome)
+    {
+        foreach (PromptScores scores in outcome.PromptScores)
+            if (plan.IsCurrent(scores.RequestIndex)) Owner(plan.Requests[scores.RequestIndex]).AddPromptScores(scores);
+        ReadOnlySpan<int> sampled = plan.SampleIndex;
+        Span<float> logprobs = outcome.Logprobs(plan);
+        Span<TokenLogprob[]?> top = outcome.Top(plan);
+        for (int i = 0; i < sampled.Length; i++)
+        {
+            Generation generation = Owner(plan.Requests[sampled[i]]);
+            if (generation.Logprobs is not null && plan.IsCurrent(sampled[i])) generation.SetNextScores(logprobs[i], top[i]);
+        }
+    }
+
+    private void Deliver()
+    {
+        foreach (ref readonly SchedulerEvent happened in _scheduler.Events)
+        {
+            Generation generation = Owner(happened.Request);
+            if (happened.TokenId >= 0) generation.Push(happened.TokenId, happened.Finish);
+            else if (happened.Finish is { } finish) generation.End(finish);
+            if (happened.Finish is not null) _ended(generation);
+        }
+        _scheduler.ClearEvents();
+    }
+
+    private void EndGeneration(Generation generation, FinishReason reason)
+    {
+        generation.End(reason);
+        _ended(generation);
+    }
+
+    private void Publish()
+    {
+        lock (_statsGate)
+        {
+            _stats = _scheduler.Stats;
+            _throughput = _log.Throughput;
+        }
+    }
+
+    private void Idle()
+    {
+        Volatile.Write(ref _heartbeat, Stopwatch.GetTimestamp());
+        _log.Idle();
+        if (_scheduler.IsIdle && Stopwatch.GetElapsedTime(_lastIdleCheck) > IdleCheckInterval)
+        {
+            _lastIdleCheck = Stopwatch.GetTimestamp();
+            foreach (string violation in Invariants.Check(_scheduler)) EngineLog.InvariantBroken(_logger, violation);
+        }
+        TimeSpan wait = _flushes.Count > 0 || !_scheduler.IsIdle ? TimeSpan.FromMilliseconds(10) : IdleHeartbeat;
+        _hasMail.Wait(wait);
+    }
+
+    private void AnswerFlushes()
+    {
+        for (int i = _flushes.Count - 1; i >= 0; i--)
+        {
+            bool flushed = _scheduler.IsIdle && _scheduler.TryFlushCache();
+            if (!flushed && Environment.TickCount64 < _flushes[i].Deadline) continue;
+            _flushes[i].Completion.SetResult(flushed);
+            _flushes.RemoveAt(i);
+        }
+    }
+
+    /// <summary>After a fault: nobody waits for an answer that cannot come.</summary>
+    private void FailEverything(Exception error)
+    {
+        FinishReason reason = FinishReason.Abort($"The engine has stopped: {error.Message}", 500);
+        foreach (Generation generation in Unfinished()) EndGeneration(generation, reason);
+        while (_inbox.TryDequeue(out EngineMessage message))
+        {
+            if (message.Kind == EngineMessageKind.Submit) EndGeneration(message.Generation!, reason);
+            message.Completion?.TrySetResult(false);
+        }
+        foreach ((TaskCompletionSource<bool> completion, _) in _flushes) completion.TrySetResult(false);
+    }
+
+    /// <summary>Set by the engine: all generations that have not ended.</summary>
+    public Func<IEnumerable<Generation>> Unfinished { get; init; } = () => [];
+
+    private static Generation Owner(Request request) => (Generation)request.Owner!;
+}
+
+/// <summary>The device is lost: no later step can succeed.</summary>
+internal sealed class FatalDeviceException(string message, Exception inner) : Exception(message, inner);

@@ -1,0 +1,23 @@
+using SgLang.Core;
+
+namespace SgLang.Engine;
+
+internal enum EngineMessageKind : byte
+{
+    Submit,
+    AbortPrefix,
+    AbortAll,
+    AbortExactly,
+    FinishAt,
+    FlushCache,
+    Stop,
+}
+
+/// <summary>A call on its way into the engine thread. Fields that a kind does not use are default.</summary>
+internal readonly record struct EngineMessage(
+    EngineMessageKind Kind,
+    Generation? Generation = null,
+    string? RidPrefix = null,
+    int OutputLength = 0,
+    FinishReason Reason = default,
+    TaskCompletionSource<bool>? Completion = null);

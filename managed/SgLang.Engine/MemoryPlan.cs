@@ -1,0 +1,82 @@
+using System.Globalization;
+using SgLang.Core;
+
+namespace SgLang.Engine;
+
+/// <summary>What a memory plan is made from; all sizes in bytes.</summary>
+internal sealed record MemoryPlanInput
+{
+    public required bool IsCpu { get; init; }
+    public required long TotalMemory { get; init; }
+
+    /// <summary>Free before anything was loaded.</summary>
+    public required long FreeMemory { get; init; }
+    public required long WeightBytes { get; init; }
+
+    /// <summary>Activations of the largest step.</summary>
+    public required long ActivationBytes { get; init; }
+    public required long KvBytesPerToken { get; init; }
+    public required int ContextLength { get; init; }
+    public required int PageSize { get; init; }
+    public double? MemFractionStatic { get; init; }
+    public int? MaxTotalTokens { get; init; }
+    public int? MaxRunningRequests { get; init; }
+}
+
+/// <summary>How the device's memory is shared out. A pure function of <see cref="MemoryPlanInput"/>.</summary>
+internal sealed record MemoryPlan
+{
+    /// <summary>Share of the free memory that weights and cache may take by default: the rest is the page cache, HTTP and other programs on a
+    /// CPU, and activations, graphs and libraries on a GPU.</summary>
+    private const double DefaultCpuFraction = 0.7;
+    private const double DefaultGpuFraction = 0.88;
+
+    /// <summary>More running requests than this gain nothing on the cores of one machine, and the cache is sized for them.</summary>
+    private const int DefaultCpuRunningRequests = 256;
+
+    public required double MemFractionStatic { get; init; }
+    public required int NumPages { get; init; }
+    public required int MaxTotalTokens { get; init; }
+    public required int MaxRunningRequests { get; init; }
+
+    /// <summary>Throws <see cref="EngineStartException"/> when nothing fits, naming what to change.</summary>
+    public static MemoryPlan Make(MemoryPlanInput input)
+    {
+        double fraction = input.MemFractionStatic ?? (input.IsCpu ? DefaultCpuFraction : DefaultGpuFraction);
+        if (!(fraction > 0 && fraction < 1))
+            throw new EngineStartException($"--mem-fraction-static must be in (0, 1), got {fraction.ToString(CultureInfo.InvariantCulture)}.");
+        if (input.MaxRunningRequests is < 1)
+            throw new EngineStartException($"--max-running-requests must be at least 1, got {input.MaxRunningRequests}.");
+        if (input.MaxTotalTokens is < 1) throw new EngineStartException($"--max-total-tokens must be at least 1, got {input.MaxTotalTokens}.");
+
+        // On a GPU other programs' memory counts against the fraction of the total; on a CPU the fraction is of what is free now.
+        long budget = input.IsCpu
+            ? (long)(input.FreeMemory * fraction)
+            : input.FreeMemory - (long)(input.TotalMemory * (1 - fraction));
+        long forCache = budget - input.WeightBytes - (input.IsCpu ? input.ActivationBytes : 0);
+        long tokens = Math.Max(0, forCache) / input.KvBytesPerToken;
+        if (input.IsCpu && input.MaxTotalTokens is null)
+            tokens = Math.Min(tokens, (long)(input.MaxRunningRequests ?? DefaultCpuRunningRequests) * input.ContextLength);
+        if (input.MaxTotalTokens is { } limit) tokens = Math.Min(tokens, limit);
+        tokens = Math.Min(tokens, int.MaxValue / 2);
+        int pages = (int)(tokens / input.PageSize);
+        // The smallest pool that can run anything: a prompt of one token, its answer, and the page of slack that admission keeps.
+        const int SmallestPool = 3;
+        if (pages * (long)input.PageSize < SmallestPool || pages < 2)
+        {
+            long wanted = input.WeightBytes + input.ActivationBytes + (input.ContextLength * input.KvBytesPerToken);
+            throw new EngineStartException(input.MaxTotalTokens is { } max && max < SmallestPool * input.PageSize
+                ? $"--max-total-tokens {max} leaves {pages} pages of {input.PageSize} tokens; at least {Math.Max(2, SmallestPool)} pages are needed: raise it or lower --page-size."
+                : $"No memory is left for the KV cache: weights take {Gib(input.WeightBytes)}, activations {Gib(input.ActivationBytes)}, and " +
+                  $"--mem-fraction-static {fraction.ToString("0.###", CultureInfo.InvariantCulture)} allows {Gib(budget)} of {Gib(input.FreeMemory)} free. " +
+                  $"One full context needs {Gib(wanted)}: raise --mem-fraction-static, lower --context-length, or free memory.");
+        }
+
+        int total = pages * input.PageSize;
+        int running = input.IsCpu ? DefaultCpuRunningRequests : Math.Clamp((int)((double)total / input.ContextLength * 512), 2048, 4096);
+        running = Math.Max(1, Math.Min(input.MaxRunningRequests ?? running, total / 2));
+        return new MemoryPlan { MemFractionStatic = fraction, NumPages = pages, MaxTotalTokens = total, MaxRunningRequests = running };
+    }
+
+    private static string Gib(long bytes) => (bytes / (double)(1L << 30)).ToString("0.00", CultureInfo.InvariantCulture) + " GiB";
+}

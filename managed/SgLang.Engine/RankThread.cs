@@ -1,0 +1,80 @@
+using SgLang.Scheduling;
+
+namespace SgLang.Engine;
+
+/// <summary>
+/// A rank as a thread of this process: the current device is a property of the thread, so one thread makes, uses and disposes everything
+/// of its device.
+/// </summary>
+internal sealed class RankThread : IRankChannel
+{
+    private const int MaxLaunched = 2;
+
+    private readonly Thread _thread;
+    private readonly (StepPlan Plan, StepOutcome Outcome)[] _ring = new (StepPlan, StepOutcome)[MaxLaunched];
+    private readonly SemaphoreSlim _work = new(0);
+    private readonly SemaphoreSlim _done = new(0);
+    private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _launched;
+    private int _taken;
+    private volatile bool _isStopping;
+
+    /// <param name="create">Runs on the rank's thread: loads the model and returns its runner.</param>
+    public RankThread(string name, Func<IModelRunner> create)
+    {
+        _thread = new Thread(() => Run(create)) { Name = name, IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>Waits until the runner is ready; rethrows what its creation threw.</summary>
+    public void WaitUntilStarted() => _started.Task.GetAwaiter().GetResult();
+
+    public void Launch(StepPlan plan, StepOutcome outcome)
+    {
+        _ring[_launched++ % MaxLaunched] = (plan, outcome);
+        _work.Release();
+    }
+
+    public void Wait() => _done.Wait();
+
+    public void Dispose()
+    {
+        _isStopping = true;
+        _work.Release();
+        _thread.Join();
+    }
+
+    private void Run(Func<IModelRunner> create)
+    {
+        IModelRunner runner;
+        try
+        {
+            runner = create();
+        }
+        catch (Exception error)
+        {
+            _started.SetException(error);
+            return;
+        }
+        _started.SetResult();
+        using (runner)
+        {
+            while (true)
+            {
+                _work.Wait();
+                if (_isStopping) return;
+                (StepPlan plan, StepOutcome outcome) = _ring[_taken++ % MaxLaunched];
+                outcome.Clear();
+                try
+                {
+                    runner.Run(plan, outcome);
+                }
+                catch (Exception error)
+                {
+                    outcome.Error = error;
+                }
+                _done.Release();
+            }
+        }
+    }
+}

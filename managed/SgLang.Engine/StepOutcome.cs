@@ -1,0 +1,35 @@
+using SgLang.Scheduling;
+
+namespace SgLang.Engine;
+
+/// <summary>Scores of one request's prompt tokens computed by one step; entry i belongs to the i-th target of the step's window.</summary>
+/// <param name="RequestIndex">Index in the plan.</param>
+internal readonly record struct PromptScores(int RequestIndex, TokenLogprob[] Tokens, TokenLogprob[][]? Top);
+
+/// <summary>What a rank reports of a step. Reused; written by the rank, then read by the engine thread.</summary>
+internal sealed class StepOutcome(int maxSamples)
+{
+    private readonly int[] _ids = new int[maxSamples];
+    private readonly float[] _logprobs = new float[maxSamples];
+    private readonly TokenLogprob[]?[] _top = new TokenLogprob[]?[maxSamples];
+
+    /// <summary>Set when the step could not run; nothing else is valid then.</summary>
+    public Exception? Error { get; set; }
+
+    /// <summary>One per entry of the plan's <see cref="StepPlan.SampleIndex"/>; likewise <see cref="Logprobs"/> and <see cref="Top"/>.</summary>
+    public Span<int> Ids(StepPlan plan) => _ids.AsSpan(0, plan.NumSamples);
+
+    /// <summary>NaN where not asked for.</summary>
+    public Span<float> Logprobs(StepPlan plan) => _logprobs.AsSpan(0, plan.NumSamples);
+
+    public Span<TokenLogprob[]?> Top(StepPlan plan) => _top.AsSpan(0, plan.NumSamples);
+
+    public List<PromptScores> PromptScores { get; } = [];
+
+    public void Clear()
+    {
+        Error = null;
+        PromptScores.Clear();
+        Array.Clear(_top);
+    }
+}

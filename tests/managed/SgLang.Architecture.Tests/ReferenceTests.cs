@@ -1,0 +1,105 @@
+using System.Reflection;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
+using System.Xml.Linq;
+
+namespace SgLang.Architecture.Tests;
+
+/// <summary>The arrows of docs/architecture.md, checked on what the compiled assemblies really use.</summary>
+public sealed class ReferenceTests
+{
+    private const string Product = "SgLang.";
+
+    /// <summary>Direct arrows; an assembly may also use what its arrows reach, and everything may use Core.</summary>
+    private static readonly Dictionary<string, string[]> Arrows = new()
+    {
+        ["Core"] = [],
+        ["Interop"] = [],
+        ["Profiling"] = ["Interop"],
+        ["Runtime"] = ["Interop", "Profiling"],
+        ["Models"] = ["Runtime"],
+        ["Scheduling"] = [],
+        ["Tokenization"] = [],
+        ["Protocol"] = [],
+        ["Engine"] = ["Scheduling", "Tokenization", "Models", "Profiling"],
+        ["Server"] = ["Engine", "Protocol"],
+        ["Bench"] = ["Engine", "Protocol"],
+        ["Router"] = ["Protocol"],
+        ["Cli"] = ["Server", "Bench", "Router"],
+    };
+
+    /// <summary>Assemblies that no arrow leads past Core, so that they can be tested without a device or a model.</summary>
+    private static readonly string[] Pure = ["Core", "Scheduling", "Tokenization", "Protocol"];
+
+    private static readonly string[] MayBeUnsafe = ["Interop", "Runtime", "Profiling"];
+
+    private static string Root => typeof(ReferenceTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+        .Single(a => a.Key == "RepositoryRoot").Value!;
+
+    public static TheoryData<string> Assemblies => [.. Projects().Select(path => ShortName(path))];
+
+    [Theory]
+    [MemberData(nameof(Assemblies))]
+    public void Compiled_references_follow_the_arrows(string assembly)
+    {
+        Assert.True(Arrows.ContainsKey(assembly), $"{assembly} is not in the list of arrows; add it to docs/architecture.md and here");
+        HashSet<string> allowed = Reach(assembly);
+        string[] wrong = [.. UsedBy(assembly).Where(used => used != "Core" && !allowed.Contains(used))];
+        Assert.True(wrong.Length == 0, $"{assembly} uses {string.Join(", ", wrong)}; allowed: {string.Join(", ", allowed)}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Assemblies))]
+    public void Project_references_follow_the_arrows(string assembly)
+    {
+        string path = Projects().Single(p => ShortName(p) == assembly);
+        string[] wrong = [.. XDocument.Load(path).Descendants("ProjectReference")
+            .Select(reference => Path.GetFileNameWithoutExtension((string)reference.Attribute("Include")!)[Product.Length..])
+            .Where(used => used != "Core" && !Arrows[assembly].Contains(used))];
+        Assert.True(wrong.Length == 0, $"{path} references {string.Join(", ", wrong)}; allowed: Core, {string.Join(", ", Arrows[assembly])}");
+    }
+
+    [Fact]
+    public void Pure_assemblies_reach_no_native_code()
+    {
+        foreach (string assembly in Pure) Assert.Empty(Reach(assembly));
+    }
+
+    [Theory]
+    [MemberData(nameof(Assemblies))]
+    public void Unsafe_code_stays_in_interop_runtime_and_profiling(string assembly)
+    {
+        string path = Projects().Single(p => ShortName(p) == assembly);
+        bool allows = XDocument.Load(path).Descendants("AllowUnsafeBlocks").Any(e => e.Value == "true");
+        Assert.True(!allows || MayBeUnsafe.Contains(assembly), $"{path} allows unsafe blocks; only {string.Join(", ", MayBeUnsafe)} may");
+    }
+
+    private static IEnumerable<string> Projects() => Directory.EnumerateFiles(Path.Combine(Root, "managed"), "*.csproj", SearchOption.AllDirectories)
+        .Where(path => !path.Contains($"{Path.DirectorySeparatorChar}bench{Path.DirectorySeparatorChar}"));
+
+    private static string ShortName(string project) => Path.GetFileNameWithoutExtension(project)[Product.Length..];
+
+    private static HashSet<string> Reach(string assembly)
+    {
+        HashSet<string> reached = [];
+        Stack<string> pending = new(Arrows[assembly]);
+        while (pending.TryPop(out string? next))
+            if (reached.Add(next))
+                foreach (string further in Arrows[next]) pending.Push(further);
+        return reached;
+    }
+
+    private static List<string> UsedBy(string assembly)
+    {
+        string file = Path.Combine(AppContext.BaseDirectory, assembly == "Cli" ? "sglang.dll" : $"{Product}{assembly}.dll");
+        using PEReader image = new(File.OpenRead(file));
+        MetadataReader metadata = image.GetMetadataReader();
+        List<string> used = [];
+        foreach (AssemblyReferenceHandle handle in metadata.AssemblyReferences)
+        {
+            string name = metadata.GetString(metadata.GetAssemblyReference(handle).Name);
+            if (name.StartsWith(Product, StringComparison.Ordinal)) used.Add(name[Product.Length..]);
+        }
+        return used;
+    }
+}
