@@ -1,0 +1,39 @@
+using SgLang.Interop;
+using static SgLang.Interop.SglNative;
+
+namespace SgLang.Runtime;
+
+public static unsafe partial class Ops
+{
+    /// <summary>y [n, in_features] = rows `ids` (I32 [n]) of a one-group weight [vocabulary, in_features].</summary>
+    public static void Embedding(DeviceContext context, in Tensor y, PackedWeight weight, in Tensor ids)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* py = &y, pi = &ids)
+            Check(sgl_embedding(context.Handle, (SglTensor*)py, weight.Handle, (SglTensor*)pi));
+    }
+
+    /// <summary>ids[i] = sources[i] if that is >= 0, else lastIds[-sources[i] - 1]. All I32.</summary>
+    public static void TokenResolve(DeviceContext context, in Tensor ids, in Tensor sources, in Tensor lastIds)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* pi = &ids, ps = &sources, pl = &lastIds)
+            Check(sgl_token_resolve(context.Handle, (SglTensor*)pi, (SglTensor*)ps, (SglTensor*)pl));
+    }
+
+    /// <summary>lastIds[slots[i]] = ids[i]; a negative slot is skipped. All I32.</summary>
+    public static void TokenScatter(DeviceContext context, in Tensor lastIds, in Tensor slots, in Tensor ids)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* pl = &lastIds, ps = &slots, pi = &ids)
+            Check(sgl_token_scatter(context.Handle, (SglTensor*)pl, (SglTensor*)ps, (SglTensor*)pi));
+    }
+
+    /// <summary>y [m, n] = x[rows[i], :]; rows is I32 [m].</summary>
+    public static void GatherRows(DeviceContext context, in Tensor y, in Tensor x, in Tensor rows)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* py = &y, px = &x, pr = &rows)
+            Check(sgl_gather_rows(context.Handle, (SglTensor*)py, (SglTensor*)px, (SglTensor*)pr));
+    }
+}

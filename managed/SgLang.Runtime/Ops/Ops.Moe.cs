@@ -1,0 +1,38 @@
+using SgLang.Interop;
+using static SgLang.Interop.SglNative;
+
+namespace SgLang.Runtime;
+
+public static unsafe partial class Ops
+{
+    /// <summary>Softmax over all experts, then the top k: weights F32 and ids I32, both [n, k], from logits [n, experts].</summary>
+    public static void MoeRoute(DeviceContext context, in Tensor expertWeights, in Tensor expertIds, in Tensor routerLogits, bool renormalize)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* pw = &expertWeights, pi = &expertIds, pl = &routerLogits)
+            Check(sgl_moe_route(context.Handle, (SglTensor*)pw, (SglTensor*)pi, (SglTensor*)pl, renormalize ? 1 : 0));
+    }
+
+    /// <summary>y = sum over k of weight * down_e(silu(gate_e(x)) * up_e(x)); y must not alias x.</summary>
+    /// <param name="gateUp">[experts, 2 * intermediate, hidden]</param>
+    /// <param name="down">[experts, hidden, intermediate]</param>
+    public static void MoeExperts(DeviceContext context, in Tensor y, in Tensor x, in Tensor expertWeights, in Tensor expertIds,
+                                  PackedWeight gateUp, PackedWeight down, int firstExpert = 0)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* py = &y, px = &x, pw = &expertWeights, pi = &expertIds)
+        {
+            var args = new SglMoeArgs
+            {
+                Y = (SglTensor*)py,
+                X = (SglTensor*)px,
+                ExpertWeights = (SglTensor*)pw,
+                ExpertIds = (SglTensor*)pi,
+                GateUp = gateUp.Handle,
+                Down = down.Handle,
+                FirstExpert = firstExpert,
+            };
+            Check(sgl_moe_experts(context.Handle, &args));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+using SgLang.Interop;
+using static SgLang.Interop.SglNative;
+
+namespace SgLang.Runtime;
+
+public static unsafe partial class Ops
+{
+    /// <summary>y = x converted to y's type: F32, BF16 or F16, round to nearest even.</summary>
+    public static void Convert(DeviceContext context, in Tensor y, in Tensor x)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* py = &y, px = &x)
+            Check(sgl_convert(context.Handle, (SglTensor*)py, (SglTensor*)px));
+    }
+}

@@ -1,0 +1,73 @@
+using SgLang.Interop;
+using static SgLang.Interop.SglNative;
+
+namespace SgLang.Runtime;
+
+/// <summary>
+/// Matrices [num_groups, out_features, in_features] in the backend's own layout: filled once, then read by every product. In a meta context
+/// it has a shape and no memory.
+/// </summary>
+public sealed unsafe class PackedWeight : IDisposable
+{
+    private readonly DeviceContext context;
+    private SglWeight handle;
+
+    /// <summary>Every element is zero until loaded.</summary>
+    /// <param name="dtype">Storage, F32 or BF16; the activations of a product must have the same type.</param>
+    public PackedWeight(DeviceContext context, DType dtype, long outFeatures, long inFeatures, int numGroups = 1)
+    {
+        this.context = context;
+        DType = dtype;
+        OutFeatures = outFeatures;
+        InFeatures = inFeatures;
+        NumGroups = numGroups;
+        NumBytes = numGroups * outFeatures * inFeatures * dtype.SizeInBytes();
+        if (!context.IsMeta)
+        {
+            var desc = new SglWeightDesc { NumGroups = numGroups, DType = (SglDType)dtype, OutFeatures = outFeatures, InFeatures = inFeatures };
+            SglWeight weight;
+            Check(sgl_weight_create(context.Handle, &weight, &desc));
+            handle = weight;
+            ulong bytes;
+            Check(sgl_weight_num_bytes(weight, &bytes));
+            NumBytes = checked((long)bytes);
+        }
+        context.Retain();
+    }
+
+    public DType DType { get; }
+    public long OutFeatures { get; }
+    public long InFeatures { get; }
+
+    /// <summary>Experts of a grouped weight; 1 for a plain one.</summary>
+    public int NumGroups { get; }
+
+    /// <summary>Device memory held, padding included; without padding in a meta context.</summary>
+    public long NumBytes { get; }
+
+    internal SglWeight Handle => !handle.IsNull ? handle : throw new ObjectDisposedException(nameof(PackedWeight));
+
+    /// <summary>
+    /// Packs rows [n, in_features] in host memory (BF16, F16 or F32, converted) into rows [rowOffset, rowOffset + n) of one group. The source
+    /// may be unmapped on return.
+    /// </summary>
+    public void Load(in Tensor rows, long rowOffset = 0, int group = 0)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* source = &rows) Check(sgl_weight_load(context.Handle, Handle, (SglTensor*)source, group, rowOffset));
+    }
+
+    /// <summary>Uniform values in [-scale, scale], a pure function of (seed, group, row, column).</summary>
+    public void FillRandom(ulong seed, float scale)
+    {
+        if (!context.IsMeta) Check(sgl_weight_fill_random(context.Handle, Handle, seed, scale));
+    }
+
+    public void Dispose()
+    {
+        if (handle.IsNull) return;
+        sgl_weight_destroy(handle);
+        handle = default;
+        context.Release();
+    }
+}

@@ -1,0 +1,56 @@
+using SgLang.Interop;
+using static SgLang.Interop.SglNative;
+
+namespace SgLang.Runtime;
+
+/// <summary>
+/// Owns host memory that a GPU copies from and to asynchronously (page-locked there, plain memory on the CPU). Seen as spans by the host and
+/// as tensors by <see cref="DeviceContext.Copy"/>. The host must not write what a queued copy still reads.
+/// </summary>
+public sealed unsafe class PinnedBuffer : IDisposable
+{
+    private readonly DeviceContext context;
+    private bool isDisposed;
+
+    public PinnedBuffer(DeviceContext context, long numBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(numBytes);
+        this.context = context;
+        NumBytes = numBytes;
+        void* data;
+        Check(sgl_host_allocate(context.Handle, &data, (ulong)Math.Max(numBytes, 1)));
+        Data = (nint)data;
+        context.Retain();
+        new Span<byte>(data, checked((int)numBytes)).Clear();
+    }
+
+    public nint Data { get; private set; }
+    public long NumBytes { get; }
+
+    /// <summary>The whole buffer, or its first <paramref name="count"/> values. Valid until the buffer is disposed.</summary>
+    public Span<T> AsSpan<T>(int count = -1) where T : unmanaged
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        if (count < 0) count = checked((int)(NumBytes / sizeof(T)));
+        if ((long)count * sizeof(T) > NumBytes) throw new ArgumentOutOfRangeException(nameof(count), $"{count} values of {sizeof(T)} bytes in a buffer of {NumBytes}");
+        return new Span<T>((void*)Data, count);
+    }
+
+    /// <summary>A dense view of the first bytes, for copies.</summary>
+    public Tensor AsTensor(DType dtype, params ReadOnlySpan<long> shape)
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        var tensor = new Tensor(Data, dtype, shape);
+        if (tensor.NumBytes > NumBytes) throw new ArgumentException($"a pinned buffer of {NumBytes} bytes cannot be seen as {tensor}");
+        return tensor;
+    }
+
+    public void Dispose()
+    {
+        if (isDisposed) return;
+        isDisposed = true;
+        sgl_host_free(context.HandleForDestroy, (void*)Data);
+        Data = 0;
+        context.Release();
+    }
+}
