@@ -1,0 +1,114 @@
+using System.Text.Json;
+using SgLang.Core;
+using SgLang.Protocol.Json;
+
+namespace SgLang.Protocol;
+
+public sealed record StreamOptions
+{
+    public bool? IncludeUsage { get; set; }
+    public bool? ContinuousUsageStats { get; set; }
+}
+
+/// <summary>What /v1/completions and /v1/chat/completions have in common.</summary>
+public abstract record OpenAIRequest
+{
+    public string? Model { get; set; }
+    public int? N { get; set; }
+    public bool? Stream { get; set; }
+    public StreamOptions? StreamOptions { get; set; }
+    public OneOrMany<string>? Stop { get; set; }
+    public long? Seed { get; set; }
+    public double? Temperature { get; set; }
+    public double? TopP { get; set; }
+    public int? TopK { get; set; }
+    public double? MinP { get; set; }
+    public double? PresencePenalty { get; set; }
+    public double? FrequencyPenalty { get; set; }
+    public double? RepetitionPenalty { get; set; }
+    public Dictionary<string, float>? LogitBias { get; set; }
+    public int? MinTokens { get; set; }
+    public OneOrMany<int>? StopTokenIds { get; set; }
+    public bool? NoStopTrim { get; set; }
+    public bool? IgnoreEos { get; set; }
+    public bool? SkipSpecialTokens { get; set; }
+    public string? Rid { get; set; }
+    public string? User { get; set; }
+
+    // Not served: a value other than null is refused.
+    public JsonElement? StopRegex { get; set; }
+    public JsonElement? Regex { get; set; }
+    public JsonElement? Ebnf { get; set; }
+    public JsonElement? JsonSchema { get; set; }
+    public ResponseFormat? ResponseFormat { get; set; }
+    public JsonElement? ExtraKey { get; set; }
+    public JsonElement? CacheSalt { get; set; }
+    public JsonElement? BootstrapHost { get; set; }
+    public JsonElement? BootstrapRoom { get; set; }
+    public bool? ReturnHiddenStates { get; set; }
+    public JsonElement? LoraPath { get; set; }
+    public JsonElement? SessionParams { get; set; }
+
+    public bool IncludeUsage => StreamOptions?.IncludeUsage is true;
+    public bool ContinuousUsage => StreamOptions?.ContinuousUsageStats is true;
+
+    public virtual void RefuseUnsupported()
+    {
+        int grammars = (JsonSchema is null ? 0 : 1) + (Regex is null ? 0 : 1) + (Ebnf is null ? 0 : 1);
+        if (grammars > 1) throw new InvalidRequestException("Only one of regex, json_schema, or ebnf can be set.");
+        Unsupported.Refuse("json_schema", JsonSchema);
+        Unsupported.Refuse("regex", Regex);
+        Unsupported.Refuse("ebnf", Ebnf);
+        Unsupported.Refuse("stop_regex", StopRegex);
+        if (ResponseFormat is { Type: not "text" })
+            throw new InvalidRequestException($"response_format of type \"{ResponseFormat.Type}\" is not supported by this server; use {{\"type\": \"text\"}} or leave it out.");
+        Unsupported.Refuse("extra_key", ExtraKey);
+        Unsupported.Refuse("cache_salt", CacheSalt);
+        Unsupported.Refuse("bootstrap_host", BootstrapHost);
+        Unsupported.Refuse("bootstrap_room", BootstrapRoom);
+        Unsupported.Refuse("return_hidden_states", ReturnHiddenStates);
+        Unsupported.Refuse("lora_path", LoraPath);
+        Unsupported.Refuse("session_params", SessionParams);
+    }
+
+    /// <param name="maxNewTokens">Null means as much as fits the context.</param>
+    /// <param name="defaults">Of temperature, top_p, top_k, min_p and repetition_penalty.</param>
+    public SamplingParams ToSamplingParams(int? maxNewTokens, SamplingParams defaults, int vocabularySize) => new()
+    {
+        MaxNewTokens = maxNewTokens,
+        MinNewTokens = MinTokens ?? 0,
+        Temperature = Temperature ?? defaults.Temperature,
+        TopP = TopP ?? defaults.TopP,
+        TopK = TopK ?? defaults.TopK,
+        MinP = MinP ?? defaults.MinP,
+        PresencePenalty = PresencePenalty ?? 0,
+        FrequencyPenalty = FrequencyPenalty ?? 0,
+        RepetitionPenalty = RepetitionPenalty ?? defaults.RepetitionPenalty,
+        Stop = SamplingParamsBody.StopStrings(Stop),
+        StopTokenIds = StopTokenIds?.Items ?? [],
+        IgnoreEos = IgnoreEos ?? false,
+        SkipSpecialTokens = SkipSpecialTokens ?? true,
+        NoStopTrim = NoStopTrim ?? false,
+        N = N ?? 1,
+        LogitBias = SamplingParamsBody.LogitBiasById(LogitBias, vocabularySize),
+        Seed = Seed,
+    };
+}
+
+public sealed record ResponseFormat
+{
+    public string? Type { get; set; }
+}
+
+/// <summary>Body of /v1/completions.</summary>
+public sealed record CompletionRequest : OpenAIRequest
+{
+    public PromptInput? Prompt { get; set; }
+    public int? MaxTokens { get; set; }
+    public bool? Echo { get; set; }
+
+    /// <summary>How many alternatives to list at each token; null means no log-probabilities.</summary>
+    public int? Logprobs { get; set; }
+    public int? BestOf { get; set; }
+    public string? Suffix { get; set; }
+}
