@@ -44,8 +44,11 @@ public static class LibraryResolver
         {
             if (s_handle == 0)
             {
-                LoadedLibrary library = Load(Environment.GetEnvironmentVariable(PathVariable), AppContext.BaseDirectory, assembly, searchPath);
-                AbiCheck.Verify(library.Handle, library.Path ?? FileName, SglAbi.Hash);
+                LoadedLibrary library = Load(
+                    Environment.GetEnvironmentVariable(PathVariable),
+                    AppContext.BaseDirectory,
+                    () => NativeLibrary.TryLoad(LibraryName, assembly, searchPath, out nint handle) ? handle : 0,
+                    SglAbi.Hash);
                 LoadedPath = library.Path;
                 s_handle = library.Handle;
             }
@@ -53,27 +56,35 @@ public static class LibraryResolver
         }
     }
 
-    /// <summary>The first candidate that exists must load: a broken library beside the application is never passed over in silence.</summary>
-    internal static LoadedLibrary Load(string? pathVariable, string applicationFolder, Assembly assembly, DllImportSearchPath? searchPath)
+    /// <summary>Finds and loads the library and compares its ABI hash with `expectedHash`.</summary>
+    /// <param name="pathVariable">Value of SGL_LIBRARY_PATH; null or empty where it is not set.</param>
+    /// <param name="systemSearch">The system's own search: a handle, or 0 where it finds nothing.</param>
+    internal static LoadedLibrary Load(string? pathVariable, string applicationFolder, Func<nint> systemSearch, ulong expectedHash)
+    {
+        LoadedLibrary library = Find(pathVariable, applicationFolder, systemSearch);
+        AbiCheck.Verify(library.Handle, library.Path ?? $"{FileName} (found by the system's library search)", expectedHash);
+        return library;
+    }
+
+    // The first candidate that exists must load: a broken library beside the application is never passed over in silence.
+    private static LoadedLibrary Find(string? pathVariable, string applicationFolder, Func<nint> systemSearch)
     {
         IReadOnlyList<string> candidates = Candidates(pathVariable, applicationFolder);
-        foreach (string candidate in candidates)
+        if (candidates.FirstOrDefault(File.Exists) is { } path)
         {
-            if (File.Exists(candidate))
-            {
-                return new LoadedLibrary(LoadFile(candidate), candidate);
-            }
+            return new LoadedLibrary(LoadFile(path), path);
         }
-        if (string.IsNullOrEmpty(pathVariable) && NativeLibrary.TryLoad(LibraryName, assembly, searchPath, out nint handle))
+        bool isSet = !string.IsNullOrEmpty(pathVariable);
+        if (!isSet && systemSearch() is var handle and not 0)
         {
             return new LoadedLibrary(handle, null);
         }
         string looked = string.Join("\n  ", candidates);
-        throw new SglLibraryException(string.IsNullOrEmpty(pathVariable)
-            ? $"{FileName} was not found. Looked at:\n  {looked}\n  the system's library search\n" +
-              $"Build it with ./build.sh, or name its file or folder in {PathVariable}."
-            : $"{PathVariable}={pathVariable}, but there is no {FileName}. Looked at:\n  {looked}\n" +
-              $"Set {PathVariable} to the library's file or folder, or unset it.");
+        throw new SglLibraryException(isSet
+            ? $"{PathVariable}={pathVariable}, but there is no {FileName}. Looked at:\n  {looked}\n" +
+              $"Set {PathVariable} to the library's file or folder, or unset it."
+            : $"{FileName} was not found. Looked at:\n  {looked}\n  the system's library search\n" +
+              $"Build it with ./build.sh, or name its file or folder in {PathVariable}.");
     }
 
     internal static IReadOnlyList<string> Candidates(string? pathVariable, string applicationFolder) =>

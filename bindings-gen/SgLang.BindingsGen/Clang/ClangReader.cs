@@ -124,10 +124,14 @@ internal sealed class ClangReader : IHeaderReader
         }
         List<Parameter> parameters =
             [.. Children(node).Where(c => Kind(c) == "ParmVarDecl").Select(c => new Parameter(Name(c), CType.Parse(TypeOf(c), location)))];
-        // The type of a function is spelled `result (parameters)`; a result that is itself a function pointer has more before it.
-        string result = TypeOf(node);
-        result = result[..result.IndexOf('(', StringComparison.Ordinal)];
-        return new FunctionDeclaration(name, CType.Parse(result, location), parameters, location);
+        // The type of a function is spelled `result (parameters)`, unless its result is a function pointer: `result (*(parameters))(...)`.
+        string type = TypeOf(node);
+        int parenthesis = type.IndexOf('(', StringComparison.Ordinal);
+        if (type.AsSpan(parenthesis).StartsWith("(*"))
+        {
+            throw Unsupported.Callback(type, location);
+        }
+        return new FunctionDeclaration(name, CType.Parse(type[..parenthesis], location), parameters, location);
     }
 
     private static void CheckTypedef(JsonElement node, SourceLocation location)

@@ -26,6 +26,10 @@ internal static class Validator
 
     public static void Check(HeaderModel model)
     {
+        foreach (Declaration declaration in model.Declarations)
+        {
+            CheckPrefix(declaration, "sgl_");
+        }
         foreach (EnumDeclaration declaration in model.Enums)
         {
             CheckEnum(declaration);
@@ -40,8 +44,21 @@ internal static class Validator
         }
     }
 
+    /// <summary>The export map exports `sgl_*` only, and C has no namespaces.</summary>
+    private static void CheckPrefix(Declaration declaration, string prefix)
+    {
+        if (!declaration.Name.StartsWith(prefix, StringComparison.Ordinal))
+        {
+            throw BindingsException.At(declaration.Location, $"'{declaration.Name}' must begin with {prefix}");
+        }
+    }
+
     private static void CheckEnum(EnumDeclaration declaration)
     {
+        foreach (EnumMember each in declaration.Members)
+        {
+            CheckPrefix(each, "SGL_");
+        }
         if (declaration.Members.FirstOrDefault(m => m.Value is < int.MinValue or > int.MaxValue) is { } member)
         {
             throw BindingsException.At(member.Location, $"'{member.Name}' = {member.Value} does not fit in 32 bits");

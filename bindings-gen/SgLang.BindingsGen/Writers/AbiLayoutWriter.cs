@@ -13,9 +13,11 @@ internal static class AbiLayoutWriter
     {
         var code = new CodeWriter();
         code.Line("// Written by bindings-gen from native/include/sgl/*.h. Do not edit: run `./build.sh bindings`.");
-        code.Line("// Included once, at namespace scope, after <cstddef> and sgl/sgl.h.");
+        code.Line("// Included once, after <cstddef> and sgl/sgl.h.");
         code.Line();
         code.Line("// clang-format off");
+        code.Line("namespace sgl {");
+        code.Line();
         code.Line("static_assert(sizeof(void*) == 8, \"the ABI is defined for 64-bit targets\");");
         foreach (EnumDeclaration declaration in model.Enums)
         {
@@ -52,6 +54,8 @@ internal static class AbiLayoutWriter
             }
         }
         code.Close("};");
+        code.Line();
+        code.Line("}  // namespace sgl");
         code.Line("// clang-format on");
         return code.ToString();
     }
