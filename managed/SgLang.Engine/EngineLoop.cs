@@ -12,6 +12,7 @@ namespace SgLang.Engine;
 /// </summary>
 internal sealed class EngineLoop : IDisposable
 {
+    private const string AbortMessage = "Aborted by the user.";
     private static readonly TimeSpan IdleHeartbeat = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan IdleCheckInterval = TimeSpan.FromSeconds(10);
 
@@ -20,6 +21,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly EngineOptions _options;
     private readonly ILogger _logger;
     private readonly Action<Generation> _ended;
+    private readonly Func<IEnumerable<Generation>> _unfinished;
     private readonly Thread _thread;
     private readonly ConcurrentQueue<EngineMessage> _inbox = new();
     private readonly ManualResetEventSlim _hasMail = new();
@@ -32,8 +34,11 @@ internal sealed class EngineLoop : IDisposable
     private BatchLog _log;
 
     /// <param name="ended">Called on the engine thread when a request has ended.</param>
-    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, Action<Generation> ended)
+    /// <param name="unfinished">All requests that have not, for the end of the engine itself.</param>
+    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, Action<Generation> ended,
+        Func<IEnumerable<Generation>> unfinished)
     {
+        _unfinished = unfinished;
         _scheduler = scheduler;
         _ranks = ranks;
         _options = options;
@@ -165,8 +170,6 @@ internal sealed class EngineLoop : IDisposable
         return true;
     }
 
-    private const string AbortMessage = "Aborted by the user.";
-
     /// <summary>Takes the result of a step: tokens to their streams, or the error to its requests.</summary>
     private void Finish(StepPlan plan)
     {
@@ -255,7 +258,7 @@ internal sealed class EngineLoop : IDisposable
     private void FailEverything(Exception error)
     {
         FinishReason reason = FinishReason.Abort($"The engine has stopped: {error.Message}", 500);
-        foreach (Generation generation in Unfinished()) EndGeneration(generation, reason);
+        foreach (Generation generation in _unfinished()) EndGeneration(generation, reason);
         while (_inbox.TryDequeue(out EngineMessage message))
         {
             if (message.Kind == EngineMessageKind.Submit) EndGeneration(message.Generation!, reason);
@@ -263,9 +266,6 @@ internal sealed class EngineLoop : IDisposable
         }
         foreach ((TaskCompletionSource<bool> completion, _) in _flushes) completion.TrySetResult(false);
     }
-
-    /// <summary>Set by the engine: all generations that have not ended.</summary>
-    public Func<IEnumerable<Generation>> Unfinished { get; init; } = () => [];
 
     private static Generation Owner(Request request) => (Generation)request.Owner!;
 }

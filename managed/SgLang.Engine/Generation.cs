@@ -44,8 +44,9 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private bool _isDone;
     private bool _isCancelled;
 
-    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, int defaultInterval, long engineSeed)
+    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, int[] stopTokenIds, int defaultInterval, long engineSeed)
     {
+        StopTokenIds = stopTokenIds;
         Seed = (ulong)(request.Sampling.Seed ?? engineSeed);
         _engine = engine;
         _request = request;
@@ -56,6 +57,9 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
 
     /// <summary>The scheduler's view of the same request; the engine thread's alone but for counters.</summary>
     internal Request Scheduled { get; }
+
+    /// <summary>Ids that end the output, also with ignore_eos: none may be drawn before min_new_tokens.</summary>
+    internal int[] StopTokenIds { get; }
 
     /// <summary>Of every draw of this request: the user's, or one the engine drew.</summary>
     internal ulong Seed { get; }

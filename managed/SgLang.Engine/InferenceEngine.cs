@@ -32,7 +32,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         _eosTokenIds = parts.EosTokenIds;
         _limits = parts.SchedulerOptions;
         _seeds = new Random((int)parts.Info.RandomSeed);
-        _loop = new EngineLoop(new Scheduler(parts.SchedulerOptions), parts.Ranks, parts.Options, logger, Forget) { Unfinished = () => _unfinished.Values };
+        _loop = new EngineLoop(new Scheduler(parts.SchedulerOptions), parts.Ranks, parts.Options, logger, Forget, () => _unfinished.Values);
     }
 
     /// <summary>Loads and starts. Throws <see cref="EngineStartException"/> with a message for the user.</summary>
@@ -70,9 +70,9 @@ public sealed class InferenceEngine : IAsyncDisposable
         SamplingParams sampling = request.Sampling;
         long seed;
         lock (_seeds) seed = _seeds.NextInt64();
-        int[] stops = sampling.IgnoreEos ? [] : [.. _eosTokenIds.Union(sampling.StopTokenIds)];
-        Request scheduled = new(request.Rid, request.InputIds, sampling, stops, request.Logprobs);
-        Generation generation = new(this, request, scheduled, Options.StreamInterval, seed);
+        int[] stops = sampling.StopTokenIds.Count == 0 ? _eosTokenIds : [.. _eosTokenIds.Union(sampling.StopTokenIds)];
+        Request scheduled = new(request.Rid, request.InputIds, sampling, sampling.IgnoreEos ? [] : stops, request.Logprobs);
+        Generation generation = new(this, request, scheduled, stops, Options.StreamInterval, seed);
         scheduled.Owner = generation;
         if (!_unfinished.TryAdd(request.Rid, generation)) throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
         _loop.Post(new EngineMessage(EngineMessageKind.Submit, generation));

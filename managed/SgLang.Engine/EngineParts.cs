@@ -1,0 +1,20 @@
+using SgLang.Core;
+using SgLang.Scheduling;
+using SgLang.Tokenization;
+
+namespace SgLang.Engine;
+
+/// <summary>What <see cref="EngineLoader"/> made and an engine is put together from; owned by the engine from then on.</summary>
+internal sealed record EngineParts
+{
+    public required EngineOptions Options { get; init; }
+    public required EngineInfo Info { get; init; }
+    public required SchedulerOptions SchedulerOptions { get; init; }
+    public required RankGroup Ranks { get; init; }
+    public required SamplingParams ModelDefaults { get; init; }
+
+    /// <summary>Union of config.json, generation_config.json and the tokenizer.</summary>
+    public required int[] EosTokenIds { get; init; }
+    public Tokenizer? Tokenizer { get; init; }
+    public ChatTemplate? ChatTemplate { get; init; }
+}

@@ -1,0 +1,166 @@
+using SgLang.Core;
+using SgLang.Runtime;
+using SgLang.Scheduling;
+
+namespace SgLang.Engine;
+
+/// <summary>
+/// Draws a step's tokens: turns each request's parameters into the rows and sparse lists of the sampling operator, and keeps the counts that
+/// penalties need. Lives on a rank's thread; allocates nothing in steady state.
+/// </summary>
+internal sealed class Sampler(DeviceContext context, int maxRows)
+{
+    private readonly SamplingRow[] _rows = new SamplingRow[maxRows];
+    private readonly TokenCounts?[] _countsOfRow = new TokenCounts?[maxRows];
+    private readonly int[] _penaltyStart = new int[maxRows + 1];
+    private readonly int[] _biasStart = new int[maxRows + 1];
+    private readonly float[] _temperatures = new float[maxRows];
+    private GrowingArray<int> _penaltyIds;
+    private GrowingArray<int> _penaltyCounts;
+    private GrowingArray<int> _biasIds;
+    private GrowingArray<float> _biasValues;
+
+    /// <param name="ids">I32 [NumSamples], written.</param>
+    /// <param name="logprobs">F32 [NumSamples], written; none when no request wants them.</param>
+    /// <param name="logits">F32 [NumSamples, vocabulary], changed by penalties and biases.</param>
+    public void Sample(StepPlan plan, in Tensor ids, in Tensor logprobs, in Tensor logits)
+    {
+        ReadOnlySpan<int> sampled = plan.SampleIndex;
+        _penaltyIds.Clear();
+        _penaltyCounts.Clear();
+        _biasIds.Clear();
+        _biasValues.Clear();
+        for (int i = 0; i < sampled.Length; i++)
+        {
+            Request request = plan.Requests[sampled[i]];
+            int position = plan.KvLength[sampled[i]] - request.PromptLength;
+            SetRow(i, request, position);
+            if (HasPenalty(request.SamplingParams)) AddPenalties(CountsOf(plan.Rows[sampled[i]], request, position));
+            AddBiases(request, position);
+            _penaltyStart[i + 1] = _penaltyIds.Count;
+            _biasStart[i + 1] = _biasIds.Count;
+        }
+        SamplingLists lists = default;
+        if (_penaltyIds.Count > 0)
+        {
+            lists.PenaltyStart = _penaltyStart.AsSpan(0, sampled.Length + 1);
+            lists.PenaltyIds = _penaltyIds.Span;
+            lists.PenaltyCounts = _penaltyCounts.Span;
+        }
+        if (_biasIds.Count > 0)
+        {
+            lists.BiasStart = _biasStart.AsSpan(0, sampled.Length + 1);
+            lists.BiasIds = _biasIds.Span;
+            lists.BiasValues = _biasValues.Span;
+        }
+        Ops.Sample(context, ids, logprobs, logits, _rows.AsSpan(0, sampled.Length), lists);
+    }
+
+    /// <summary>Temperatures of the last step's rows, for log-probabilities; 0 counts as 1.</summary>
+    public ReadOnlySpan<float> Temperatures(int numRows) => _temperatures.AsSpan(0, numRows);
+
+    /// <summary>The ids drawn, once the host has them: penalties of later steps count them.</summary>
+    public void Drawn(StepPlan plan, ReadOnlySpan<int> ids)
+    {
+        ReadOnlySpan<int> sampled = plan.SampleIndex;
+        for (int i = 0; i < sampled.Length; i++)
+            if (HasPenalty(plan.Requests[sampled[i]].SamplingParams)) _countsOfRow[plan.Rows[sampled[i]]]!.Add(ids[i]);
+    }
+
+    private void SetRow(int i, Request request, int position)
+    {
+        SamplingParams parameters = request.SamplingParams;
+        ref SamplingRow row = ref _rows[i];
+        row.Temperature = parameters.IsGreedy ? 0 : (float)parameters.Temperature;
+        row.TopP = (float)parameters.TopP;
+        row.MinP = (float)parameters.MinP;
+        row.TopK = parameters.TopK < 0 ? 0 : parameters.TopK;
+        row.FrequencyPenalty = (float)parameters.FrequencyPenalty;
+        row.PresencePenalty = (float)parameters.PresencePenalty;
+        row.RepetitionPenalty = (float)parameters.RepetitionPenalty;
+        row.Seeded = parameters.Seed is not null;
+        row.Seed = ((Generation)request.Owner!).Seed;
+        row.Position = position;
+        _temperatures[i] = row.Temperature;
+    }
+
+    private static bool HasPenalty(SamplingParams parameters) =>
+        parameters.FrequencyPenalty != 0 || parameters.PresencePenalty != 0 || parameters.RepetitionPenalty != 1;
+
+    private void AddPenalties(TokenCounts counts)
+    {
+        foreach ((int id, int count) in counts)
+        {
+            _penaltyIds.Add(id);
+            _penaltyCounts.Add(count);
+        }
+    }
+
+    private void AddBiases(Request request, int position)
+    {
+        if (request.SamplingParams.LogitBias is { } biases)
+            foreach ((int id, float bias) in biases)
+            {
+                _biasIds.Add(id);
+                _biasValues.Add(bias);
+            }
+        if (position >= request.MinNewTokens) return;
+        foreach (int id in ((Generation)request.Owner!).StopTokenIds)
+        {
+            _biasIds.Add(id);
+            _biasValues.Add(float.NegativeInfinity);
+        }
+    }
+
+    /// <summary>
+    /// A row changes hands, and a retracted request comes back, only in a prefill step; no result of the request is in flight then, so its
+    /// committed output is safe to read.
+    /// </summary>
+    private TokenCounts CountsOf(int row, Request request, int position)
+    {
+        TokenCounts counts = _countsOfRow[row] ??= new TokenCounts();
+        if (counts.Owner != request || counts.Total != position) counts.Restart(request, request.OutputIds[..position]);
+        return counts;
+    }
+
+    /// <summary>How often a request has generated each id.</summary>
+    private sealed class TokenCounts
+    {
+        private readonly Dictionary<int, int> _counts = [];
+
+        public Request? Owner { get; private set; }
+        public int Total { get; private set; }
+
+        public void Restart(Request owner, ReadOnlySpan<int> output)
+        {
+            _counts.Clear();
+            Owner = owner;
+            Total = 0;
+            foreach (int id in output) Add(id);
+        }
+
+        public void Add(int id)
+        {
+            _counts[id] = _counts.GetValueOrDefault(id) + 1;
+            Total++;
+        }
+
+        public Dictionary<int, int>.Enumerator GetEnumerator() => _counts.GetEnumerator();
+    }
+
+    private struct GrowingArray<T>
+    {
+        private T[]? _items;
+
+        public int Count { get; private set; }
+        public readonly ReadOnlySpan<T> Span => _items.AsSpan(0, Count);
+
+        public void Clear() => Count = 0;
+
+        public void Add(T item)
+        {
+            if (_items is null || Count == _items.Length) Array.Resize(ref _items, Math.Max(64, Count * 2));
+            _items[Count++] = item;
+        }
+    }
+}
