@@ -29,6 +29,9 @@ struct sgl_attention_plan {
   virtual ~sgl_attention_plan() = default;
 
   sgl_attention_desc desc{};
+  // Kept by the ABI layer to check a run against the batch of the last update.
+  int64_t num_rows = -1;   // rows of q that the batch reaches; -1 before the first update
+  int32_t last_page = -1;  // the largest page that the batch names
 };
 
 namespace sgl {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdarg>
 #include <stdexcept>
 #include <string>
 

@@ -1,0 +1,65 @@
+#include "sgl/embedding.h"
+
+#include "abi/guard.hpp"
+#include "abi/match.hpp"
+
+using namespace sgl;
+
+sgl_status sgl_embedding(sgl_context* context, const sgl_tensor* y, const sgl_weight* weight, const sgl_tensor* ids) {
+  constexpr const char* op = "embedding";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto type = match.type({SGL_F32, SGL_BF16});
+    const auto num_tokens = match.dim("num_tokens"), hidden = match.dim("in_features");
+    match.weight("weight", weight).is(type).shape({match.dim("vocabulary"), hidden});
+    match.tensor("ids", ids).is(SGL_I32).shape({num_tokens}).dense();
+    match.tensor("y", y).is(type).shape({num_tokens, hidden}).last_dense();
+    if (match.is_empty(y)) return;
+    backend.embedding(*y, *weight, *ids);
+  });
+}
+
+sgl_status sgl_token_resolve(sgl_context* context, const sgl_tensor* ids, const sgl_tensor* sources,
+                             const sgl_tensor* last_ids) {
+  constexpr const char* op = "token_resolve";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto num_tokens = match.dim("num_tokens");
+    match.tensor("ids", ids).is(SGL_I32).shape({num_tokens}).dense();
+    match.tensor("sources", sources).is(SGL_I32).shape({num_tokens}).dense();
+    match.tensor("last_ids", last_ids).is(SGL_I32).shape({match.dim("num_slots")}).dense();
+    if (match.is_empty(ids)) return;
+    backend.token_resolve(*ids, *sources, *last_ids);
+  });
+}
+
+sgl_status sgl_token_scatter(sgl_context* context, const sgl_tensor* last_ids, const sgl_tensor* slots, const sgl_tensor* ids) {
+  constexpr const char* op = "token_scatter";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto num_rows = match.dim("num_rows");
+    match.tensor("last_ids", last_ids).is(SGL_I32).shape({match.dim("num_slots")}).dense();
+    match.tensor("slots", slots).is(SGL_I32).shape({num_rows}).dense();
+    match.tensor("ids", ids).is(SGL_I32).shape({num_rows}).dense();
+    if (match.is_empty(ids)) return;
+    backend.token_scatter(*last_ids, *slots, *ids);
+  });
+}
+
+sgl_status sgl_gather_rows(sgl_context* context, const sgl_tensor* y, const sgl_tensor* x, const sgl_tensor* rows) {
+  constexpr const char* op = "gather_rows";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto type = match.type({SGL_F32, SGL_BF16, SGL_F16});
+    const auto num_rows = match.dim("num_rows"), n = match.dim("n");
+    const auto source = match.tensor("x", x).is(type).shape({match.dim("num_source_rows"), n}).last_dense();
+    match.tensor("rows", rows).is(SGL_I32).shape({num_rows}).dense();
+    match.tensor("y", y).is(type).shape({num_rows, n}).last_dense().disjoint_from(source);
+    if (match.is_empty(y)) return;
+    backend.gather_rows(*y, *x, *rows);
+  });
+}

@@ -1,0 +1,49 @@
+#include "sgl/norm.h"
+
+#include "abi/guard.hpp"
+#include "abi/match.hpp"
+
+using namespace sgl;
+
+namespace {
+
+void check_eps(const char* op, float eps) {
+  if (!(eps >= 0)) fail(SGL_INVALID_ARGUMENT, "%s: eps is %g: expected a number of at least 0", op, eps);
+}
+
+}  // namespace
+
+sgl_status sgl_rms_norm(sgl_context* context, const sgl_tensor* y, const sgl_tensor* x, const sgl_tensor* weight, float eps) {
+  constexpr const char* op = "rms_norm";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto type = match.type({SGL_F32, SGL_BF16});
+    const auto num_rows = match.dim("num_rows"), num_heads = match.dim("num_heads"), hidden = match.dim("hidden");
+    match.tensor("x", x).is(type).shape({num_rows, hidden}, {num_rows, num_heads, hidden}).last_dense();
+    match.tensor("weight", weight).is(type).shape({hidden}).dense();
+    match.tensor("y", y).is(type).shape({num_rows, hidden}, {num_rows, num_heads, hidden}).last_dense();
+    if (y->rank != x->rank) fail(SGL_INVALID_ARGUMENT, "%s: y has rank %d, x has rank %d", op, y->rank, x->rank);
+    check_eps(op, eps);
+    if (match.is_empty(y)) return;
+    backend.rms_norm(*y, *x, *weight, eps);
+  });
+}
+
+sgl_status sgl_add_rms_norm(sgl_context* context, const sgl_tensor* y, const sgl_tensor* residual, const sgl_tensor* x,
+                            const sgl_tensor* weight, float eps) {
+  constexpr const char* op = "add_rms_norm";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto type = match.type({SGL_F32, SGL_BF16});
+    const auto num_rows = match.dim("num_rows"), hidden = match.dim("hidden");
+    auto input = match.tensor("x", x).is(type).shape({num_rows, hidden}).last_dense();
+    match.tensor("weight", weight).is(type).shape({hidden}).dense();
+    auto sum = match.tensor("residual", residual).is(type).shape({num_rows, hidden}).last_dense().disjoint_from(input);
+    match.tensor("y", y).is(type).shape({num_rows, hidden}).last_dense().disjoint_from(sum);
+    check_eps(op, eps);
+    if (match.is_empty(y)) return;
+    backend.add_rms_norm(*y, *residual, *x, *weight, eps);
+  });
+}

@@ -1,0 +1,163 @@
+#include "cpu/threads/thread_pool.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <climits>
+#include <exception>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "abi/error.hpp"
+
+namespace sgl::cpu {
+namespace {
+
+constexpr size_t kCacheLine = 64;
+
+// About 50 microseconds: longer than the gap between two operators of a step, shorter than anyone notices on a power meter.
+constexpr int kSpins = 2000;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// A counter that threads wait on: first spinning, then on the futex. Both sides are sequentially consistent, so that either
+/// the waiter sees the new value or the one that changes it sees the sleeper.
+class alignas(kCacheLine) Signal {
+ public:
+  uint32_t load() const { return value_.load(std::memory_order_acquire); }
+  void store(uint32_t value) { value_.store(value, std::memory_order_relaxed); }
+
+  /// Adds and wakes whoever sleeps if `wakes(new value)`.
+  template <class Wakes>
+  void add(uint32_t amount, const Wakes& wakes) {
+    const uint32_t now = value_.fetch_add(amount, std::memory_order_seq_cst) + amount;
+    if (wakes(now) && sleepers_.load(std::memory_order_seq_cst) != 0) {
+      syscall(SYS_futex, &value_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+    }
+  }
+
+  /// Returns the first value seen that satisfies `done`.
+  template <class Done>
+  uint32_t wait(const Done& done) {
+    for (int spin = 0; spin < kSpins; ++spin) {
+      const uint32_t value = load();
+      if (done(value)) return value;
+      pause();
+    }
+    sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    uint32_t value;
+    while (!done(value = value_.load(std::memory_order_seq_cst))) {
+      syscall(SYS_futex, &value_, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+    }
+    sleepers_.fetch_sub(1, std::memory_order_relaxed);
+    return value;
+  }
+
+ private:
+  std::atomic<uint32_t> value_{0};
+  std::atomic<uint32_t> sleepers_{0};
+};
+
+static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the futex is the atomic's own word");
+
+}  // namespace
+
+struct ThreadPool::State {
+  explicit State(int num_threads) : size(num_threads) {
+    try {
+      for (int worker = 1; worker < num_threads; ++worker) threads.emplace_back([this, worker] { work(worker); });
+    } catch (...) {
+      stop();
+      throw;
+    }
+  }
+
+  ~State() { stop(); }
+
+  void stop() {
+    stopping = true;
+    region.add(1, [](uint32_t) { return true; });
+    for (std::thread& thread : threads) thread.join();
+    threads.clear();
+  }
+
+  void work(int worker) {
+    for (uint32_t seen = 0;;) {
+      seen = region.wait([seen](uint32_t now) { return now != seen; });
+      if (stopping) return;
+      call(worker);
+      running.add(-1u, [](uint32_t left) { return left == 0; });
+    }
+  }
+
+  void call(int worker) {
+    try {
+      body(closure, worker);
+    } catch (...) {
+      if (!failed.exchange(true, std::memory_order_relaxed)) failure = std::current_exception();
+    }
+  }
+
+  const int size;
+  // Written by the caller before it opens a region, read by workers after they saw it: `region` orders them.
+  Erased body = nullptr;
+  const void* closure = nullptr;
+  bool stopping = false;
+  std::exception_ptr failure;
+  std::atomic<bool> failed{false};
+  std::atomic<bool> busy{false};
+
+  Signal region;   // regions opened so far
+  Signal running;  // workers still in the open region
+  alignas(kCacheLine) std::atomic<int64_t> cursor{0};
+
+  std::vector<std::thread> threads;
+};
+
+ThreadPool::ThreadPool(int num_threads) {
+  if (num_threads < 1 || num_threads > 1024) {
+    fail(SGL_INVALID_ARGUMENT, "num_threads is %d: expected 1 to 1024", num_threads);
+  }
+  state_ = std::make_unique<State>(num_threads);
+}
+
+ThreadPool::~ThreadPool() = default;
+
+int ThreadPool::size() const { return state_->size; }
+
+void ThreadPool::run_erased(Erased body, const void* closure) {
+  State& state = *state_;
+  if (state.busy.exchange(true, std::memory_order_acquire)) {
+    fail(SGL_INTERNAL, "thread pool: a region is running already; regions do not nest and a context has one caller at a time");
+  }
+  state.body = body;
+  state.closure = closure;
+  if (state.size > 1) {
+    state.running.store(state.size - 1);
+    state.region.add(1, [](uint32_t) { return true; });
+  }
+  state.call(0);
+  if (state.size > 1) state.running.wait([](uint32_t left) { return left == 0; });
+  std::exception_ptr failure;
+  if (state.failed.load(std::memory_order_relaxed)) {
+    failure = std::exchange(state.failure, nullptr);
+    state.failed.store(false, std::memory_order_relaxed);
+  }
+  state.busy.store(false, std::memory_order_release);
+  if (failure) std::rethrow_exception(failure);
+}
+
+void ThreadPool::reset_cursor() { state_->cursor.store(0, std::memory_order_relaxed); }
+
+int64_t ThreadPool::claim(int64_t grain) { return state_->cursor.fetch_add(grain, std::memory_order_relaxed); }
+
+}  // namespace sgl::cpu
