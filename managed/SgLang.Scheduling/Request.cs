@@ -86,4 +86,41 @@ public sealed class Request
     public long FinishedAt { get; internal set; }
 
     internal ref TokenBuffer TokenBuffer => ref tokens;
+
+    /// <summary>Pages of the sequence in order of position: ceil(KvLength / page_size) of them.</summary>
+    internal PageList Pages = new();
+
+    /// <summary>How many of <see cref="Pages"/>, from the first, belong to the prefix tree.</summary>
+    internal int SharedPages { get; set; }
+
+    /// <summary>The locked tree node that ends the shared pages; the root when there are none.</summary>
+    internal RadixNode Node { get; set; } = null!;
+
+    /// <summary>Tokens in KV once every issued step has run.</summary>
+    internal int KvLength { get; set; }
+
+    /// <summary>Tokens in KV by committed steps.</summary>
+    internal int CommittedKv { get; set; }
+
+    /// <summary>Tokens that issued, uncommitted steps will sample.</summary>
+    internal int Pending { get; set; }
+
+    /// <summary>Output tokens known or under way.</summary>
+    internal int PlannedOutput => OutputLength + Pending;
+
+    /// <summary>Counts retractions and the finish, so that results of older plans are known as stale.</summary>
+    internal int Epoch { get; set; }
+
+    /// <summary>Tokens that may come from the prefix cache: one must be computed, and every scored position must be.</summary>
+    internal int MaxPrefixLength => Math.Min(Tokens.Length - 1, NextInputLogprob < PromptLength ? NextInputLogprob : int.MaxValue);
+
+    /// <summary>Order of acceptance; breaks ties.</summary>
+    internal long Sequence { get; set; }
+
+    /// <summary>When it joined the waiting list, the last time.</summary>
+    internal long QueuedAt { get; set; }
+
+    internal RequestList? List { get; set; }
+    internal Request? Previous { get; set; }
+    internal Request? Next { get; set; }
 }

@@ -12,51 +12,218 @@ namespace SgLang.Scheduling;
 /// </summary>
 public sealed class Scheduler
 {
-    public Scheduler(SchedulerOptions options, TimeProvider? time = null) => Options = options;
+    private readonly SchedulerState state;
+    private readonly DecodePlanner decode;
+    private readonly PrefillPlanner prefill;
 
-    public SchedulerOptions Options { get; }
-    public SchedulerStats Stats => throw new NotImplementedException();
+    // A ring of three: two may be uncommitted, and the one committed last stays readable while the next is filled.
+    private readonly StepPlan[] plans = [new(), new(), new()];
+    private int numOutstanding;
+
+    /// <param name="time">For time stamps and time-outs; plans depend on it only when a time-out is set.</param>
+    public Scheduler(SchedulerOptions options, TimeProvider? time = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxRunningRequests, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.NumPages, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.PageSize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxPrefillTokens, 1);
+        if (options.ChunkedPrefillSize is 0 or < -1)
+            throw new ArgumentOutOfRangeException(nameof(options), options.ChunkedPrefillSize, "ChunkedPrefillSize must be -1 (off) or at least 1.");
+        state = new SchedulerState(options, time ?? TimeProvider.System);
+        decode = new DecodePlanner(state);
+        prefill = new PrefillPlanner(state, decode);
+    }
+
+    public SchedulerOptions Options => state.Options;
 
     /// <summary>Nothing waits, runs or is uncommitted.</summary>
-    public bool IsIdle => throw new NotImplementedException();
+    public bool IsIdle => state.NumAdmitted == 0 && state.Waiting.Count == 0 && numOutstanding == 0;
+
+    /// <summary>What happened since <see cref="ClearEvents"/>, in order.</summary>
+    public ReadOnlySpan<SchedulerEvent> Events => state.Events;
+
+    public SchedulerStats Stats => SchedulerStats.Of(state);
+
+    internal SchedulerState State => state;
+
+    /// <summary>Uncommitted plans, oldest first.</summary>
+    internal IEnumerable<StepPlan> Outstanding
+    {
+        get
+        {
+            for (int i = numOutstanding; i > 0; i--) yield return PlanAt(state.Totals.Steps - i);
+        }
+    }
+
+    public void ClearEvents() => state.ClearEvents();
 
     /// <summary>
     /// Accepts a request, clamping its max_new_tokens to what context and pool allow, or says why not (400 too long, 503 queue full).
     /// A refused request gets no event.
     /// </summary>
-    public bool TryEnqueue(Request request, out FinishReason refusal) => throw new NotImplementedException();
+    public bool TryEnqueue(Request request, out FinishReason refusal)
+    {
+        if (request.State != RequestState.New) throw new ArgumentException($"Request {request.Rid} was given to a scheduler before.", nameof(request));
+        if (Arrival.Settle(request, Options, state.Waiting.Count) is { } reason)
+        {
+            refusal = reason;
+            return false;
+        }
+        refusal = default;
+        request.Sequence = state.Totals.Accepted++;
+        request.EnqueuedAt = state.Now;
+        request.Node = state.Cache.Tree.Root;
+        state.Enqueue(request);
+        return true;
+    }
 
     /// <summary>Ends every unfinished request whose rid starts with the prefix, at once; a step in flight computes for it in vain.</summary>
-    public void Abort(string ridPrefix, string message) => throw new NotImplementedException();
+    public void Abort(string ridPrefix, string message)
+    {
+        FinishReason reason = FinishReason.Abort(message);
+        AbortMatching(state.Waiting, ridPrefix, reason);
+        AbortMatching(state.Running, ridPrefix, reason);
+        if (state.Chunked is { } chunked && chunked.Rid.StartsWith(ridPrefix, StringComparison.Ordinal)) state.Finish(chunked, reason);
+    }
+
+    public void AbortAll(string message) => Abort("", message);
 
     /// <summary>Ends one request at once; nothing happens if it has finished.</summary>
-    public void Abort(Request request, FinishReason reason) => throw new NotImplementedException();
-
-    public void AbortAll(string message) => throw new NotImplementedException();
+    public void Abort(Request request, FinishReason reason)
+    {
+        if (IsUnfinished(request)) state.Finish(request, reason);
+    }
 
     /// <summary>
     /// Ends a request whose reader found a stop string: <paramref name="outputLength"/> tokens are kept, later ones dropped. Nothing
     /// happens if it has finished.
     /// </summary>
-    public void FinishAt(Request request, int outputLength, FinishReason reason) => throw new NotImplementedException();
+    public void FinishAt(Request request, int outputLength, FinishReason reason)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(outputLength);
+        if (!IsUnfinished(request)) return;
+        request.TokenBuffer.Truncate((int)Math.Min((long)request.PromptLength + outputLength, int.MaxValue));
+        state.Finish(request, reason);
+    }
 
     /// <summary>
     /// The next step, or null when there is nothing to compute until something is enqueued or the plan in flight is committed.
     /// Throws <see cref="InvalidOperationException"/> when two plans are uncommitted.
     /// </summary>
-    public StepPlan? Plan() => throw new NotImplementedException();
+    public StepPlan? Plan()
+    {
+        if (numOutstanding == 2) throw new InvalidOperationException("Two plans are uncommitted; commit the older one before planning a third.");
+        CheckTimeouts();
+        if (state.NumAdmitted == 0)
+        {
+            state.BatchIsFull = false;
+            if (IsIdle) state.Ratio.Reset();
+        }
+        StepPlan plan = PlanAt(state.Totals.Steps);
+        if (!prefill.Plan(plan) && !decode.Plan(plan)) return null;
+        plan.StepId = ++state.Totals.Steps;
+        numOutstanding++;
+        return plan;
+    }
 
     /// <summary>Takes the result of the oldest uncommitted plan: one id per entry of <see cref="StepPlan.SampleIndex"/>.</summary>
-    public void Commit(StepPlan plan, ReadOnlySpan<int> sampledIds) => throw new NotImplementedException();
+    public void Commit(StepPlan plan, ReadOnlySpan<int> sampledIds)
+    {
+        if (sampledIds.Length != plan.NumSamples)
+            throw new ArgumentException($"Step {plan.StepId} samples {plan.NumSamples} tokens, got {sampledIds.Length}.", nameof(sampledIds));
+        Retire(plan);
+        ReadOnlySpan<int> sampleIndex = plan.SampleIndex;
+        int sample = 0;
+        for (int i = 0; i < plan.NumRequests; i++)
+        {
+            bool isSampled = sample < sampleIndex.Length && sampleIndex[sample] == i;
+            int id = isSampled ? sampledIds[sample++] : -1;
+            if (plan.IsCurrent(i)) CommitRequest(plan, i, isSampled, id);
+            else if (isSampled) state.Totals.Dropped++;
+        }
+    }
 
     /// <summary>The oldest uncommitted plan could not run: its requests end with <paramref name="reason"/> and what they held is freed.</summary>
-    public void Fail(StepPlan plan, FinishReason reason) => throw new NotImplementedException();
-
-    /// <summary>What happened since <see cref="ClearEvents"/>, in order.</summary>
-    public ReadOnlySpan<SchedulerEvent> Events => throw new NotImplementedException();
-
-    public void ClearEvents() => throw new NotImplementedException();
+    public void Fail(StepPlan plan, FinishReason reason)
+    {
+        Retire(plan);
+        for (int i = 0; i < plan.NumRequests; i++)
+            if (plan.IsCurrent(i)) state.Finish(plan.Requests[i], reason);
+    }
 
     /// <summary>Empties the prefix cache; false unless <see cref="IsIdle"/>.</summary>
-    public bool TryFlushCache() => throw new NotImplementedException();
+    public bool TryFlushCache()
+    {
+        if (!IsIdle) return false;
+        state.Cache.Clear();
+        state.Ratio.Reset();
+        return true;
+    }
+
+    private static bool IsUnfinished(Request request) => request.State is not (RequestState.New or RequestState.Finished);
+
+    private StepPlan PlanAt(long step) => plans[step % plans.Length];
+
+    private void Retire(StepPlan plan)
+    {
+        if (numOutstanding == 0 || plan != PlanAt(state.Totals.Steps - numOutstanding))
+            throw new InvalidOperationException($"Step {plan.StepId} is not the oldest uncommitted plan.");
+        numOutstanding--;
+    }
+
+    private void CommitRequest(StepPlan plan, int i, bool isSampled, int id)
+    {
+        Request request = plan.Requests[i];
+        bool isPrefill = i < plan.NumPrefillRequests;
+        request.CommittedKv = plan.KvLength[i];
+        if (isPrefill) request.NextInputLogprob = Math.Max(request.NextInputLogprob, Math.Min(request.CommittedKv, request.PromptLength));
+        if (isSampled)
+        {
+            request.Pending--;
+            AcceptToken(request, id);
+        }
+        else if (request.MaxNewTokens == 0 && request.CommittedKv == request.PromptLength)
+        {
+            state.Finish(request, FinishReason.Length);
+        }
+        if (isPrefill && request.State != RequestState.Finished) state.Cache.CacheUnfinished(request);
+    }
+
+    private void AcceptToken(Request request, int id)
+    {
+        FinishReason? finish = FinishRules.Check(request, id, Options.VocabularySize, out bool keepsToken);
+        if (keepsToken)
+        {
+            request.TokenBuffer.Append(id);
+            state.Totals.Generated++;
+            if (request.FirstTokenAt == 0) request.FirstTokenAt = state.Now;
+        }
+        int eventToken = keepsToken ? id : -1;
+        if (finish is { } reason) state.Finish(request, reason, eventToken);
+        else state.Emit(request, eventToken, null);
+    }
+
+    private void AbortMatching(RequestList list, string ridPrefix, FinishReason reason)
+    {
+        for (Request? request = list.First; request is not null;)
+        {
+            Request? next = request.Next;
+            if (request.Rid.StartsWith(ridPrefix, StringComparison.Ordinal)) state.Finish(request, reason);
+            request = next;
+        }
+    }
+
+    private void CheckTimeouts()
+    {
+        if (Options.WaitingTimeout is { } waiting)
+            while (state.Waiting.First is { } oldest && state.Since(oldest.QueuedAt) > waiting)
+                state.Finish(oldest, FinishReason.Abort("Request waiting timeout reached.", 503));
+        if (Options.RunningTimeout is not { } running) return;
+        for (Request? request = state.Running.First; request is not null;)
+        {
+            Request? next = request.Next;
+            if (state.Since(request.AdmittedAt) > running) state.Finish(request, FinishReason.Abort("Request running timeout reached.", 503));
+            request = next;
+        }
+    }
 }

@@ -41,4 +41,37 @@ public readonly record struct SchedulerStats
     public long NumFinished { get; init; }
     public long NumAborted { get; init; }
     public long NumRetracted { get; init; }
+
+    internal static SchedulerStats Of(SchedulerState state)
+    {
+        KvCache cache = state.Cache;
+        int pageSize = cache.PageSize;
+        int capacity = cache.Pool.Capacity * pageSize;
+        int used = capacity - cache.AvailableTokens;
+        ref SchedulerState.Counters totals = ref state.Totals;
+        return new SchedulerStats
+        {
+            NumRunning = state.NumAdmitted,
+            NumWaiting = state.Waiting.Count,
+            CapacityTokens = capacity,
+            FreeTokens = cache.Pool.FreeCount * pageSize,
+            EvictableTokens = cache.Tree.EvictablePages * pageSize,
+            ProtectedTokens = cache.Tree.ProtectedPages * pageSize,
+            UsedTokens = used,
+            TokenUsage = (double)used / capacity,
+            NewTokenRatio = state.Ratio.Value,
+            CacheHitRate = totals.CacheHitRate,
+            NumSteps = totals.Steps,
+            NumDecodeSteps = totals.DecodeSteps,
+            PrefillTokens = totals.PrefillTokens,
+            CachedTokens = totals.CachedTokens,
+            GeneratedTokens = totals.Generated,
+            DroppedTokens = totals.Dropped,
+            EvictedTokens = cache.EvictedPages * pageSize,
+            NumAccepted = totals.Accepted,
+            NumFinished = totals.Finished,
+            NumAborted = totals.Aborted,
+            NumRetracted = totals.Retracted,
+        };
+    }
 }

@@ -17,7 +17,7 @@ public enum StepKind : byte
 /// it is valid until its <see cref="Scheduler.Commit"/> or <see cref="Scheduler.Fail"/> returns. Steps must run in the order of their
 /// <see cref="StepId"/>: a page freed while a step is in flight may be given to the next plan.
 /// </summary>
-public sealed class StepPlan
+public sealed partial class StepPlan
 {
     private Request[] requests = [];
     private int[] epochs = [], rows = [], queryStart = [0], kvLength = [], pageStart = [0], pages = [], sampleIndex = [], inputLogprobStart = [];
@@ -98,5 +98,5 @@ public sealed class StepPlan
     /// Whether what this step computes for request i still counts. False once the request has finished or was retracted after planning:
     /// its token, log-probabilities included, must be dropped. Ask before <see cref="Scheduler.Commit"/>.
     /// </summary>
-    public bool IsCurrent(int i) => throw new NotImplementedException();
+    public bool IsCurrent(int i) => requests[i].Epoch == epochs[i];
 }

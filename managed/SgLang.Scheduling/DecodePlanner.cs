@@ -1,0 +1,118 @@
+using SgLang.Core;
+
+namespace SgLang.Scheduling;
+
+/// <summary>One token for every running request; when pages run out, some go back to waiting.</summary>
+internal sealed class DecodePlanner(SchedulerState state)
+{
+    private static readonly Comparer<Request> KeepFirst = Comparer<Request>.Create(static (a, b) =>
+        a.PlannedOutput != b.PlannedOutput ? b.PlannedOutput.CompareTo(a.PlannedOutput)
+        : a.PromptLength != b.PromptLength ? a.PromptLength.CompareTo(b.PromptLength)
+        : a.Sequence.CompareTo(b.Sequence));
+
+    private Request[] candidates = [];
+
+    /// <summary>Whether a token after those under way may be wanted; known before their values are.</summary>
+    public static bool WantsToken(Request request) => request.PlannedOutput < request.MaxNewTokens;
+
+    /// <summary>Requests to decode now, and the pages they lack for it.</summary>
+    public int Count(out int pages)
+    {
+        KvCache cache = state.Cache;
+        int count = 0;
+        pages = 0;
+        for (Request? request = state.Running.First; request is not null; request = request.Next)
+        {
+            if (!WantsToken(request)) continue;
+            count++;
+            pages += cache.PagesMissing(request, request.KvLength + 1);
+        }
+        return count;
+    }
+
+    /// <summary>False when there is nothing to decode before the step in flight is committed.</summary>
+    public bool Plan(StepPlan plan)
+    {
+        int count = Count(out int pages);
+        if (count == 0) return false;
+        if (state.Cache.EnsureFree(pages))
+        {
+            state.Ratio.Decay();
+        }
+        else
+        {
+            // Those that want no more tokens end with the step in flight; their pages are cheaper than a retraction.
+            if (count < state.Running.Count) return false;
+            if (!Retract(pages)) return false;
+        }
+        plan.Begin(StepKind.Decode);
+        Append(plan);
+        state.Totals.DecodeSteps++;
+        return true;
+    }
+
+    /// <summary>Adds all running requests to a plan; their pages have been ensured.</summary>
+    public void Append(StepPlan plan)
+    {
+        KvCache cache = state.Cache;
+        for (Request? request = state.Running.First; request is not null; request = request.Next)
+        {
+            if (!WantsToken(request)) continue;
+            cache.Extend(request, request.KvLength + 1);
+            plan.AddDecode(request, cache.PageSize);
+            request.KvLength++;
+            request.Pending++;
+        }
+    }
+
+    /// <summary>
+    /// Sends requests back to waiting until the others can decode: fewest generated tokens first, then longest prompt, always keeping one.
+    /// A half-computed prompt goes last, since it would be the first to be planned again.
+    /// </summary>
+    private bool Retract(int pages)
+    {
+        KvCache cache = state.Cache;
+        int count = Collect();
+        Array.Sort(candidates, 0, count, KeepFirst);
+        while (!cache.EnsureFree(pages) && count > 0)
+        {
+            if (count > 1)
+            {
+                Request victim = candidates[--count];
+                pages -= cache.PagesMissing(victim, victim.KvLength + 1);
+                state.Retract(victim);
+            }
+            else if (state.Chunked is { } chunked)
+            {
+                state.Retract(chunked);
+            }
+            else
+            {
+                count = 0;
+                state.Finish(candidates[0], FinishReason.Abort(
+                    "Out of memory even after retracting all other requests; raise --mem-fraction-static or --max-total-tokens, "
+                    + $"which is {cache.Pool.Capacity * cache.PageSize} now.", 500));
+            }
+        }
+        long generated = 0, maxNewTokens = 0;
+        foreach (Request survivor in candidates.AsSpan(0, count))
+        {
+            generated += survivor.PlannedOutput;
+            maxNewTokens += survivor.MaxNewTokens;
+        }
+        Array.Clear(candidates);
+        if (count == 0) return false;
+        state.Ratio.Raise(generated, count, maxNewTokens);
+        int reserve = cache.PagesFor(count * NewTokenRatio.ReservedPerRequest);
+        cache.EnsureFree(Math.Min(pages + reserve, cache.AvailablePages));
+        return true;
+    }
+
+    private int Collect()
+    {
+        if (candidates.Length < state.Running.Count) candidates = new Request[state.Options.MaxRunningRequests];
+        int count = 0;
+        for (Request? request = state.Running.First; request is not null; request = request.Next) candidates[count++] = request;
+        return count;
+    }
+}

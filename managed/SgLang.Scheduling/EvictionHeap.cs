@@ -1,0 +1,70 @@
+namespace SgLang.Scheduling;
+
+/// <summary>
+/// The unlocked leaves of the radix tree, least recently used on top. Nodes know their place, so joining, leaving and being touched cost
+/// O(log leaves) and nothing ever scans the tree.
+/// </summary>
+internal sealed class EvictionHeap
+{
+    private RadixNode[] items = new RadixNode[64];
+
+    public int Count { get; private set; }
+    public RadixNode Top => items[0];
+
+    public void Add(RadixNode node)
+    {
+        if (Count == items.Length) Array.Resize(ref items, 2 * Count);
+        Place(node, Count++);
+        SiftUp(node.HeapIndex);
+    }
+
+    public void Remove(RadixNode node)
+    {
+        int hole = node.HeapIndex;
+        RadixNode last = items[--Count];
+        items[Count] = null!;
+        node.HeapIndex = -1;
+        if (last == node) return;
+        Place(last, hole);
+        SiftDown(hole);
+        SiftUp(last.HeapIndex);
+    }
+
+    /// <summary>The node's last access has grown.</summary>
+    public void Touched(RadixNode node) => SiftDown(node.HeapIndex);
+
+    private static bool Less(RadixNode a, RadixNode b) =>
+        a.LastAccess != b.LastAccess ? a.LastAccess < b.LastAccess : a.Id < b.Id;
+
+    private void Place(RadixNode node, int index)
+    {
+        items[index] = node;
+        node.HeapIndex = index;
+    }
+
+    private void SiftUp(int index)
+    {
+        RadixNode node = items[index];
+        while (index > 0 && items[(index - 1) / 2] is var parent && Less(node, parent))
+        {
+            Place(parent, index);
+            index = (index - 1) / 2;
+        }
+        Place(node, index);
+    }
+
+    private void SiftDown(int index)
+    {
+        RadixNode node = items[index];
+        while (true)
+        {
+            int child = 2 * index + 1;
+            if (child >= Count) break;
+            if (child + 1 < Count && Less(items[child + 1], items[child])) child++;
+            if (!Less(items[child], node)) break;
+            Place(items[child], index);
+            index = child;
+        }
+        Place(node, index);
+    }
+}

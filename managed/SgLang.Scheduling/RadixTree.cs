@@ -1,0 +1,256 @@
+namespace SgLang.Scheduling;
+
+/// <summary>
+/// Prefixes whose KV is in the pool, as a radix tree over token runs. A page belongs to exactly one node, nodes hold whole pages, and keys
+/// are cut to whole pages. A holder locks the node it matched before it relies on the pages; unlocked leaves are evicted least recently
+/// used first.
+/// </summary>
+/// <remarks>
+/// Children are found in one hash table of the whole tree, keyed by parent and first page of tokens. Tokens are always compared, so a
+/// collision costs time, never another prompt's KV.
+/// </remarks>
+internal sealed class RadixTree
+{
+    private readonly int pageSize;
+    private readonly PagePool pool;
+    private readonly EvictionHeap leaves = new();
+    private RadixNode?[] buckets;
+    private long nextId;
+    private long clock;
+
+    /// <param name="initialBuckets">A power of two.</param>
+    public RadixTree(int pageSize, PagePool pool, int initialBuckets = 256)
+    {
+        this.pageSize = pageSize;
+        this.pool = pool;
+        buckets = new RadixNode?[initialBuckets];
+        Root = new RadixNode(nextId++, null, [], []) { LockCount = 1 };
+    }
+
+    public RadixNode Root { get; }
+
+    /// <summary>Nodes without the root.</summary>
+    public int NodeCount { get; private set; }
+    public int LeafCount => leaves.Count;
+
+    /// <summary>Pages of nodes that nobody locks.</summary>
+    public int EvictablePages { get; private set; }
+
+    /// <summary>Pages of locked nodes.</summary>
+    public int ProtectedPages { get; private set; }
+
+    /// <summary>Pages that are cached for the longest prefix of <paramref name="tokens"/>, without touching anything.</summary>
+    public int CountMatch(ReadOnlySpan<int> tokens)
+    {
+        RadixNode node = Root;
+        int matched = 0;
+        while (FindChild(node, tokens) is { } child)
+        {
+            int common = CommonPages(child, tokens);
+            matched += common;
+            if (common < child.Pages.Length) break;
+            tokens = tokens[child.Tokens.Length..];
+            node = child;
+        }
+        return matched;
+    }
+
+    /// <summary>
+    /// Appends the pages of the longest cached prefix to <paramref name="pages"/> and returns the deepest node, which is split off when
+    /// the match ends inside one. Lock it before using the pages.
+    /// </summary>
+    public RadixNode Match(ReadOnlySpan<int> tokens, ref PageList pages)
+    {
+        clock++;
+        RadixNode node = Root;
+        while (FindChild(node, tokens) is { } child)
+        {
+            int common = CommonPages(child, tokens);
+            if (common < child.Pages.Length)
+            {
+                node = Split(child, common);
+                pages.Append(node.Pages);
+                Touch(node);
+                break;
+            }
+            node = child;
+            pages.Append(node.Pages);
+            Touch(node);
+            tokens = tokens[node.Tokens.Length..];
+        }
+        return node;
+    }
+
+    /// <summary>
+    /// Gives whole pages to the tree. Where the tree has the same tokens already, the caller's page is freed (from index
+    /// <paramref name="firstOwned"/> on; earlier ones are the tree's) and <paramref name="pages"/> gets the tree's instead.
+    /// </summary>
+    /// <param name="tokens">[pages.Length * page_size]</param>
+    /// <returns>The node that ends the run.</returns>
+    public RadixNode Insert(ReadOnlySpan<int> tokens, Span<int> pages, int firstOwned)
+    {
+        clock++;
+        RadixNode node = Root;
+        int done = 0; // pages
+        while (done < pages.Length)
+        {
+            RadixNode? child = FindChild(node, tokens[(done * pageSize)..]);
+            if (child is null) return AddLeaf(node, tokens[(done * pageSize)..], pages[done..]);
+            int common = CommonPages(child, tokens[(done * pageSize)..]);
+            if (common < child.Pages.Length) child = Split(child, common);
+            for (int i = Math.Max(firstOwned - done, 0); i < common; i++) pool.Free(pages[done + i]);
+            child.Pages.CopyTo(pages[done..]);
+            Touch(child);
+            done += common;
+            node = child;
+        }
+        return node;
+    }
+
+    public void Lock(RadixNode node)
+    {
+        for (; node.Parent is not null; node = node.Parent)
+            if (node.LockCount++ == 0)
+            {
+                EvictablePages -= node.Pages.Length;
+                ProtectedPages += node.Pages.Length;
+                if (node.HeapIndex >= 0) leaves.Remove(node);
+            }
+    }
+
+    public void Unlock(RadixNode node)
+    {
+        for (; node.Parent is not null; node = node.Parent)
+            if (--node.LockCount == 0)
+            {
+                EvictablePages += node.Pages.Length;
+                ProtectedPages -= node.Pages.Length;
+                if (node.ChildCount == 0) leaves.Add(node);
+            }
+    }
+
+    /// <summary>Frees at least <paramref name="pages"/> pages if so many are evictable, else all that are. Whole leaves go, so it may be more.</summary>
+    /// <returns>Pages freed.</returns>
+    public int Evict(int pages)
+    {
+        int freed = 0;
+        while (freed < pages && leaves.Count > 0)
+        {
+            RadixNode node = leaves.Top;
+            RadixNode parent = node.Parent!;
+            leaves.Remove(node);
+            Unlink(node);
+            NodeCount--;
+            foreach (int page in node.Pages) pool.Free(page);
+            freed += node.Pages.Length;
+            EvictablePages -= node.Pages.Length;
+            if (--parent.ChildCount == 0 && parent.LockCount == 0) leaves.Add(parent);
+        }
+        return freed;
+    }
+
+    /// <summary>Every node but the root, in no particular order.</summary>
+    public IEnumerable<RadixNode> Nodes()
+    {
+        foreach (RadixNode? bucket in buckets)
+            for (RadixNode? node = bucket; node is not null; node = node.BucketNext)
+                yield return node;
+    }
+
+    private int CommonPages(RadixNode node, ReadOnlySpan<int> tokens) =>
+        node.Tokens.AsSpan().CommonPrefixLength(tokens) / pageSize;
+
+    private void Touch(RadixNode node)
+    {
+        node.LastAccess = clock;
+        if (node.HeapIndex >= 0) leaves.Touched(node);
+    }
+
+    /// <summary>The upper part is a new node, so that holders of this one still hold its whole run.</summary>
+    private RadixNode Split(RadixNode node, int atPage)
+    {
+        int atToken = atPage * pageSize;
+        Unlink(node);
+        var upper = new RadixNode(nextId++, node.Parent, node.Tokens[..atToken], node.Pages[..atPage])
+        {
+            LockCount = node.LockCount,
+            LastAccess = node.LastAccess,
+            ChildCount = 1,
+        };
+        node.Tokens = node.Tokens[atToken..];
+        node.Pages = node.Pages[atPage..];
+        node.Parent = upper;
+        NodeCount++;
+        Link(upper);
+        Link(node);
+        return upper;
+    }
+
+    private RadixNode AddLeaf(RadixNode parent, ReadOnlySpan<int> tokens, ReadOnlySpan<int> pages)
+    {
+        if (parent.HeapIndex >= 0) leaves.Remove(parent);
+        var leaf = new RadixNode(nextId++, parent, tokens.ToArray(), pages.ToArray()) { LastAccess = clock };
+        parent.ChildCount++;
+        EvictablePages += pages.Length;
+        if (++NodeCount > buckets.Length) Grow();
+        Link(leaf);
+        leaves.Add(leaf);
+        return leaf;
+    }
+
+    private RadixNode? FindChild(RadixNode parent, ReadOnlySpan<int> tokens)
+    {
+        if (tokens.Length < pageSize) return null;
+        ReadOnlySpan<int> firstPage = tokens[..pageSize];
+        ulong hash = Hash(parent.Id, firstPage);
+        for (RadixNode? node = buckets[hash & (ulong)(buckets.Length - 1)]; node is not null; node = node.BucketNext)
+            if (node.Hash == hash && node.Parent == parent && node.Tokens.AsSpan(0, pageSize).SequenceEqual(firstPage))
+                return node;
+        return null;
+    }
+
+    private void Link(RadixNode node)
+    {
+        node.Hash = Hash(node.Parent!.Id, node.Tokens.AsSpan(0, pageSize));
+        ref RadixNode? bucket = ref buckets[node.Hash & (ulong)(buckets.Length - 1)];
+        node.BucketNext = bucket;
+        bucket = node;
+    }
+
+    private void Unlink(RadixNode node)
+    {
+        ref RadixNode? bucket = ref buckets[node.Hash & (ulong)(buckets.Length - 1)];
+        if (bucket == node)
+        {
+            bucket = node.BucketNext;
+        }
+        else
+        {
+            RadixNode previous = bucket!;
+            while (previous.BucketNext != node) previous = previous.BucketNext!;
+            previous.BucketNext = node.BucketNext;
+        }
+        node.BucketNext = null;
+    }
+
+    private void Grow()
+    {
+        RadixNode?[] old = buckets;
+        buckets = new RadixNode?[2 * old.Length];
+        foreach (RadixNode? bucket in old)
+            for (RadixNode? node = bucket; node is not null;)
+            {
+                RadixNode? next = node.BucketNext;
+                Link(node);
+                node = next;
+            }
+    }
+
+    private static ulong Hash(long parent, ReadOnlySpan<int> tokens)
+    {
+        const ulong Multiplier = 0x9E3779B97F4A7C15; // 2^64 / golden ratio
+        ulong hash = (ulong)parent * Multiplier;
+        foreach (int token in tokens) hash = (ulong.RotateLeft(hash, 23) ^ (uint)token) * Multiplier;
+        return hash ^ (hash >> 32);
+    }
+}

@@ -1,0 +1,110 @@
+using SgLang.Core;
+
+namespace SgLang.Scheduling;
+
+/// <summary>
+/// What the planners share: where every accepted request is, and the moves between those places. A request is in exactly one of
+/// waiting, running, and the single chunked place.
+/// </summary>
+internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time)
+{
+    private SchedulerEvent[] events = new SchedulerEvent[64];
+
+    public SchedulerOptions Options { get; } = options;
+    public KvCache Cache { get; } = new(options.NumPages, options.PageSize, options.DisableRadixCache);
+    public RowPool Rows { get; } = new(options.MaxRunningRequests);
+    public NewTokenRatio Ratio { get; } = new(options.Conservativeness);
+    public RequestList Waiting { get; } = new();
+
+    /// <summary>Requests whose whole prompt is in issued steps.</summary>
+    public RequestList Running { get; } = new();
+
+    /// <summary>The one request whose prompt is partly in issued steps.</summary>
+    public Request? Chunked { get; set; }
+
+    /// <summary>Admission failed for want of memory or rows; it cannot succeed before a request leaves.</summary>
+    public bool BatchIsFull { get; set; }
+
+    /// <summary>Requests that hold a row.</summary>
+    public int NumAdmitted => Running.Count + (Chunked is null ? 0 : 1);
+    public ReadOnlySpan<SchedulerEvent> Events => events.AsSpan(0, EventCount);
+    public int EventCount { get; private set; }
+    public Counters Totals;
+
+    public long Now => time.GetTimestamp();
+
+    public TimeSpan Since(long timestamp) => time.GetElapsedTime(timestamp);
+
+    public void ClearEvents()
+    {
+        Array.Clear(events, 0, EventCount);
+        EventCount = 0;
+    }
+
+    public void Emit(Request request, int tokenId, FinishReason? finish)
+    {
+        if (EventCount == events.Length) Array.Resize(ref events, 2 * EventCount);
+        events[EventCount++] = new SchedulerEvent(request, tokenId, finish);
+    }
+
+    public void Enqueue(Request request)
+    {
+        request.State = RequestState.Queued;
+        request.QueuedAt = Now;
+        Waiting.Append(request);
+    }
+
+    /// <summary>Gives a row to a waiting request whose cached prefix is attached. The caller puts it in its new place.</summary>
+    public void Admit(Request request)
+    {
+        Waiting.Remove(request);
+        request.State = RequestState.Prefill;
+        request.Row = Rows.Take();
+        if (request.AdmittedAt == 0) request.AdmittedAt = Now;
+        int expected = request.Tokens.Length + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength);
+        request.TokenBuffer.Reserve(expected);
+        request.Pages.Reserve(Cache.PagesFor(expected));
+    }
+
+    /// <summary>Takes back all that a request holds and lets it start again later from its prompt and what it has generated.</summary>
+    public void Retract(Request request)
+    {
+        Leave(request, insert: false);
+        request.NumRetractions++;
+        Totals.Retracted++;
+        Enqueue(request);
+    }
+
+    /// <summary>Ends a request wherever it is.</summary>
+    /// <param name="tokenId">The token that ends it, appended by the caller; -1 for none.</param>
+    public void Finish(Request request, FinishReason reason, int tokenId = -1)
+    {
+        Leave(request, insert: reason.Kind != FinishKind.Abort);
+        request.State = RequestState.Finished;
+        request.Finish = reason;
+        request.FinishedAt = Now;
+        Totals.Finished++;
+        if (reason.Kind == FinishKind.Abort) Totals.Aborted++;
+        Emit(request, tokenId, reason);
+    }
+
+    private void Leave(Request request, bool insert)
+    {
+        request.List?.Remove(request);
+        if (Chunked == request) Chunked = null;
+        request.Epoch++;
+        request.Pending = 0;
+        if (request.Row < 0) return;
+        Cache.Release(request, insert);
+        Rows.Return(request.Row);
+        request.Row = -1;
+        BatchIsFull = false;
+    }
+
+    /// <summary>Counts since the start.</summary>
+    internal struct Counters
+    {
+        public long Steps, DecodeSteps, PrefillTokens, CachedTokens, Generated, Dropped, Accepted, Finished, Aborted, Retracted;
+        public double CacheHitRate;
+    }
+}
