@@ -7,14 +7,7 @@
 #include "sgl/sgl.h"
 
 // Written by bindings-gen: static assertions, `kAbiHash` and `kAbiLayout`, in namespace sgl.
-#if __has_include("abi/generated/abi_layout.inc")
 #include "abi/generated/abi_layout.inc"
-#else
-namespace sgl {
-constexpr uint64_t kAbiHash = 0;
-constexpr sgl_layout_entry kAbiLayout[] = {{"sgl_tensor", "", 0, sizeof(sgl_tensor)}};
-}  // namespace sgl
-#endif
 
 const char* sgl_last_error(void) { return sgl::last_error(); }
 

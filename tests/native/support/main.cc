@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cpu/isa/isa.hpp"
+#include "support/random.hpp"
 
 namespace {
 
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
       }
     }
   }
+  sgl::test::print_seed_on_failure();
   std::printf("instruction set: %s\n", sgl::cpu::name_of(sgl::cpu::current_isa()));
   return RUN_ALL_TESTS();
 }
