@@ -1,0 +1,32 @@
+using SgLang.Runtime;
+
+namespace SgLang.Models;
+
+/// <summary>
+/// What a forward pass runs on, kept from step to step, and the inputs of one step, set before each. All tensors are on the device and I32.
+/// </summary>
+public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCache kvCache, AttentionPlans attention)
+{
+    public DeviceContext Device { get; } = device;
+
+    /// <summary>Activations; the caller resets it before a step, and what a forward pass returns lives there until then.</summary>
+    public DeviceArena Arena { get; } = arena;
+    public KvCache KvCache { get; } = kvCache;
+
+    /// <summary>Updated by the caller with the step's requests.</summary>
+    public AttentionPlans Attention { get; } = attention;
+
+    /// <summary>[num_tokens]: all requests' tokens one after another, in the order of the attention batch.</summary>
+    public Tensor InputIds { get; set; }
+
+    /// <summary>[num_tokens]: place of each token in its own sequence.</summary>
+    public Tensor Positions { get; set; }
+
+    /// <summary>[num_tokens]: where each token's K and V go, page * page_size + row.</summary>
+    public Tensor Slots { get; set; }
+
+    /// <summary>[num_rows]: indices of the tokens whose logits are wanted; none means all of them.</summary>
+    public Tensor LogitRows { get; set; }
+
+    public long NumTokens => InputIds.NumRows;
+}

@@ -1,0 +1,42 @@
+using SgLang.Runtime;
+
+namespace SgLang.Models;
+
+/// <summary>A loaded decoder-only language model. Used by the thread of its context.</summary>
+public interface IModel : IDisposable
+{
+    ModelConfig Config { get; }
+
+    /// <summary>Type of weights, activations and KV cache: BF16 or F32.</summary>
+    DType DType { get; }
+
+    /// <summary>Device memory of all parameters and tables.</summary>
+    long WeightBytes { get; }
+
+    /// <summary>Device memory of one token's keys and values over all layers.</summary>
+    long KvBytesPerToken { get; }
+
+    /// <summary>Positions are in [0, MaxPositions).</summary>
+    int MaxPositions { get; }
+
+    /// <summary>Each kind of attention needs its own plan.</summary>
+    IReadOnlyList<AttentionKind> AttentionKinds { get; }
+
+    /// <summary>Paths of all modules in the order they were built, such as "model.layers.0.self_attn.qkv_proj".</summary>
+    IReadOnlyList<string> ModulePaths { get; }
+
+    /// <summary>Arena bytes that <see cref="Forward"/> takes for a step of so many tokens, found by running it without a device.</summary>
+    long ActivationBytes(int numTokens, int numLogitRows);
+
+    /// <summary>Appends the step's tokens to the KV cache and returns F32 logits [num_rows, vocabulary] of the wanted ones.</summary>
+    Tensor Forward(ForwardContext context);
+
+    /// <summary>The first part of <see cref="Forward"/>: hidden states [num_tokens, hidden] of all tokens, before the last norm.</summary>
+    Tensor ForwardHidden(ForwardContext context);
+
+    /// <summary>
+    /// The second part: F32 logits [num_rows, vocabulary] of some rows (I32) of what <see cref="ForwardHidden"/> returned, or of all for none.
+    /// A caller that wants many, such as for prompt log-probabilities, takes them in blocks, each within a scope of the arena.
+    /// </summary>
+    Tensor Logits(ForwardContext context, in Tensor hidden, in Tensor rows);
+}

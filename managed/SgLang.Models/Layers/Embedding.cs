@@ -1,0 +1,26 @@
+using SgLang.Models.Weights;
+using SgLang.Runtime;
+
+namespace SgLang.Models.Layers;
+
+/// <summary>Rows of [vocabulary, hidden] by token id. Kept as a packed weight, so that a tied head is the same memory.</summary>
+public sealed class Embedding
+{
+    public Embedding(ModuleScope at)
+    {
+        Path = at.Path;
+        at.Model.AddModule(Path);
+        Weight = at.Model.LoadWeight(at.Config.HiddenSize, 1, new WeightPart(Path + ".weight", at.Config.VocabSize));
+    }
+
+    public string Path { get; }
+    public PackedWeight Weight { get; }
+
+    /// <summary>[n, hidden] of ids I32 [n].</summary>
+    public Tensor Forward(ForwardContext f, in Tensor ids)
+    {
+        Tensor y = f.Arena.Allocate(Path, Weight.DType, ids.NumRows, Weight.InFeatures);
+        Ops.Embedding(f.Device, y, Weight, ids);
+        return y;
+    }
+}

@@ -1,0 +1,60 @@
+using SgLang.Models.Weights;
+using SgLang.Runtime;
+
+namespace SgLang.Models.Layers;
+
+/// <summary>y = x W^T + b. Several projections of one input may be stacked into one product.</summary>
+public sealed class Linear
+{
+    private readonly PackedWeight weight;
+    private readonly Tensor bias;
+
+    /// <param name="at">Its `weight` is [outFeatures, inFeatures] and its `bias`, if any, [outFeatures].</param>
+    public Linear(ModuleScope at, long inFeatures, long outFeatures, bool hasBias = false)
+    {
+        Path = at.Path;
+        at.Model.AddModule(Path);
+        weight = at.Model.LoadWeight(inFeatures, 1, new WeightPart(Path + ".weight", outFeatures));
+        if (hasBias) bias = at.Model.LoadVector(new WeightPart(Path + ".bias", outFeatures));
+    }
+
+    /// <param name="at">The merged module, such as "self_attn.qkv_proj"; its parts are its siblings in the checkpoint.</param>
+    /// <param name="parts">Names and rows of the parts, in the order of the output's columns.</param>
+    public Linear(ModuleScope at, long inFeatures, bool hasBias, params ReadOnlySpan<(string Name, long Rows)> parts)
+    {
+        Path = at.Path;
+        at.Model.AddModule(Path);
+        string parent = Path[..(Path.LastIndexOf('.') + 1)];
+        var weights = new WeightPart[parts.Length];
+        var biases = new WeightPart[parts.Length];
+        for (int i = 0; i < parts.Length; i++)
+        {
+            weights[i] = new WeightPart($"{parent}{parts[i].Name}.weight", parts[i].Rows);
+            biases[i] = new WeightPart($"{parent}{parts[i].Name}.bias", parts[i].Rows);
+        }
+        weight = at.Model.LoadWeight(inFeatures, 1, weights);
+        if (hasBias) bias = at.Model.LoadVector(biases);
+    }
+
+    public string Path { get; }
+
+    /// <summary>[n, out] in x's type; half as wide with <see cref="Epilogue.SiluMul"/>.</summary>
+    public Tensor Forward(ForwardContext f, in Tensor x, Epilogue epilogue = Epilogue.None)
+    {
+        long width = epilogue == Epilogue.SiluMul ? weight.OutFeatures / 2 : weight.OutFeatures;
+        Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, width);
+        Ops.Linear(f.Device, y, x, weight, bias, epilogue: epilogue);
+        return y;
+    }
+
+    /// <summary>[n, out] in F32: scores that must not be rounded.</summary>
+    public Tensor ForwardF32(ForwardContext f, in Tensor x)
+    {
+        Tensor y = f.Arena.Allocate(Path, DType.F32, x.NumRows, weight.OutFeatures);
+        Ops.Linear(f.Device, y, x, weight, bias);
+        return y;
+    }
+
+    /// <summary>stream += x W^T + b, the sum rounded once.</summary>
+    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x) => Ops.Linear(f.Device, stream, x, weight, bias, residual: stream);
+}

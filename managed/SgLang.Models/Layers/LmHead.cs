@@ -1,0 +1,28 @@
+using SgLang.Models.Weights;
+using SgLang.Runtime;
+
+namespace SgLang.Models.Layers;
+
+/// <summary>F32 logits over the vocabulary; its weight is its own or, where tied, the embedding's.</summary>
+public sealed class LmHead
+{
+    private readonly PackedWeight weight;
+
+    /// <param name="tied">The embedding whose weight is used; null to load `weight` [vocabulary, hidden] at this place.</param>
+    public LmHead(ModuleScope at, Embedding? tied)
+    {
+        Path = at.Path;
+        at.Model.AddModule(Path);
+        weight = tied?.Weight ?? at.Model.LoadWeight(at.Config.HiddenSize, 1, new WeightPart(Path + ".weight", at.Config.VocabSize));
+    }
+
+    public string Path { get; }
+
+    /// <summary>[n, vocabulary] of x [n, hidden].</summary>
+    public Tensor Forward(ForwardContext f, in Tensor x)
+    {
+        Tensor logits = f.Arena.Allocate(Path, DType.F32, x.NumRows, weight.OutFeatures);
+        Ops.Linear(f.Device, logits, x, weight);
+        return logits;
+    }
+}

@@ -1,0 +1,29 @@
+using SgLang.Runtime;
+
+namespace SgLang.Models.Layers;
+
+/// <summary>Rotary position embedding over a table of all positions, shared by every layer. https://arxiv.org/abs/2104.09864</summary>
+public sealed class Rotary
+{
+    // F32 [max_positions, rotary_dim]
+    private readonly Tensor cosSin;
+
+    public Rotary(ModelBuilder model)
+    {
+        RopeConfig rope = model.Config.Rope;
+        cosSin = model.Allocate("rotary table", DType.F32, model.MaxPositions, rope.RotaryDim);
+        if (model.Device.IsMeta) return;
+        const int BlockRows = 1024;
+        var block = new float[BlockRows * rope.RotaryDim];
+        for (int start = 0; start < model.MaxPositions; start += BlockRows)
+        {
+            int rows = Math.Min(BlockRows, model.MaxPositions - start);
+            Span<float> values = block.AsSpan(0, rows * rope.RotaryDim);
+            RotaryTable.Fill(rope, start, values);
+            model.Device.Upload<float>(cosSin.Rows(start, rows), values);
+        }
+    }
+
+    /// <summary>Rotates q [n, heads, dim] and k [n, kv_heads, dim] in place by the step's positions.</summary>
+    public void InPlace(ForwardContext f, in Tensor q, in Tensor k) => Ops.Rope(f.Device, q, k, f.Positions, cosSin);
+}

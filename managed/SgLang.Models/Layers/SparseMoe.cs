@@ -1,0 +1,64 @@
+using SgLang.Models.Weights;
+using SgLang.Runtime;
+
+namespace SgLang.Models.Layers;
+
+/// <summary>What a family calls the three matrices of an expert.</summary>
+public readonly record struct ExpertNames(string Gate, string Up, string Down)
+{
+    public static ExpertNames Default => new("gate_proj", "up_proj", "down_proj");
+}
+
+/// <summary>
+/// A router and its experts, each a SwiGLU MLP: softmax over all experts in f32, the k largest, their outputs summed by weight.
+/// https://arxiv.org/abs/2401.04088
+/// </summary>
+public sealed class SparseMoe
+{
+    private readonly Linear router;
+    private readonly PackedWeight gateUp;
+    private readonly PackedWeight down;
+    private readonly int expertsPerToken;
+    private readonly bool renormalize;
+
+    /// <param name="renormalize">The k weights are divided by their sum.</param>
+    public SparseMoe(ModuleScope at, long intermediateSize, bool renormalize, ExpertNames names)
+    {
+        ModelConfig c = at.Config;
+        Path = at.Path;
+        this.renormalize = renormalize;
+        expertsPerToken = c.NumExpertsPerToken;
+        at.Model.AddModule(Path);
+        router = new Linear(at / "gate", c.HiddenSize, c.NumExperts);
+        ModuleScope experts = at / "experts";
+        at.Model.AddModule(experts.Path);
+        var gateUpParts = new WeightPart[2 * c.NumExperts];
+        var downParts = new WeightPart[c.NumExperts];
+        for (int e = 0; e < c.NumExperts; e++)
+        {
+            string expert = (experts / e).Path;
+            gateUpParts[2 * e] = new WeightPart($"{expert}.{names.Gate}.weight", intermediateSize, e);
+            gateUpParts[2 * e + 1] = new WeightPart($"{expert}.{names.Up}.weight", intermediateSize, e);
+            downParts[e] = new WeightPart($"{expert}.{names.Down}.weight", c.HiddenSize, e);
+        }
+        gateUp = at.Model.LoadWeight(c.HiddenSize, c.NumExperts, gateUpParts);
+        down = at.Model.LoadWeight(intermediateSize, c.NumExperts, downParts);
+    }
+
+    public string Path { get; }
+
+    /// <summary>stream += moe(x); both [n, hidden].</summary>
+    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x) => Ops.Add(f.Device, stream, stream, Forward(f, x));
+
+    /// <summary>[n, hidden]</summary>
+    public Tensor Forward(ForwardContext f, in Tensor x)
+    {
+        Tensor scores = router.ForwardF32(f, x);
+        Tensor weights = f.Arena.Allocate("expert weights", DType.F32, x.NumRows, expertsPerToken);
+        Tensor ids = f.Arena.Allocate("expert ids", DType.I32, x.NumRows, expertsPerToken);
+        Ops.MoeRoute(f.Device, weights, ids, scores, renormalize);
+        Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, x[1]);
+        Ops.MoeExperts(f.Device, y, x, weights, ids, gateUp, down);
+        return y;
+    }
+}

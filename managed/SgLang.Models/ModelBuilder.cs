@@ -1,0 +1,101 @@
+using SgLang.Models.Layers;
+using SgLang.Models.Weights;
+using SgLang.Runtime;
+
+namespace SgLang.Models;
+
+/// <summary>
+/// What a model is built from, and the owner of everything that it keeps on the device. Building in a meta context checks every name and
+/// shape and counts bytes without allocating.
+/// </summary>
+public sealed class ModelBuilder : IDisposable
+{
+    private readonly IWeightSource weights;
+    private readonly List<IDisposable> owned = [];
+    private readonly List<AttentionKind> attentionKinds = [];
+    private readonly List<string> modulePaths = [];
+    private Rotary? rotary;
+
+    /// <param name="maxPositions">Longest sequence that will be run.</param>
+    public ModelBuilder(DeviceContext device, ModelConfig config, DType dtype, IWeightSource weights, int maxPositions)
+    {
+        Device = device;
+        Config = config;
+        DType = dtype;
+        MaxPositions = maxPositions;
+        this.weights = weights;
+    }
+
+    public DeviceContext Device { get; }
+    public ModelConfig Config { get; }
+    public DType DType { get; }
+    public int MaxPositions { get; }
+
+    /// <summary>Bytes allocated so far for parameters and tables.</summary>
+    public long WeightBytes { get; private set; }
+    public IReadOnlyList<AttentionKind> AttentionKinds => attentionKinds;
+    public IReadOnlyList<string> ModulePaths => modulePaths;
+    public ModuleScope Root => new(this, "");
+
+    /// <summary>The rotary embedding that all layers share.</summary>
+    public Rotary Rotary => rotary ??= new Rotary(this);
+
+    /// <summary>Index of a kind of attention among the model's.</summary>
+    public int AddAttentionKind(AttentionKind kind)
+    {
+        int index = attentionKinds.IndexOf(kind);
+        if (index >= 0) return index;
+        attentionKinds.Add(kind);
+        return attentionKinds.Count - 1;
+    }
+
+    public void AddModule(string path) => modulePaths.Add(path);
+
+    /// <summary>A packed weight; parts of one group are stacked in order.</summary>
+    public PackedWeight LoadWeight(long inFeatures, int numGroups, params ReadOnlySpan<WeightPart> parts)
+    {
+        long rows = 0;
+        foreach (WeightPart part in parts)
+            if (part.Group == 0) rows += part.Rows;
+        var weight = new PackedWeight(Device, DType, rows, inFeatures, numGroups);
+        owned.Add(weight);
+        weights.Load(Device, weight, parts);
+        WeightBytes += weight.NumBytes;
+        return weight;
+    }
+
+    /// <summary>A vector in the model's type, its parts one after another.</summary>
+    public Tensor LoadVector(params ReadOnlySpan<WeightPart> parts)
+    {
+        long length = 0;
+        foreach (WeightPart part in parts) length += part.Rows;
+        Tensor vector = Allocate(parts[0].Name, DType, length);
+        weights.Load(Device, vector, parts);
+        return vector;
+    }
+
+    public Tensor Allocate(string name, DType dtype, params ReadOnlySpan<long> shape)
+    {
+        long bytes = new Tensor(0, dtype, shape).NumBytes;
+        var buffer = new DeviceBuffer(Device, bytes, name);
+        owned.Add(buffer);
+        WeightBytes += bytes;
+        return buffer.AsTensor(dtype, shape);
+    }
+
+    public void Dispose()
+    {
+        for (int i = owned.Count - 1; i >= 0; i--) owned[i].Dispose();
+        owned.Clear();
+    }
+}
+
+/// <summary>A place in the module tree while a model is built. `scope / "mlp"` is the place of a child.</summary>
+public readonly record struct ModuleScope(ModelBuilder Model, string Path)
+{
+    public ModelConfig Config => Model.Config;
+
+    public static ModuleScope operator /(ModuleScope scope, string name) => new(scope.Model, scope.Path.Length == 0 ? name : $"{scope.Path}.{name}");
+
+    public static ModuleScope operator /(ModuleScope scope, int index) => scope / index.ToString(System.Globalization.CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,163 @@
+using System.Text.Json;
+using SgLang.Runtime;
+
+namespace SgLang.Models.Weights;
+
+/// <summary>
+/// The tensors of a model directory by name: `model.safetensors`, or the shards that `model.safetensors.index.json` names, or every
+/// *.safetensors file. Files are mapped, so only what is asked for is read. Throws <see cref="WeightException"/>.
+/// </summary>
+public sealed class WeightReader : IWeightSource
+{
+    private const string IndexName = "model.safetensors.index.json";
+
+    private readonly Dictionary<string, (string Path, SafetensorsEntry Entry)> tensors = [];
+    private readonly Dictionary<string, MappedFile> files = [];
+    private readonly HashSet<string> used = [];
+    private readonly Action<long>? bytesLoaded;
+    private readonly string directory;
+
+    private WeightReader(string directory, Action<long>? bytesLoaded)
+    {
+        this.directory = directory;
+        this.bytesLoaded = bytesLoaded;
+    }
+
+    /// <param name="bytesLoaded">Called after each tensor with the bytes of the checkpoint it took.</param>
+    public static WeightReader Open(string directory, Action<long>? bytesLoaded = null)
+    {
+        var reader = new WeightReader(directory, bytesLoaded);
+        string index = Path.Combine(directory, IndexName), single = Path.Combine(directory, "model.safetensors");
+        if (File.Exists(index)) reader.AddIndexed(index);
+        else if (File.Exists(single)) reader.AddFile(single);
+        else
+        {
+            string[] all = Directory.GetFiles(directory, "*.safetensors");
+            Array.Sort(all, StringComparer.Ordinal);
+            if (all.Length == 0)
+                throw new WeightException($"{directory}: no weights. It must hold model.safetensors or {IndexName} with its shards; --load-format dummy runs without weights.");
+            foreach (string path in all) reader.AddFile(path);
+        }
+        return reader;
+    }
+
+    public long BytesChecked { get; private set; }
+
+    public bool Contains(string name) => tensors.ContainsKey(name);
+
+    /// <summary>Tensors that no layer asked for, in order of name.</summary>
+    public IReadOnlyList<string> UnusedTensors() => [.. tensors.Keys.Where(name => !used.Contains(name)).Order(StringComparer.Ordinal)];
+
+    public void Load(DeviceContext context, PackedWeight weight, ReadOnlySpan<WeightPart> parts)
+    {
+        Span<long> nextRow = stackalloc long[Math.Max(1, Math.Min(weight.NumGroups, 4096))];
+        if (weight.NumGroups > nextRow.Length) throw new WeightException($"{parts[0].Name}: {weight.NumGroups} experts; at most {nextRow.Length} are supported.");
+        nextRow.Clear();
+        foreach (WeightPart part in parts)
+        {
+            (string path, SafetensorsEntry entry, DType dtype) = Find(part.Name, [part.Rows, weight.InFeatures]);
+            if (context.IsMeta) BytesChecked += entry.NumBytes;
+            else
+            {
+                weight.Load(Map(path).AsTensor(entry.Begin, dtype, part.Rows, weight.InFeatures), nextRow[part.Group], part.Group);
+                bytesLoaded?.Invoke(entry.NumBytes);
+            }
+            nextRow[part.Group] += part.Rows;
+        }
+    }
+
+    public void Load(DeviceContext context, in Tensor vector, ReadOnlySpan<WeightPart> parts)
+    {
+        long start = 0;
+        foreach (WeightPart part in parts)
+        {
+            (string path, SafetensorsEntry entry, DType dtype) = Find(part.Name, [part.Rows]);
+            if (context.IsMeta) BytesChecked += entry.NumBytes;
+            else
+            {
+                VectorConverter.Upload(context, vector.Rows(start, part.Rows), Map(path).AsSpan(entry.Begin, checked((int)entry.NumBytes)), dtype);
+                bytesLoaded?.Invoke(entry.NumBytes);
+            }
+            start += part.Rows;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (MappedFile file in files.Values) file.Dispose();
+        files.Clear();
+    }
+
+    private (string Path, SafetensorsEntry Entry, DType DType) Find(string name, ReadOnlySpan<long> shape)
+    {
+        if (!tensors.TryGetValue(name, out var found))
+            throw new WeightException($"{directory}: tensor {name} is missing. The checkpoint is incomplete or config.json names another architecture.");
+        if (!found.Entry.Shape.AsSpan().SequenceEqual(shape))
+            throw new WeightException($"{found.Path}: tensor {name} is {found.Entry.ShapeText}; config.json makes it [{string.Join(", ", shape.ToArray())}].");
+        used.Add(name);
+        DType dtype = found.Entry.DType switch
+        {
+            "F32" => DType.F32,
+            "F16" => DType.F16,
+            "BF16" => DType.BF16,
+            _ => throw new WeightException($"{found.Path}: tensor {name} is {found.Entry.DType}; weights must be F32, F16 or BF16."),
+        };
+        return (found.Path, found.Entry, dtype);
+    }
+
+    private MappedFile Map(string path)
+    {
+        if (!files.TryGetValue(path, out MappedFile? file)) files.Add(path, file = new MappedFile(path));
+        return file;
+    }
+
+    private void AddFile(string path)
+    {
+        foreach ((string name, SafetensorsEntry entry) in SafetensorsHeader.Read(path))
+            if (!tensors.TryAdd(name, (path, entry))) throw new WeightException($"{path}: tensor {name} is also in {tensors[name].Path}.");
+    }
+
+    /// <summary>Reads only files that the index names, since a directory may hold the same weights once more in another layout.</summary>
+    private void AddIndexed(string index)
+    {
+        Dictionary<string, string> map = ParseIndex(File.ReadAllBytes(index), index);
+        var headers = new Dictionary<string, IReadOnlyDictionary<string, SafetensorsEntry>>();
+        foreach ((string name, string file) in map)
+        {
+            string path = Path.Combine(directory, file);
+            if (!headers.TryGetValue(file, out var header))
+            {
+                if (!File.Exists(path)) throw new WeightException($"{index}: tensor {name} is in {file}, which is not there. Download every shard.");
+                headers.Add(file, header = SafetensorsHeader.Read(path));
+            }
+            if (!header.TryGetValue(name, out SafetensorsEntry? entry)) throw new WeightException($"{path}: tensor {name} is not in it, though {IndexName} says so.");
+            tensors.Add(name, (path, entry));
+        }
+    }
+
+    /// <summary>weight_map of an index: tensor name to file name in the same directory.</summary>
+    internal static Dictionary<string, string> ParseIndex(ReadOnlyMemory<byte> json, string path)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("weight_map", out JsonElement weights)
+                || weights.ValueKind != JsonValueKind.Object)
+                throw new WeightException($"{path}: there is no weight_map object.");
+            var map = new Dictionary<string, string>();
+            foreach (JsonProperty property in weights.EnumerateObject())
+            {
+                string? file = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString() : null;
+                // A name with a folder in it could reach outside of the model.
+                if (string.IsNullOrEmpty(file) || file != Path.GetFileName(file))
+                    throw new WeightException($"{path}: weight_map.{property.Name} is {property.Value.GetRawText()}; it must be the name of a file beside the index.");
+                if (!map.TryAdd(property.Name, file)) throw new WeightException($"{path}: weight_map lists {property.Name} twice.");
+            }
+            return map;
+        }
+        catch (JsonException e)
+        {
+            throw new WeightException($"{path}: not valid JSON: {e.Message}", e);
+        }
+    }
+}
