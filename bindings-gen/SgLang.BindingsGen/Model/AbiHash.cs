@@ -12,10 +12,12 @@ internal static class AbiHash
     private const ulong OffsetBasis = 0xcbf29ce484222325;
     private const ulong Prime = 0x100000001b3;
 
-    public static ulong Of(HeaderModel model)
+    public static ulong Of(HeaderModel model) => Fnv1a(CanonicalText(model));
+
+    public static ulong Fnv1a(string text)
     {
         ulong hash = OffsetBasis;
-        foreach (byte b in Encoding.UTF8.GetBytes(CanonicalText(model)))
+        foreach (byte b in Encoding.UTF8.GetBytes(text))
         {
             hash = (hash ^ b) * Prime;
         }
