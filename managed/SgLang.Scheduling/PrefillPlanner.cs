@@ -137,7 +137,9 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         cachedTokens += request.KvLength;
         state.Admit(request);
         Add(request, count, count == input, ref budget);
-        return budget.Status;
+
+        // Rounding may leave some of the chunk, but there is one place for a half-computed prompt.
+        return count < input && budget.Status == AdmissionStatus.Continue ? AdmissionStatus.Other : budget.Status;
     }
 
     private AdmissionStatus Refuse(Request request, AdmissionStatus status)
@@ -177,8 +179,12 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
             bool isLast = entry.IsLast;
             if (isLast && DecodePlanner.WantsToken(request)) request.Pending++;
             request.KvLength += entry.Count;
-            state.Chunked = isLast ? null : request;
-            if (!isLast) continue;
+            if (!isLast)
+            {
+                state.Chunked = request;
+                continue;
+            }
+            if (state.Chunked == request) state.Chunked = null;
             request.State = RequestState.Decode;
             state.Running.Append(request);
         }

@@ -1,0 +1,162 @@
+using FsCheck;
+using FsCheck.Fluent;
+using FsCheck.Xunit;
+using SgLang.Core;
+
+namespace SgLang.Scheduling.Tests;
+
+/// <summary>Random streams of requests, aborts, stop strings and early EOS over every kind of configuration.</summary>
+public sealed class SchedulerStreamTests
+{
+    private const int EosId = 999_999;
+
+    [Property(MaxTest = 200)]
+    public Property Every_stream_ends_each_request_once_with_the_tokens_of_its_own_history() =>
+        Prop.ForAll(Arb.From(Gen.Choose(0, int.MaxValue)), Run);
+
+    private static bool Run(int seed)
+    {
+        Scenario scenario = Scenario.Random(seed);
+        try
+        {
+            Outcome plain = Play(scenario, overlap: false, withInterference: false);
+            Outcome overlapped = Play(scenario, overlap: true, withInterference: false);
+            foreach ((string rid, string output) in plain.Outputs) // a full queue refuses others when steps fall differently
+                if (overlapped.Outputs.TryGetValue(rid, out string? other)) Assert.Equal(output, other);
+            Play(scenario, overlap: false, withInterference: true);
+            Outcome first = Play(scenario, overlap: true, withInterference: true);
+            Outcome second = Play(scenario, overlap: true, withInterference: true);
+            Assert.Equal(first.PlanDigest, second.PlanDigest);
+            Assert.Equal(first.Outputs, second.Outputs);
+            return true;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            throw new InvalidOperationException($"seed {seed}: {scenario}\n{exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Plays the arrivals; with interference requests are also aborted and cut by stop strings at random moments.</summary>
+    private static Outcome Play(Scenario scenario, bool overlap, bool withInterference)
+    {
+        var harness = new Harness(scenario.Options, overlap, scenario.EosEvery, EosId);
+        var random = new Random(scenario.Seed ^ 77);
+        var requests = new List<Request>();
+        var cut = new Dictionary<Request, int>();
+        int next = 0;
+        for (int step = 0; next < scenario.Arrivals.Count || !harness.Scheduler.IsIdle; step++)
+        {
+            Assert.True(step < 20_000, $"no end in sight: {harness.Scheduler.Stats}");
+            while (next < scenario.Arrivals.Count && scenario.Arrivals[next].AtStep <= step)
+            {
+                Arriving arriving = scenario.Arrivals[next++];
+                Request request = Harness.Make($"r{next}", arriving.Prompt, arriving.MaxNew, arriving.IgnoreEos ? [] : [EosId],
+                    arriving.LogprobStart is { } start ? new LogprobOptions { StartLength = start } : null, arriving.MinNew, arriving.IgnoreEos);
+                if (!harness.Scheduler.TryEnqueue(request, out FinishReason refusal))
+                {
+                    Assert.True(refusal.StatusCode is 400 or 503, refusal.ToString());
+                    Assert.True(refusal.StatusCode == 503 || arriving.Prompt.Length >= scenario.Options.MaxRequestInputLength, refusal.ToString());
+                    continue;
+                }
+                harness.Streams[request] = [];
+                requests.Add(request);
+                harness.After("enqueue");
+            }
+            if (withInterference && requests.Count > 0) Interfere(harness, random, requests, cut);
+            harness.Step();
+        }
+        harness.AssertIdleAndWhole();
+
+        var outputs = new Dictionary<string, string>();
+        foreach (Request request in requests)
+        {
+            FinishReason finish = harness.Finishes[request];
+            int[] expected = harness.Model.Expected(request, request.MaxNewTokens);
+            int[] stream = [.. harness.Streams[request]];
+            Assert.Equal(expected[..stream.Length], stream);
+            if (cut.TryGetValue(request, out int length) && finish.Kind == FinishKind.StopString)
+                Assert.Equal(expected[..length], request.OutputIds.ToArray());
+            else
+                Assert.Equal(stream, request.OutputIds.ToArray());
+            if (finish.Kind is FinishKind.Length or FinishKind.StopToken) Assert.Equal(expected.Length, stream.Length);
+            if (finish.Kind == FinishKind.Length) Assert.Equal(request.MaxNewTokens, stream.Length);
+            if (finish.Kind == FinishKind.StopToken) Assert.Equal(EosId, stream[^1]);
+            if (!withInterference) Assert.NotEqual(FinishKind.Abort, finish.Kind);
+            outputs.Add(request.Rid, $"{finish} {string.Join(',', request.OutputIds.ToArray())}");
+        }
+        return new Outcome(outputs, harness.PlanDigest);
+    }
+
+    private static void Interfere(Harness harness, Random random, List<Request> requests, Dictionary<Request, int> cut)
+    {
+        Request request = requests[random.Next(requests.Count)];
+        switch (random.Next(40))
+        {
+            case 0:
+                harness.Scheduler.Abort(request.Rid, "aborted by the user");
+                break;
+            case 1:
+                harness.Scheduler.Abort(request, FinishReason.Abort("gone"));
+                break;
+            case 2 or 3 or 4 when request.State != RequestState.Finished && request.OutputLength > 0:
+                cut[request] = 1 + random.Next(request.OutputLength);
+                harness.Scheduler.FinishAt(request, cut[request], FinishReason.StopString("END"));
+                break;
+            case 5 when random.Next(10) == 0:
+                harness.Scheduler.AbortAll("everything");
+                break;
+        }
+        harness.After("interference");
+    }
+
+    private sealed record Outcome(Dictionary<string, string> Outputs, ulong PlanDigest);
+
+    private sealed record Arriving(int AtStep, int[] Prompt, int? MaxNew, int MinNew, bool IgnoreEos, int? LogprobStart);
+
+    private sealed record Scenario(int Seed, SchedulerOptions Options, int EosEvery, List<Arriving> Arrivals)
+    {
+        public static Scenario Random(int seed)
+        {
+            var random = new Random(seed);
+            int pageSize = Pick(1, 3, 16);
+            int numPages = Pick(30, 60, 200, 1000) / pageSize + Pick(1, 4);
+            var options = new SchedulerOptions
+            {
+                PageSize = pageSize,
+                NumPages = Math.Max(numPages, 24 / pageSize + 1),
+                MaxRunningRequests = Pick(1, 2, 5, 16),
+                ContextLength = Pick(40, 120, 5000),
+                ChunkedPrefillSize = Pick(-1, 1, 7, 16, 64),
+                MaxPrefillTokens = Pick(10, 100, 16384),
+                Policy = (SchedulePolicy)Pick((int)SchedulePolicy.Fcfs, (int)SchedulePolicy.Lpm),
+                Conservativeness = Pick(1, 1, 3) / 3.0,
+                EnableMixedChunk = random.Next(2) == 0,
+                DisableRadixCache = random.Next(3) == 0,
+                MaxQueuedRequests = random.Next(4) == 0 ? 5 : null,
+                VocabularySize = random.Next(2) == 0 ? 1_000_000 : 0,
+                InBatchPrefixCheckThreshold = Pick(-1, 4, 32),
+                InBatchPrefixDeprioritizeThreshold = Pick(-1, 4, 32),
+            };
+            var arrivals = new List<Arriving>();
+            int count = 1 + random.Next(40), step = 0;
+            bool isTokenRich = random.Next(2) == 0;
+            for (int i = 0; i < count; i++)
+            {
+                if (random.Next(3) > 0) step += random.Next(6);
+                int length = 1 + random.Next(Pick(4, 20, 60));
+                // Few distinct beginnings, so that prefixes are shared; sometimes a tiny alphabet, so that they part late.
+                int family = random.Next(4);
+                int[] prompt = new int[length];
+                int common = random.Next(length + 1);
+                for (int t = 0; t < length; t++) prompt[t] = t < common ? 100 * family + t : isTokenRich ? random.Next(1000) : random.Next(2);
+                arrivals.Add(new Arriving(step, prompt, random.Next(8) == 0 ? null : random.Next(Pick(3, 12, 60)), random.Next(3) == 0 ? random.Next(3) : 0,
+                    random.Next(4) == 0, random.Next(4) == 0 ? random.Next(length + 1) : null));
+            }
+            return new Scenario(seed, options, Pick(0, 3, 15), arrivals);
+
+            int Pick(params ReadOnlySpan<int> choices) => choices[random.Next(choices.Length)];
+        }
+
+        public override string ToString() => $"{Options}, EOS every {EosEvery}, {Arrivals.Count} arrivals";
+    }
+}
