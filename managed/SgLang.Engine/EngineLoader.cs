@@ -1,9 +1,171 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using SgLang.Core;
+using SgLang.Interop;
+using SgLang.Models;
+using SgLang.Runtime;
+using SgLang.Scheduling;
+using SgLang.Tokenization;
 
 namespace SgLang.Engine;
 
-internal static class EngineLoader
+/// <summary>From options to the parts of an engine: tokenizer, model on its rank's thread, memory plan, scheduler limits.</summary>
+internal static partial class EngineLoader
 {
-    public static EngineParts Load(EngineOptions options, Action<string, long, long>? progress, ILogger logger) => throw new NotImplementedException();
+    private const string AllowLongerContext = "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN";
+    private const int MaxRandomSeed = 1 << 30;
+
+    /// <summary>Every failure is an <see cref="EngineStartException"/> with a message for the user.</summary>
+    public static EngineParts Load(EngineOptions options, Action<string, long, long>? progress, ILogger logger)
+    {
+        try
+        {
+            return LoadParts(options, progress, logger);
+        }
+        catch (Exception error) when (error is ModelConfigException or WeightException or TokenizerException or ChatTemplateException
+                                          or OutOfDeviceMemoryException or SglException or SglLibraryException or IOException or UnauthorizedAccessException)
+        {
+            throw new EngineStartException(error.Message, error);
+        }
+    }
+
+    private static EngineParts LoadParts(EngineOptions options, Action<string, long, long>? progress, ILogger logger)
+    {
+        long started = Stopwatch.GetTimestamp();
+        CheckOptions(options);
+        ModelConfig config = ModelConfig.Load(options.ModelPath, options.JsonModelOverrideArgs);
+        int contextLength = ContextLength(options, config);
+        (Tokenizer? tokenizer, ChatTemplate? template) = LoadTokenizer(options, logger);
+
+        LoadedRank? loaded = null;
+        RankThread rank = new("sgl-rank-0", () =>
+        {
+            loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning));
+            return loaded.Runner;
+        });
+        try
+        {
+            rank.WaitUntilStarted();
+        }
+        catch
+        {
+            rank.Dispose();
+            throw;
+        }
+        MemoryPlan memory = loaded!.Memory;
+        if (options.Device == DeviceKind.Auto && loaded.Device.Kind == DeviceKind.Cpu)
+            Log.RunningOnCpu(logger, DeviceContext.UnavailableReason(DeviceKind.Cuda));
+
+        SchedulerOptions limits = new()
+        {
+            MaxRunningRequests = memory.MaxRunningRequests,
+            NumPages = memory.NumPages,
+            PageSize = options.PageSize,
+            ContextLength = contextLength,
+            VocabularySize = config.VocabSize,
+            ChunkedPrefillSize = loaded.ChunkedPrefillSize,
+            MaxPrefillTokens = options.MaxPrefillTokens,
+            Policy = options.SchedulePolicy,
+            Conservativeness = options.ScheduleConservativeness,
+            EnableMixedChunk = options.EnableMixedChunk,
+            DisableRadixCache = options.DisableRadixCache,
+            MaxQueuedRequests = options.MaxQueuedRequests,
+        };
+        HashSet<int> eos = [.. config.EosTokenIds];
+        if (tokenizer?.EosTokenId is { } eosOfTokenizer && eosOfTokenizer < config.VocabSize) eos.Add(eosOfTokenizer);
+        return new EngineParts
+        {
+            Options = options,
+            SchedulerOptions = limits,
+            Ranks = new RankGroup([rank], memory.MaxRunningRequests),
+            ModelDefaults = Defaults(config.Generation),
+            EosTokenIds = [.. eos],
+            Tokenizer = tokenizer,
+            ChatTemplate = template,
+            Info = new EngineInfo
+            {
+                ModelPath = options.ModelPath,
+                ModelName = options.ModelName,
+                ModelType = config.ModelType,
+                Architectures = config.Architectures,
+                VocabularySize = config.VocabSize,
+                ContextLength = contextLength,
+                MaxRequestInputLength = limits.MaxRequestInputLength,
+                MaxTotalTokens = memory.MaxTotalTokens,
+                MaxRunningRequests = memory.MaxRunningRequests,
+                PageSize = options.PageSize,
+                Device = $"{loaded.Device.Name} ({loaded.Device.Isa})",
+                DType = loaded.DType.Name(),
+                NumThreads = loaded.NumThreads,
+                WeightBytes = loaded.WeightBytes,
+                KvCacheBytes = loaded.KvCacheBytes,
+                RandomSeed = options.RandomSeed ?? Random.Shared.Next(MaxRandomSeed),
+                LoadTime = Stopwatch.GetElapsedTime(started),
+            },
+        };
+    }
+
+    private static void CheckOptions(EngineOptions options)
+    {
+        if (options.PageSize < 1) throw new EngineStartException($"--page-size must be at least 1, got {options.PageSize}.");
+        if (options.MaxPrefillTokens < 1) throw new EngineStartException($"--max-prefill-tokens must be at least 1, got {options.MaxPrefillTokens}.");
+        if (options.ChunkedPrefillSize is { } chunk && chunk != -1 && (chunk < 1 || chunk % options.PageSize != 0))
+            throw new EngineStartException($"--chunked-prefill-size must be -1 or a multiple of --page-size ({options.PageSize}), got {chunk}.");
+        if (!(options.ScheduleConservativeness >= 0))
+            throw new EngineStartException($"--schedule-conservativeness must be at least 0, got {options.ScheduleConservativeness}.");
+        if (options.MaxQueuedRequests is < 0) throw new EngineStartException($"--max-queued-requests must be at least 0, got {options.MaxQueuedRequests}.");
+        if (options.StreamInterval < 1) throw new EngineStartException($"--stream-interval must be at least 1, got {options.StreamInterval}.");
+        if (options.NumThreads < 0) throw new EngineStartException($"--num-threads must be at least 0 (0: one per physical core), got {options.NumThreads}.");
+        if (options.RandomSeed is < 0 or > MaxRandomSeed)
+            throw new EngineStartException($"--random-seed must be in [0, {MaxRandomSeed}], got {options.RandomSeed}.");
+    }
+
+    private static int ContextLength(EngineOptions options, ModelConfig config)
+    {
+        if (options.ContextLength is not { } wanted) return config.ContextLength;
+        // The scheduler keeps six tokens of a context for itself (spec/scheduler.md 1), and a prompt needs one.
+        const int Smallest = 8;
+        if (wanted < Smallest) throw new EngineStartException($"--context-length must be at least {Smallest}, got {wanted}.");
+        if (wanted > config.ContextLength && Environment.GetEnvironmentVariable(AllowLongerContext) is not ("1" or "true" or "True"))
+            throw new EngineStartException(
+                $"--context-length {wanted} is longer than the model's {config.ContextLength}; outputs would be wrong. Lower it, or set {AllowLongerContext}=1.");
+        return wanted;
+    }
+
+    private static (Tokenizer?, ChatTemplate?) LoadTokenizer(EngineOptions options, ILogger logger)
+    {
+        if (options.SkipTokenizerInit) return (null, null);
+        string directory = options.TokenizerPath ?? options.ModelPath;
+        if (options.TokenizerPath is null && !File.Exists(Path.Combine(directory, "tokenizer.json")))
+        {
+            Log.NoTokenizer(logger, directory);
+            return (null, null);
+        }
+        return (Tokenizer.Load(directory), ChatTemplate.Load(directory, options.ChatTemplate));
+    }
+
+    private static SamplingParams Defaults(GenerationConfig generation)
+    {
+        SamplingParams none = new();
+        return none with
+        {
+            Temperature = generation.Temperature ?? none.Temperature,
+            TopP = generation.TopP ?? none.TopP,
+            TopK = generation.TopK is null or 0 ? none.TopK : generation.TopK.Value,
+            MinP = generation.MinP ?? none.MinP,
+            RepetitionPenalty = generation.RepetitionPenalty ?? none.RepetitionPenalty,
+        };
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(20, LogLevel.Information, "No GPU is used ({Reason}); running on the CPU.")]
+        public static partial void RunningOnCpu(ILogger logger, string reason);
+
+        [LoggerMessage(21, LogLevel.Warning, "{Directory} has no tokenizer.json: only token ids are accepted and returned.")]
+        public static partial void NoTokenizer(ILogger logger, string directory);
+
+        [LoggerMessage(22, LogLevel.Warning, "{Warning}")]
+        public static partial void ModelWarning(ILogger logger, string warning);
+    }
 }

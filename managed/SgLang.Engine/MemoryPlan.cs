@@ -33,6 +33,7 @@ internal sealed record MemoryPlan
 
     /// <summary>More running requests than this gain nothing on the cores of one machine, and the cache is sized for them.</summary>
     private const int DefaultCpuRunningRequests = 256;
+    private const int MostGpuRunningRequests = 4096;
 
     public required double MemFractionStatic { get; init; }
     public required int NumPages { get; init; }
@@ -73,10 +74,13 @@ internal sealed record MemoryPlan
         }
 
         int total = pages * input.PageSize;
-        int running = input.IsCpu ? DefaultCpuRunningRequests : Math.Clamp((int)((double)total / input.ContextLength * 512), 2048, 4096);
+        int running = input.IsCpu ? DefaultCpuRunningRequests : Math.Clamp((int)((double)total / input.ContextLength * 512), 2048, MostGpuRunningRequests);
         running = Math.Max(1, Math.Min(input.MaxRunningRequests ?? running, total / 2));
         return new MemoryPlan { MemFractionStatic = fraction, NumPages = pages, MaxTotalTokens = total, MaxRunningRequests = running };
     }
+
+    /// <summary>Most requests that run at once where the user sets no limit, before the pool's size is known.</summary>
+    public static int DefaultRunningRequests(bool isCpu) => isCpu ? DefaultCpuRunningRequests : MostGpuRunningRequests;
 
     private static string Gib(long bytes) => (bytes / (double)(1L << 30)).ToString("0.00", CultureInfo.InvariantCulture) + " GiB";
 }

@@ -1,0 +1,98 @@
+using SgLang.Core;
+using SgLang.Models;
+using SgLang.Runtime;
+
+namespace SgLang.Engine;
+
+/// <summary>A model on its device with the memory shared out; made on the rank's thread.</summary>
+internal sealed record LoadedRank
+{
+    /// <summary>A CPU computes few tokens a second, so a smaller chunk keeps decoding requests from waiting for a second.</summary>
+    private const int DefaultCpuChunk = 2048;
+
+    public required ModelRunner Runner { get; init; }
+    public required MemoryPlan Memory { get; init; }
+    public required DeviceInfo Device { get; init; }
+    public required DType DType { get; init; }
+    public required int NumThreads { get; init; }
+    public required int ChunkedPrefillSize { get; init; }
+    public required long WeightBytes { get; init; }
+    public required long KvCacheBytes { get; init; }
+
+    public static LoadedRank Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn)
+    {
+        DeviceKind kind = ResolveDevice(options.Device);
+        DeviceContext device = DeviceContext.Create(kind, options.BaseGpuId, options.NumThreads);
+        IModel? model = null;
+        try
+        {
+            DeviceInfo before = device.GetInfo();
+            model = ModelLoader.Load(device, options.ModelPath, config, new ModelLoadOptions
+            {
+                DType = options.DType,
+                LoadFormat = options.LoadFormat,
+                MaxPositions = contextLength,
+                Progress = progress is null ? null : (done, total) => progress("Loading weights", done, total),
+                Warning = warn,
+            });
+            int chunk = options.ChunkedPrefillSize ?? DefaultChunk(before, options.PageSize);
+            int maxRunning = options.MaxRunningRequests ?? MemoryPlan.DefaultRunningRequests(kind == DeviceKind.Cpu);
+            // A prompt larger than the prefill budget is still taken whole when chunking is off; decoding requests join a chunk within its budget.
+            int maxTokens = Math.Max(chunk > 0 ? chunk : Math.Max(options.MaxPrefillTokens, contextLength), maxRunning);
+            MemoryPlan memory = MemoryPlan.Make(new MemoryPlanInput
+            {
+                IsCpu = kind == DeviceKind.Cpu,
+                TotalMemory = before.TotalMemoryBytes,
+                FreeMemory = before.FreeMemoryBytes,
+                WeightBytes = model.WeightBytes,
+                ActivationBytes = ModelRunner.ActivationBytes(model, new StepLimits(maxTokens, maxRunning)),
+                KvBytesPerToken = model.KvBytesPerToken,
+                ContextLength = contextLength,
+                PageSize = options.PageSize,
+                MemFractionStatic = options.MemFractionStatic,
+                MaxTotalTokens = options.MaxTotalTokens,
+                MaxRunningRequests = options.MaxRunningRequests,
+            });
+            // Page 0 is the dummy that padding writes to.
+            ModelRunner runner = new(device, model, memory.NumPages + 1, options.PageSize, new StepLimits(maxTokens, memory.MaxRunningRequests));
+            return new LoadedRank
+            {
+                Runner = runner,
+                Memory = memory,
+                Device = before,
+                DType = model.DType,
+                NumThreads = device.NumThreads,
+                ChunkedPrefillSize = chunk,
+                WeightBytes = model.WeightBytes,
+                KvCacheBytes = model.KvBytesPerToken * memory.MaxTotalTokens,
+            };
+        }
+        catch
+        {
+            model?.Dispose();
+            device.Dispose();
+            throw;
+        }
+    }
+
+    private static DeviceKind ResolveDevice(DeviceKind wanted)
+    {
+        if (wanted == DeviceKind.Cuda && DeviceContext.Count(DeviceKind.Cuda) == 0)
+            throw new EngineStartException($"--device cuda: no GPU can be used: {DeviceContext.UnavailableReason(DeviceKind.Cuda)}. Use --device cpu.");
+        return DeviceContext.Resolve(wanted);
+    }
+
+    /// <summary>Tokens of a prefill step by memory of the GPU (spec/server.md 3), in whole pages.</summary>
+    private static int DefaultChunk(DeviceInfo device, int pageSize)
+    {
+        long mebibytes = device.TotalMemoryBytes >> 20;
+        int chunk = device.Kind == DeviceKind.Cpu ? DefaultCpuChunk : mebibytes switch
+        {
+            < 35 * 1024 => 2048,
+            < 60 * 1024 => 4096,
+            < 160 * 1024 => 8192,
+            _ => 16384,
+        };
+        return Math.Max(pageSize, chunk / pageSize * pageSize);
+    }
+}
