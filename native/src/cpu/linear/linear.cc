@@ -103,10 +103,10 @@ class Pass {
 
   void pack(int64_t packed_bytes) {
     if (packed_bytes <= kSerialPackBytes) {
-      kernels_.pack_rows(packed_, source_, 0, tiles_.count, tiles_);
+      kernels_.pack_rows(packed_, source_, tiles_, 0, tiles_.count);
     } else {
       context_.pool.for_each(
-          tiles_.count, 1, [&](int, int64_t begin, int64_t end) { kernels_.pack_rows(packed_, source_, begin, end, tiles_); });
+          tiles_.count, 1, [&](int, int64_t begin, int64_t end) { kernels_.pack_rows(packed_, source_, tiles_, begin, end); });
     }
   }
 
@@ -162,18 +162,6 @@ class Pass {
 };
 
 }  // namespace
-
-const PanelKernels& panel_kernels(Isa isa, sgl_dtype dtype) {
-  const bool is_bf16 = dtype == SGL_BF16;
-  switch (isa) {
-    case Isa::kAvx512Bf16:
-      return is_bf16 ? avx512_bf16::kBf16Kernels : avx512_bf16::kF32Kernels;
-    case Isa::kAvx2:
-      return is_bf16 ? avx2::kBf16Kernels : avx2::kF32Kernels;
-    default:
-      return is_bf16 ? generic::kBf16Kernels : generic::kF32Kernels;
-  }
-}
 
 void linear(CpuContext& context, const sgl_linear_args& args) {
   const int64_t num_rows = args.x->shape[0];

@@ -1,12 +1,10 @@
 #pragma once
 
 #include "abi/backend.hpp"
+#include "cpu/linear/panel_kernels.hpp"
 #include "cpu/scratch.hpp"
 
 namespace sgl::cpu {
-
-/// Output features side by side in a panel.
-inline constexpr int kPanelWidth = 32;
 
 /// The CPU's packed layout. A group is a row of panels; a panel holds kPanelWidth output features, and is a dense array
 /// [step][feature] of 32-bit words: one word is one input feature of an f32 weight, or two neighbouring ones of a bf16 weight

@@ -3,23 +3,29 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cpu/isa/isa.hpp"
+#include "cpu/isa/dispatch.hpp"
 #include "sgl/base.h"
 
 namespace sgl::cpu {
 
-/// Columns of the accumulator block that one product makes: two panels.
-inline constexpr int kBlockWidth = 64;
+/// Output features side by side in a panel of a packed weight.
+inline constexpr int kPanelWidth = 32;
 
-/// How `num_rows` activation rows are cut into register tiles: as few as possible, sizes differing by at most one.
+/// Columns of the accumulator block that one product makes: two panels.
+inline constexpr int kBlockWidth = 2 * kPanelWidth;
+
+// Functions of this header are also compiled for each instruction set, so they must never be merged by the linker.
+#define SGL_ALWAYS_INLINE __attribute__((always_inline)) inline
+
+/// How rows are cut into tiles: as few as possible, sizes differing by at most one.
 struct RowTiles {
-  RowTiles(int64_t num_rows, int max_tile_rows)
+  SGL_ALWAYS_INLINE RowTiles(int64_t num_rows, int64_t max_tile_rows)
       : count((num_rows + max_tile_rows - 1) / max_tile_rows),
         base(count == 0 ? 0 : num_rows / count),
         num_larger(count == 0 ? 0 : num_rows % count) {}
 
-  int64_t begin(int64_t tile) const { return tile * base + (tile < num_larger ? tile : num_larger); }
-  int rows(int64_t tile) const { return static_cast<int>(base + (tile < num_larger ? 1 : 0)); }
+  SGL_ALWAYS_INLINE int64_t begin(int64_t tile) const { return tile * base + (tile < num_larger ? tile : num_larger); }
+  SGL_ALWAYS_INLINE int64_t rows(int64_t tile) const { return base + (tile < num_larger ? 1 : 0); }
 
   int64_t count;
   int64_t base;
@@ -28,64 +34,56 @@ struct RowTiles {
 
 /// Activation rows to pack: row i is x[row_index ? row_index[i] : i].
 struct RowSource {
-  const void* x;             // [*, in_features], bf16 or f32 as the weight
+  const void* x;             // [*, in_features], of the weight's type
   int64_t stride;            // elements
   const int32_t* row_index;  // or null
   int64_t in_features;
 };
 
-/// One block of accumulators on its way to y. Pointers already stand at the block's first row and column.
+/// One block of accumulators on its way to y. Every pointer already stands at the block's first row and column.
 struct StoreArgs {
   const float* acc;  // [num_rows, num_columns], row stride acc_stride
-  const float* up;   // null, or the same shape: then y = silu(acc) * up
+  const float* up;   // null, or like acc: then y = silu(acc) * up
   int64_t acc_stride;
-  void* y;  // [num_rows, num_columns]
+  void* y;  // [num_rows, num_columns], f32 or bf16
   int64_t y_stride;
   sgl_dtype y_dtype;
-  const void* bias;     // [num_columns] or null
-  const void* up_bias;  // [num_columns] or null
+  const void* bias;     // [num_columns], or null
+  const void* up_bias;  // [num_columns], or null
   sgl_dtype bias_dtype;
-  const void* residual;  // [num_rows, num_columns] or null; may be y
+  const void* residual;  // [num_rows, num_columns], or null; may be y
   int64_t residual_stride;
   sgl_dtype residual_dtype;
   int64_t num_rows;
   int64_t num_columns;
 };
 
-/// The inner loops of one instruction set and weight type.
+/// The inner loops for one instruction set and weight type.
 ///
-/// Every accumulator is one chain over the input features in rising order, whatever the number of rows, so a row's result
-/// does not depend, bit for bit, on which other rows share its batch.
+/// Every accumulator is one chain over the input features in rising order, whatever the number of rows. So a row's result does
+/// not depend, bit for bit, on which other rows share its batch, nor on the number of threads.
 struct PanelKernels {
   /// Rows of the largest register tile.
   int max_tile_rows;
-  /// Bytes of one row's operand of one step in packed activations.
+  /// Bytes that one row's features of one step take in packed activations.
   int operand_bytes;
 
-  /// Packs tile after tile; a tile of R rows is [step][R] operands and begins at operand (first row * num_steps).
-  void (*pack_rows)(std::byte* packed, const RowSource& source, int64_t first_tile, int64_t last_tile, const RowTiles& tiles);
+  /// Packs tiles [first_tile, last_tile). A tile of R rows is [step][R] operands and begins at operand begin * num_steps.
+  void (*pack_rows)(std::byte* packed, const RowSource& source, const RowTiles& tiles, int64_t first_tile, int64_t last_tile);
 
-  /// acc [tiles' rows, kBlockWidth] = rows * panel^T for each of `num_panels` (1 or 2) panels, each kPanelWidth columns.
-  void (*product)(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t num_steps, const uint32_t* const* panels,
-                  int num_panels);
+  /// acc [rows, kBlockWidth] = packed rows * panel^T, for one or two panels of kPanelWidth columns.
+  void (*product)(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t num_steps,
+                  const uint32_t* const panels[2], int num_panels);
 
+  /// Bias, silu(gate) * up, residual and rounding.
   void (*store)(const StoreArgs& args);
 };
 
-/// The kernels for weights of `dtype` (bf16 or f32) on `isa`.
-const PanelKernels& panel_kernels(Isa isa, sgl_dtype dtype);
+SGL_DECLARE_KERNELS(PanelKernels, kBf16PanelKernels)
+SGL_DECLARE_KERNELS(PanelKernels, kF32PanelKernels)
 
-namespace generic {
-extern const PanelKernels kBf16Kernels;
-extern const PanelKernels kF32Kernels;
-}  // namespace generic
-namespace avx2 {
-extern const PanelKernels kBf16Kernels;
-extern const PanelKernels kF32Kernels;
-}  // namespace avx2
-namespace avx512_bf16 {
-extern const PanelKernels kBf16Kernels;
-extern const PanelKernels kF32Kernels;
-}  // namespace avx512_bf16
+inline const PanelKernels& panel_kernels(Isa isa, sgl_dtype weight_dtype) {
+  return weight_dtype == SGL_BF16 ? SGL_SELECT_KERNELS(isa, kBf16PanelKernels) : SGL_SELECT_KERNELS(isa, kF32PanelKernels);
+}
 
 }  // namespace sgl::cpu

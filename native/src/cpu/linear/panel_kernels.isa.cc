@@ -1,91 +1,130 @@
 #include "cpu/linear/panel_kernels.hpp"
 
-#include "cpu/linear/float_conversion.hpp"
+#include "cpu/linear/register_tile.hpp"
 
+// A product with a packed weight. Bound: with r rows, a bf16 weight gives r FLOPs per byte read, so below the machine's balance
+// (about 12 on Zen 5) time is the weight's bytes over the memory bandwidth, above it the FLOPs over the peak of the dot
+// products.
+//
+// Schedule:
+//   one tile (few rows)   the panels stream through once; software prefetch runs ahead of the loads.
+//   several tiles         blocks of kBlockSteps steps of a panel stay in the first-level cache while all tiles pass over them
+//                         and fetch, between them, the next block. Accumulators wait in `acc` from block to block.
+//
 namespace sgl::cpu::SGL_ISA_NAMESPACE {
 namespace {
 
-constexpr int kWidth = 32;
-constexpr int kMaxRows = 4;
+constexpr int64_t kStepBytes = kPanelWidth * sizeof(uint32_t);
 
-struct Bf16 {
-  using Element = uint16_t;
-  static constexpr int kFeatures = 2;
-  static float to_float(uint16_t value) { return bf16_to_float(value); }
-};
+// 16 KiB of a panel: this block and the next fit the first-level cache beside a tile's activations.
+constexpr int64_t kBlockSteps = 128;
 
-struct F32 {
-  using Element = float;
-  static constexpr int kFeatures = 1;
-  static float to_float(float value) { return value; }
-};
+// How far a single tile over one panel looks ahead: its row count makes it slower per line than a wide tile.
+constexpr int64_t kStreamPrefetchBytes = 8192;
 
-template <class Type>
-void pack_rows(std::byte* packed, const RowSource& source, int64_t first_tile, int64_t last_tile, const RowTiles& tiles) {
-  const int64_t num_steps = (source.in_features + Type::kFeatures - 1) / Type::kFeatures;
+template <class Tile>
+void pack_rows(std::byte* packed, const RowSource& source, const RowTiles& tiles, int64_t first_tile, int64_t last_tile) {
+  using Element = typename Tile::Element;
+  constexpr int kFeatures = Tile::kFeatures;
+  constexpr int64_t kChunk = 16;  // steps: their operands and a line or so of each row
+  const int64_t whole_steps = source.in_features / kFeatures;
+  const int64_t num_steps = (source.in_features + kFeatures - 1) / kFeatures;
   for (int64_t tile = first_tile; tile < last_tile; ++tile) {
     const int64_t begin = tiles.begin(tile);
-    const int rows = tiles.rows(tile);
-    float* destination = reinterpret_cast<float*>(packed) + begin * num_steps * Type::kFeatures;
-    for (int r = 0; r < rows; ++r) {
+    const int64_t num_rows = tiles.rows(tile);
+    auto* operands = reinterpret_cast<typename Tile::Operand*>(packed) + begin * num_steps;
+    const Element* rows[Tile::kMaxRows];
+    for (int64_t r = 0; r < num_rows; ++r) {
       const int64_t row = source.row_index != nullptr ? source.row_index[begin + r] : begin + r;
-      const auto* x = static_cast<const typename Type::Element*>(source.x) + row * source.stride;
-      for (int64_t step = 0; step < num_steps; ++step) {
-        for (int f = 0; f < Type::kFeatures; ++f) {
-          const int64_t column = step * Type::kFeatures + f;
-          destination[(step * rows + r) * Type::kFeatures + f] = column < source.in_features ? Type::to_float(x[column]) : 0.0f;
+      rows[r] = static_cast<const Element*>(source.x) + row * source.stride;
+    }
+    for (int64_t chunk = 0; chunk < whole_steps; chunk += kChunk) {
+      const int64_t end = chunk + kChunk < whole_steps ? chunk + kChunk : whole_steps;
+      for (int64_t r = 0; r < num_rows; ++r) {
+        for (int64_t step = chunk; step < end; ++step) {
+          operands[step * num_rows + r] = Tile::operand(rows[r] + step * kFeatures);
         }
       }
     }
-  }
-}
-
-inline void multiply_add(float* acc, const float* weights, float x) {
-  for (int c = 0; c < kWidth; ++c) acc[c] += weights[c] * x;
-}
-
-template <class Type, int kRows>
-void tile_product(float* acc, const float* x, int64_t num_steps, const uint32_t* panel) {
-  float sums[kRows][kWidth] = {};
-  for (int64_t step = 0; step < num_steps; ++step) {
-    const uint32_t* words = panel + step * kWidth;
-    float weights[Type::kFeatures][kWidth];
-    for (int c = 0; c < kWidth; ++c) {
-      if (Type::kFeatures == 2) {
-        weights[0][c] = bits_to_float(words[c] << 16);
-        weights[Type::kFeatures - 1][c] = bits_to_float(words[c] & 0xffff0000u);
-      } else {
-        weights[0][c] = bits_to_float(words[c]);
-      }
-    }
-    for (int r = 0; r < kRows; ++r) {
-      for (int f = 0; f < Type::kFeatures; ++f) multiply_add(sums[r], weights[f], x[(step * kRows + r) * Type::kFeatures + f]);
+    for (int64_t r = 0; whole_steps < num_steps && r < num_rows; ++r) {
+      const Element last[2] = {rows[r][source.in_features - 1], Element{0}};
+      operands[whole_steps * num_rows + r] = Tile::operand(last);
     }
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kWidth; ++c) acc[r * kBlockWidth + c] = sums[r][c];
+}
+
+using TileFunction = void (*)(const TileArgs& args);
+
+template <class Tile, int kPanels, int kRows>
+constexpr TileFunction tile_function() {
+  if constexpr (kRows <= (kPanels == 1 ? Tile::kMaxRows : Tile::kMaxWideRows)) {
+    return Tile::template multiply<kRows, kPanels>;
+  } else {
+    return nullptr;
   }
 }
 
-template <class Type>
-void product(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t num_steps, const uint32_t* const* panels,
+/// Indexed by the number of rows.
+template <class Tile, int kPanels>
+constexpr TileFunction kTileFunctions[] = {
+    nullptr,
+    tile_function<Tile, kPanels, 1>(),
+    tile_function<Tile, kPanels, 2>(),
+    tile_function<Tile, kPanels, 3>(),
+    tile_function<Tile, kPanels, 4>(),
+    tile_function<Tile, kPanels, 5>(),
+    tile_function<Tile, kPanels, 6>(),
+    tile_function<Tile, kPanels, 7>(),
+    tile_function<Tile, kPanels, 8>(),
+    tile_function<Tile, kPanels, 9>(),
+    tile_function<Tile, kPanels, 10>(),
+    tile_function<Tile, kPanels, 11>(),
+    tile_function<Tile, kPanels, 12>(),
+    tile_function<Tile, kPanels, 13>(),
+    tile_function<Tile, kPanels, 14>(),
+};
+
+template <class Tile>
+void product_of_one_tile(float* acc, const std::byte* packed, int64_t num_rows, int64_t num_steps,
+                         const uint32_t* const panels[2], int num_panels) {
+  TileArgs args{acc, false, packed, {panels[0], panels[1]}, num_steps, nullptr, kStepBytes};
+  if (num_panels == 2 && num_rows <= Tile::kMaxWideRows) {
+    kTileFunctions<Tile, 2>[num_rows](args);
+    return;
+  }
+  for (int p = 0; p < num_panels; ++p) {
+    args.acc = acc + p * kPanelWidth;
+    args.panels[0] = args.panels[1] = panels[p];
+    args.prefetch = reinterpret_cast<const char*>(panels[p]) + kStreamPrefetchBytes;
+    kTileFunctions<Tile, 1>[num_rows](args);
+  }
+}
+
+template <class Tile>
+void product(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t num_steps, const uint32_t* const panels[2],
              int num_panels) {
-  for (int64_t tile = 0; tile < tiles.count; ++tile) {
-    const float* x = reinterpret_cast<const float*>(packed) + tiles.begin(tile) * num_steps * Type::kFeatures;
+  using Operand = typename Tile::Operand;
+  if (tiles.count == 1) {
+    product_of_one_tile<Tile>(acc, packed, tiles.rows(0), num_steps, panels, num_panels);
+    return;
+  }
+  for (int64_t step = 0; step < num_steps; step += kBlockSteps) {
     for (int p = 0; p < num_panels; ++p) {
-      float* block = acc + tiles.begin(tile) * kBlockWidth + p * kWidth;
-      switch (tiles.rows(tile)) {
-        case 1:
-          tile_product<Type, 1>(block, x, num_steps, panels[p]);
-          break;
-        case 2:
-          tile_product<Type, 2>(block, x, num_steps, panels[p]);
-          break;
-        case 3:
-          tile_product<Type, 3>(block, x, num_steps, panels[p]);
-          break;
-        default:
-          tile_product<Type, 4>(block, x, num_steps, panels[p]);
+      TileArgs args{};
+      args.accumulate = step > 0;
+      args.panels[0] = args.panels[1] = panels[p] + step * kPanelWidth;
+      args.num_steps = num_steps - step < kBlockSteps ? num_steps - step : kBlockSteps;
+      const bool is_last_panel = p + 1 == num_panels;
+      const uint32_t* next =
+          is_last_panel ? panels[0] + (step + kBlockSteps) * kPanelWidth : panels[p + 1] + step * kPanelWidth;
+      args.prefetch_stride = kStepBytes / tiles.count;
+      for (int64_t tile = 0; tile < tiles.count; ++tile) {
+        const int64_t begin = tiles.begin(tile);
+        const int64_t rows = tiles.rows(tile);
+        args.acc = acc + begin * kBlockWidth + p * kPanelWidth;
+        args.x = reinterpret_cast<const Operand*>(packed) + begin * num_steps + step * rows;
+        args.prefetch = reinterpret_cast<const char*>(next) + tile * args.num_steps * args.prefetch_stride;
+        kTileFunctions<Tile, 1>[rows](args);
       }
     }
   }
@@ -150,7 +189,9 @@ void store(const StoreArgs& args) {
 
 }  // namespace
 
-extern const PanelKernels kBf16Kernels = {kMaxRows, 8, pack_rows<Bf16>, product<Bf16>, store};
-extern const PanelKernels kF32Kernels = {kMaxRows, 4, pack_rows<F32>, product<F32>, store};
+SGL_DEFINE_KERNELS(PanelKernels, kBf16PanelKernels) = {Bf16Tile::kMaxRows, sizeof(Bf16Tile::Operand), pack_rows<Bf16Tile>,
+                                                       product<Bf16Tile>, store};
+SGL_DEFINE_KERNELS(PanelKernels, kF32PanelKernels) = {F32Tile::kMaxRows, sizeof(F32Tile::Operand), pack_rows<F32Tile>,
+                                                      product<F32Tile>, store};
 
 }  // namespace sgl::cpu::SGL_ISA_NAMESPACE

@@ -142,7 +142,7 @@ class Pass {
               static_cast<const std::byte*>(rows.x) + group_begin_[group] * rows.stride * element_bytes(gate_up_.desc.dtype);
         }
         const RowTiles group_tiles = tiles(group);
-        kernels_.pack_rows(packed_rows(group, num_steps), rows, 0, group_tiles.count, group_tiles);
+        kernels_.pack_rows(packed_rows(group, num_steps), rows, group_tiles, 0, group_tiles.count);
       }
     });
   }
@@ -272,7 +272,7 @@ class Pass {
 void moe_experts(CpuContext& context, const sgl_moe_args& args) {
   const int64_t num_tokens = args.x->shape[0];
   const int64_t pass_tokens = std::max<int64_t>(1, kMaxPassPairs / args.expert_ids->shape[1]);
-  const RowTiles passes(num_tokens, static_cast<int>(pass_tokens));
+  const RowTiles passes(num_tokens, pass_tokens);
   for (int64_t pass = 0; pass < passes.count; ++pass) Pass(context, args, passes.begin(pass), passes.rows(pass)).run();
 }
 
