@@ -23,6 +23,8 @@ internal sealed class CppSharpReader : IHeaderReader
         module.Headers.Add(umbrellaHeader);
         using var driver = new Driver(options);
         driver.ParserOptions.LanguageVersion = LanguageVersion.C99_GNU;
+        // A function with a body is refused, so bodies must be seen.
+        driver.ParserOptions.SkipFunctionBodies = false;
         driver.Setup();
         if (!driver.ParseCode())
         {

@@ -48,7 +48,7 @@ internal sealed class ModelGenerator(BindingContext context) : Generator(context
     private static EnumDeclaration ReadEnum(Enumeration source, string header)
     {
         SourceLocation location = At(source, header);
-        if (string.IsNullOrEmpty(source.OriginalName))
+        if (IsUnnamed(source))
         {
             throw Unsupported.Unnamed("enum", location);
         }
@@ -65,7 +65,7 @@ internal sealed class ModelGenerator(BindingContext context) : Generator(context
         {
             throw Unsupported.Union(source.OriginalName, location);
         }
-        if (string.IsNullOrEmpty(source.OriginalName))
+        if (IsUnnamed(source))
         {
             throw Unsupported.Unnamed("struct", location);
         }
@@ -97,7 +97,7 @@ internal sealed class ModelGenerator(BindingContext context) : Generator(context
         {
             throw Unsupported.Variadic(source.OriginalName, location);
         }
-        if (!string.IsNullOrEmpty(source.Body) || source.BodyStmt is not null)
+        if (source.BodyStmt is not null)
         {
             throw Unsupported.Body(source.OriginalName, location);
         }
@@ -115,6 +115,11 @@ internal sealed class ModelGenerator(BindingContext context) : Generator(context
             throw Unsupported.Typedef(name, TypeReader.Read(typedef.QualifiedType, location).ToString(), location);
         }
     }
+
+    /// <summary>CppSharp lends an unnamed type its typedef's name; clang's identifier of the symbol still tells (SA, EA).</summary>
+    private static bool IsUnnamed(DeclarationContext type) =>
+        string.IsNullOrEmpty(type.OriginalName) ||
+        type.USR.Contains("@SA@", StringComparison.Ordinal) || type.USR.Contains("@EA@", StringComparison.Ordinal);
 
     private static SourceLocation At(global::CppSharp.AST.Declaration declaration, string header) =>
         new(header, declaration.LineNumberStart);
