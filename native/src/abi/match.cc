@@ -39,14 +39,14 @@ std::string axis_name(int axis, int rank) {
 int64_t extent_bytes(const sgl_tensor& tensor) {
   int64_t last = 0;
   for (int axis = 0; axis < tensor.rank; ++axis) last += (tensor.shape[axis] - 1) * tensor.stride[axis];
-  return (last + 1) * size_of(tensor.dtype);
+  return (last + 1) * element_bytes(tensor.dtype);
 }
 
 }  // namespace
 
 std::string name_of(sgl_dtype type) { return is_type(type) ? kTypes[type].name : "dtype " + std::to_string(type); }
 
-int size_of(sgl_dtype type) { return is_type(type) ? kTypes[type].size : 0; }
+int element_bytes(sgl_dtype type) { return is_type(type) ? kTypes[type].size : 0; }
 
 // Symbols
 
@@ -95,7 +95,7 @@ Match::Tensor Match::tensor(const char* name, const sgl_tensor* tensor) {
   }
   if (count > 0) {
     if (tensor->data == nullptr) fail_tensor(index, "its data is null");
-    if (reinterpret_cast<uintptr_t>(tensor->data) % size_of(tensor->dtype) != 0) {
+    if (reinterpret_cast<uintptr_t>(tensor->data) % element_bytes(tensor->dtype) != 0) {
       fail_tensor(index, "its data is not aligned to an element");
     }
   }
@@ -196,6 +196,11 @@ void Match::Tensor::bind(Dim dim, int axis) {
   match_.fail_pair(
       index_, named.tensor,
       here + " of " + match_.tensors_[index_].name + " and " + there + " of " + match_.tensors_[named.tensor].name + " differ");
+}
+
+Match::Tensor& Match::Tensor::same_rank_as(const Tensor& other) {
+  if (view().rank != other.view().rank) match_.fail_pair(index_, other.index_, "ranks differ");
+  return *this;
 }
 
 Match::Tensor& Match::Tensor::same_shape_as(const Tensor& other) {

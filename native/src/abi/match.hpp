@@ -43,6 +43,7 @@ class Match {
     /// The alternative of the tensor's rank.
     Tensor& shape(Shape a);
     Tensor& shape(Shape a, Shape b);
+    Tensor& same_rank_as(const Tensor& other);
     /// Equal to the shape of an earlier tensor, whatever its rank.
     Tensor& same_shape_as(const Tensor& other);
     /// Elements of the last dimension are neighbours.
@@ -126,6 +127,6 @@ class Match {
 /// "bf16"; "dtype 77" for a value that is no element type.
 std::string name_of(sgl_dtype type);
 /// 0 for a value that is no element type.
-int size_of(sgl_dtype type);
+int element_bytes(sgl_dtype type);
 
 }  // namespace sgl

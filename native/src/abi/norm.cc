@@ -20,10 +20,9 @@ sgl_status sgl_rms_norm(sgl_context* context, const sgl_tensor* y, const sgl_ten
     Match match(op);
     const auto type = match.type({SGL_F32, SGL_BF16});
     const auto num_rows = match.dim("num_rows"), num_heads = match.dim("num_heads"), hidden = match.dim("hidden");
-    match.tensor("x", x).is(type).shape({num_rows, hidden}, {num_rows, num_heads, hidden}).last_dense();
+    const auto input = match.tensor("x", x).is(type).shape({num_rows, hidden}, {num_rows, num_heads, hidden}).last_dense();
     match.tensor("weight", weight).is(type).shape({hidden}).dense();
-    match.tensor("y", y).is(type).shape({num_rows, hidden}, {num_rows, num_heads, hidden}).last_dense();
-    if (y->rank != x->rank) fail(SGL_INVALID_ARGUMENT, "%s: y has rank %d, x has rank %d", op, y->rank, x->rank);
+    match.tensor("y", y).is(type).same_rank_as(input).shape({num_rows, hidden}, {num_rows, num_heads, hidden}).last_dense();
     check_eps(op, eps);
     if (match.is_empty(y)) return;
     backend.rms_norm(*y, *x, *weight, eps);

@@ -49,7 +49,7 @@ Tolerance rounding_of(sgl_dtype dtype) {
     const double error = std::abs(a - e);
     max_absolute = std::max(max_absolute, error);
     if (e != 0) max_relative = std::max(max_relative, error / std::abs(e));
-    const double excess = error / (tolerance.absolute + tolerance.relative * std::abs(e));
+    const double excess = error == 0 ? 0 : error / (tolerance.absolute + tolerance.relative * std::abs(e));
     if (!(excess <= 1)) ++num_far;
     if (worst < 0 || !(excess <= worst_excess)) {
       worst = i;

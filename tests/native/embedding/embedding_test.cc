@@ -1,0 +1,135 @@
+#include "sgl/embedding.h"
+
+#include "support/closeness.hpp"
+#include "support/context.hpp"
+
+namespace sgl::test {
+namespace {
+
+/// Rows of a matrix, the answer of every gather.
+std::vector<double> rows_of(const HostTensor& matrix, const std::vector<int32_t>& rows) {
+  const int64_t width = matrix.shape()[1];
+  std::vector<double> picked;
+  for (const int32_t row : rows) {
+    for (int64_t i = 0; i < width; ++i) picked.push_back(matrix.get(row * width + i));
+  }
+  return picked;
+}
+
+class Embedding : public CpuTest, public ::testing::WithParamInterface<sgl_dtype> {
+ protected:
+  const sgl_dtype dtype = GetParam();
+
+  std::vector<int32_t> random_ids(int64_t count, int64_t vocabulary) {
+    std::vector<int32_t> ids;
+    for (int64_t i = 0; i < count; ++i) ids.push_back(static_cast<int32_t>(random.integer(0, vocabulary - 1)));
+    return ids;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(, Embedding, ::testing::Values(SGL_F32, SGL_BF16),
+                         [](const auto& info) { return info.param == SGL_F32 ? "f32" : "bf16"; });
+
+TEST_P(Embedding, Returns_rows_of_a_packed_weight_unchanged) {
+  for (const int64_t width : {1, 17, 64, 129, 576}) {
+    for (const int64_t vocabulary : {1, 31, 300}) {
+      SCOPED_TRACE(testing::Message() << vocabulary << " rows of " << width);
+      const auto table = HostTensor::normal(random, dtype, {vocabulary, width});
+      const Weight weight(context, dtype, table);
+      for (const int64_t num_tokens : {1, 17, 129}) {
+        auto ids = random_ids(num_tokens, vocabulary);
+        ids.front() = static_cast<int32_t>(vocabulary - 1);
+        const Shape shape{num_tokens, width};
+        const HostTensor y(dtype, shape, HostTensor::gapped(shape, 3));
+        ASSERT_OK(sgl_embedding(context, y, weight, HostTensor::ids(ids)));
+        EXPECT_TRUE(is_close(y, rows_of(table, ids), {0, 0, 0}));
+      }
+    }
+  }
+}
+
+TEST_P(Embedding, An_id_outside_the_vocabulary_writes_nothing) {
+  const Weight weight(context, dtype, HostTensor::normal(random, dtype, {10, 32}));
+  const HostTensor y(dtype, {2, 32});
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "embedding: ids[1] is 10: expected 0 to 9",
+               sgl_embedding(context, y, weight, HostTensor::ids({9, 10})));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "embedding: ids[0] is -1: expected 0 to 9",
+               sgl_embedding(context, y, weight, HostTensor::ids({-1, 3})));
+  EXPECT_TRUE(is_close(y, HostTensor(dtype, {2, 32}).values(), {0, 0, 0}));
+}
+
+TEST_P(Embedding, Gather_copies_rows) {
+  for (const int64_t width : {1, 17, 129, 4096}) {
+    const Shape source{33, width};
+    HostTensor x(dtype, source, HostTensor::gapped(source, 5));
+    x.fill_normal(random);
+    for (const int64_t num_rows : {1, 40}) {
+      const auto rows = random_ids(num_rows, 33);
+      const HostTensor y(dtype, {num_rows, width});
+      ASSERT_OK(sgl_gather_rows(context, y, x, HostTensor::ids(rows)));
+      EXPECT_TRUE(is_close(y, rows_of(x, rows), {0, 0, 0}));
+    }
+  }
+}
+
+TEST_P(Embedding, A_row_outside_the_source_is_refused) {
+  const auto x = HostTensor::normal(random, dtype, {4, 8});
+  const HostTensor y(dtype, {1, 8});
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "gather_rows: rows[0] is 4: expected 0 to 3",
+               sgl_gather_rows(context, y, x, HostTensor::ids({4})));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "gather_rows: rows[0] is -1: expected 0 to 3",
+               sgl_gather_rows(context, y, x, HostTensor::ids({-1})));
+}
+
+TEST_F(CpuTest, Token_resolve_takes_ids_or_the_last_ids) {
+  const auto sources = HostTensor::ids({7, -1, 0, -3, INT32_MAX, -2}), last_ids = HostTensor::ids({100, 200, 300});
+  const HostTensor ids(SGL_I32, {6});
+  ASSERT_OK(sgl_token_resolve(context, ids, sources, last_ids));
+  EXPECT_EQ(ids.id_values(), (std::vector<int32_t>{7, 100, 0, 300, INT32_MAX, 200}));
+}
+
+TEST_F(CpuTest, Token_resolve_works_in_place_and_refuses_unknown_slots) {
+  const auto ids = HostTensor::ids({5, -2}), last_ids = HostTensor::ids({100, 200});
+  ASSERT_OK(sgl_token_resolve(context, ids, ids, last_ids));
+  EXPECT_EQ(ids.id_values(), (std::vector<int32_t>{5, 200}));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "token_resolve: sources[1] is -3: expected -2 to 2147483647",
+               sgl_token_resolve(context, ids, HostTensor::ids({0, -3}), last_ids));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "token_resolve: sources[0] is -2147483648: expected -2 to 2147483647",
+               sgl_token_resolve(context, ids, HostTensor::ids({INT32_MIN, 0}), last_ids));
+}
+
+TEST_F(CpuTest, Token_scatter_skips_negative_slots) {
+  const auto last_ids = HostTensor::ids({1, 2, 3, 4});
+  ASSERT_OK(sgl_token_scatter(context, last_ids, HostTensor::ids({3, -1, 0}), HostTensor::ids({30, 31, 32})));
+  EXPECT_EQ(last_ids.id_values(), (std::vector<int32_t>{32, 2, 3, 30}));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "token_scatter: slots[2] is 4: expected -2147483648 to 3",
+               sgl_token_scatter(context, last_ids, HostTensor::ids({1, -1, 4}), HostTensor::ids({7, 8, 9})));
+  EXPECT_EQ(last_ids.id_values(), (std::vector<int32_t>{32, 2, 3, 30}));
+}
+
+TEST_P(Embedding, No_tokens_is_no_work) {
+  const Weight weight(context, dtype, HostTensor::normal(random, dtype, {10, 32}));
+  const HostTensor y(dtype, {0, 32}), none(SGL_I32, {0}), last_ids(SGL_I32, {0});
+  EXPECT_OK(sgl_embedding(context, y, weight, none));
+  EXPECT_OK(sgl_gather_rows(context, y, y, none));
+  EXPECT_OK(sgl_token_resolve(context, none, none, last_ids));
+  EXPECT_OK(sgl_token_scatter(context, last_ids, none, none));
+}
+
+TEST_P(Embedding, Says_which_tensors_disagree) {
+  const std::string type = dtype == SGL_F32 ? "f32" : "bf16";
+  const Weight weight(context, dtype, HostTensor::normal(random, dtype, {10, 32}));
+  const Weight experts(context, dtype, HostTensor::normal(random, dtype, {2, 10, 32}));
+  const HostTensor y(dtype, {2, 32}), narrow(dtype, {2, 31}), halves(SGL_F16, {2, 32});
+  const auto ids = HostTensor::ids({0, 1});
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT,
+               ("embedding: y is [2, 31] " + type + ", weight is [10, 32] " + type + ": last dims differ").c_str(),
+               sgl_embedding(context, narrow, weight, ids));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, ("embedding: y is [2, 32] f16, weight is [10, 32] " + type + ": types differ").c_str(),
+               sgl_embedding(context, halves, weight, ids));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, ("embedding: weight is [10, 32] " + type + ": it has 2 groups, expected 1").c_str(),
+               sgl_embedding(context, y, experts, ids));
+}
+
+}  // namespace
+}  // namespace sgl::test
