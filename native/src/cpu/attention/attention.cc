@@ -1,110 +1,115 @@
 #include "cpu/attention/attention.hpp"
 
-#include <cmath>
-#include <cstring>
-#include <limits>
-#include <vector>
-
-#include "abi/error.hpp"
+#include "cpu/attention/attention_plan.hpp"
 
 namespace sgl::cpu {
 
 namespace {
 
-struct AttentionPlan : sgl_attention_plan {
-  std::vector<int32_t> query_start;
-  std::vector<int32_t> kv_length;
-  std::vector<int32_t> page_start;
-  std::vector<int32_t> pages;
-  std::vector<int32_t> request_of_token;
-};
+/// Below this many multiplications a step is over before a second thread has woken up.
+constexpr int64_t kMinParallelProducts = 64 * 1024;
 
-float load(const sgl_tensor& t, int64_t i) {
-  if (t.dtype == SGL_F32) return static_cast<const float*>(t.data)[i];
-  const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t*>(t.data)[i]) << 16;
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
+/// A tensor's element, as bytes.
+char* at(const sgl_tensor& tensor, int64_t element) {
+  return static_cast<char*>(tensor.data) + element * (tensor.dtype == SGL_BF16 ? 2 : 4);
 }
 
-void store(const sgl_tensor& t, int64_t i, float value) {
-  if (t.dtype == SGL_F32) {
-    static_cast<float*>(t.data)[i] = value;
-    return;
+/// The operands of a step, and what its blocks have in common.
+class Step {
+ public:
+  Step(AttentionPlan& plan, const AttentionKernels& kernels, const sgl_tensor& out, const sgl_tensor& q,
+       const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor* sinks)
+      : plan_(plan), kernels_(kernels), out_(out), q_(q), k_cache_(k_cache), v_cache_(v_cache), sinks_(sinks) {}
+
+  void run_block(const PlannedBlock& planned, int kv_head, BlockScratch* scratch) const {
+    const sgl_attention_desc& desc = plan_.desc;
+    const int group = plan_.group();
+    const int request = planned.request;
+    const int64_t first_token = plan_.query_start[request];
+    const int64_t num_tokens = plan_.query_start[request + 1] - first_token;
+    const int64_t head_offset = static_cast<int64_t>(kv_head) * desc.page_size * desc.head_dim;
+    const int64_t q_head = static_cast<int64_t>(kv_head) * group;
+
+    AttentionBlock block{};
+    block.row_begin = planned.row_begin;
+    block.num_rows = planned.num_rows;
+    block.group = group;
+    block.head_dim = desc.head_dim;
+    block.q = at(q_, first_token * q_.stride[0] + q_head * q_.stride[1]);
+    block.q_token_stride = q_.stride[0];
+    block.q_head_stride = q_.stride[1];
+    block.out = at(out_, first_token * out_.stride[0] + q_head * out_.stride[1]);
+    block.out_token_stride = out_.stride[0];
+    block.out_head_stride = out_.stride[1];
+    block.k_cache = at(k_cache_, head_offset);
+    block.v_cache = at(v_cache_, head_offset);
+    block.page_stride = static_cast<int64_t>(desc.num_kv_heads) * desc.page_size * desc.head_dim;
+    block.pages = plan_.pages.data() + plan_.page_start[request];
+    block.page_size = desc.page_size;
+    block.first_position = static_cast<int32_t>(plan_.kv_length[request] - num_tokens);
+    block.key_begin = planned.key_begin;
+    block.key_end = planned.key_end;
+    block.window = desc.window;
+    block.scale = desc.scale;
+    block.soft_cap = desc.soft_cap;
+    block.sinks = sinks_of(kv_head);
+    block.scratch = scratch;
+    if (planned.merge < 0) {
+      kernels_.attend(block);
+      return;
+    }
+    const PlannedMerge& merge = plan_.merges[planned.merge];
+    const int64_t split_floats = static_cast<int64_t>(merge.num_rows) * (desc.head_dim + 2);
+    float* partials =
+        reinterpret_cast<float*>(plan_.partials.data()) + merge.partial_offset + kv_head * merge.num_splits * split_floats;
+    block.partial = partials + planned.split * split_floats;
+    kernels_.attend(block);
+
+    std::atomic<int32_t>& pending = plan_.pending[static_cast<int64_t>(planned.merge) * desc.num_kv_heads + kv_head];
+    if (pending.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    pending.store(merge.num_splits, std::memory_order_relaxed);  // for the next layer
+    kernels_.merge({partials, merge.num_splits, merge.num_rows, group, desc.head_dim, block.out, block.out_token_stride,
+                    block.out_head_stride, block.sinks});
   }
-  uint32_t bits;
-  std::memcpy(&bits, &value, 4);
-  const uint32_t rounded = value != value ? (bits >> 16) | 0x40 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  static_cast<uint16_t*>(t.data)[i] = static_cast<uint16_t>(rounded);
-}
+
+ private:
+  const float* sinks_of(int kv_head) const {
+    return sinks_ == nullptr ? nullptr : static_cast<const float*>(sinks_->data) + kv_head * plan_.group();
+  }
+
+  AttentionPlan& plan_;
+  const AttentionKernels& kernels_;
+  const sgl_tensor& out_;      // [num_tokens, num_q_heads, head_dim]
+  const sgl_tensor& q_;        // [num_tokens, num_q_heads, head_dim]
+  const sgl_tensor& k_cache_;  // [num_pages, num_kv_heads, page_size, head_dim]
+  const sgl_tensor& v_cache_;
+  const sgl_tensor* sinks_;  // [num_q_heads] or null
+};
 
 }  // namespace
 
-std::unique_ptr<sgl_attention_plan> create_attention_plan(CpuContext&, const sgl_attention_desc& desc) {
-  auto plan = std::make_unique<AttentionPlan>();
-  plan->desc = desc;
-  return plan;
+std::unique_ptr<sgl_attention_plan> create_attention_plan(CpuContext& context, const sgl_attention_desc& desc) {
+  return std::make_unique<AttentionPlan>(desc, context.pool.size());
 }
 
-void update_attention_plan(CpuContext&, sgl_attention_plan& base, const sgl_attention_batch& batch) {
-  auto& plan = static_cast<AttentionPlan&>(base);
-  const int n = batch.num_requests;
-  plan.query_start.assign(batch.query_start, batch.query_start + n + 1);
-  plan.kv_length.assign(batch.kv_length, batch.kv_length + n);
-  plan.page_start.assign(batch.page_start, batch.page_start + n);
-  plan.request_of_token.clear();
-  int64_t num_pages = 0;
-  for (int r = 0; r < n; ++r) {
-    const int queries = batch.query_start[r + 1] - batch.query_start[r];
-    if (queries > batch.kv_length[r]) {
-      fail(SGL_INVALID_ARGUMENT, "attention_plan_update: request %d has %d query tokens but a kv_length of %d", r, queries,
-           batch.kv_length[r]);
-    }
-    plan.request_of_token.insert(plan.request_of_token.end(), queries, r);
-    const int64_t end =
-        batch.page_start[r] + (static_cast<int64_t>(batch.kv_length[r]) + plan.desc.page_size - 1) / plan.desc.page_size;
-    num_pages = end > num_pages ? end : num_pages;
-  }
-  plan.pages.assign(batch.pages, batch.pages + num_pages);
+void update_attention_plan(CpuContext&, sgl_attention_plan& plan, const sgl_attention_batch& batch) {
+  static_cast<AttentionPlan&>(plan).update(batch);
 }
 
 void attention(CpuContext& context, sgl_attention_plan& base, const sgl_tensor& out, const sgl_tensor& q,
                const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor* sinks) {
-  const auto& plan = static_cast<AttentionPlan&>(base);
-  const auto& desc = plan.desc;
-  const int group = desc.num_q_heads / desc.num_kv_heads;
-  const int64_t num_items = static_cast<int64_t>(plan.request_of_token.size()) * desc.num_q_heads;
-  context.pool.for_each(num_items, 1, [&](int, int64_t begin, int64_t end) {
+  auto& plan = static_cast<AttentionPlan&>(base);
+  const int num_kv_heads = plan.desc.num_kv_heads;
+  const AttentionKernels& kernels =
+      q.dtype == SGL_BF16 ? SGL_SELECT_KERNELS(context.isa, kAttentionBf16) : SGL_SELECT_KERNELS(context.isa, kAttentionF32);
+  const Step step(plan, kernels, out, q, k_cache, v_cache, sinks);
+  auto* scratch = reinterpret_cast<BlockScratch*>(plan.scratch.data());
+  const int64_t num_items = static_cast<int64_t>(plan.blocks.size()) * num_kv_heads;
+  const bool is_small = plan.num_products * num_kv_heads * plan.desc.head_dim < kMinParallelProducts;
+  context.pool.for_each(num_items, is_small ? num_items : 1, [&](int worker, int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t row = item / desc.num_q_heads;
-      const int head = static_cast<int>(item % desc.num_q_heads);
-      const int request = plan.request_of_token[row];
-      const int64_t token = plan.query_start[0] + row;
-      const int position = plan.kv_length[request] - (plan.query_start[request + 1] - static_cast<int>(token));
-      const int first = desc.window > 0 && position - desc.window + 1 > 0 ? position - desc.window + 1 : 0;
-      float max = sinks ? static_cast<const float*>(sinks->data)[head] : -std::numeric_limits<float>::infinity();
-      float sum = sinks ? 1.0f : 0.0f;
-      float acc[256] = {};
-      const int64_t q_at = token * q.stride[0] + head * q.stride[1];
-      for (int key = first; key <= position; ++key) {
-        const int64_t page = plan.pages[plan.page_start[request] + key / desc.page_size];
-        const int64_t at = ((page * desc.num_kv_heads + head / group) * desc.page_size + key % desc.page_size) * desc.head_dim;
-        float score = 0;
-        for (int d = 0; d < desc.head_dim; ++d) score += load(q, q_at + d) * load(k_cache, at + d);
-        score *= desc.scale;
-        if (desc.soft_cap > 0) score = desc.soft_cap * std::tanh(score / desc.soft_cap);
-        if (score > max) {
-          const float shrink = std::exp(max - score);
-          sum *= shrink;
-          for (int d = 0; d < desc.head_dim; ++d) acc[d] *= shrink;
-          max = score;
-        }
-        const float p = std::exp(score - max);
-        sum += p;
-        for (int d = 0; d < desc.head_dim; ++d) acc[d] += p * load(v_cache, at + d);
-      }
-      const int64_t out_at = token * out.stride[0] + head * out.stride[1];
-      for (int d = 0; d < desc.head_dim; ++d) store(out, out_at + d, acc[d] / sum);
+      step.run_block(plan.blocks[static_cast<size_t>(item / num_kv_heads)], static_cast<int>(item % num_kv_heads),
+                     scratch + worker);
     }
   });
 }
