@@ -18,6 +18,16 @@ public sealed class LibraryResolverTests : IDisposable
     }
 
     [Fact]
+    public void The_library_exports_every_function_of_the_bindings()
+    {
+        nint library = NativeLibrary.Load(Path.Combine(AppContext.BaseDirectory, LibraryName));
+        string[] functions = [.. typeof(SglNative).GetMethods().Select(m => m.Name).Where(n => n.StartsWith("sgl_", StringComparison.Ordinal))];
+
+        Assert.NotEmpty(functions);
+        Assert.All(functions, name => Assert.True(NativeLibrary.TryGetExport(library, name, out _), name));
+    }
+
+    [Fact]
     public void A_library_of_another_abi_is_refused_with_both_hashes_and_its_file()
     {
         const ulong other = SglAbi.Hash ^ 0xff;
