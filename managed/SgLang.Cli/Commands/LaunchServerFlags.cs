@@ -1,0 +1,215 @@
+using SgLang.Cli.Parsing;
+using SgLang.Server;
+using static SgLang.Cli.Parsing.FlagKind;
+
+namespace SgLang.Cli.Commands;
+
+/// <summary>
+/// Every flag of launch-server. A flag of the original that is not honoured yet is listed all the same: accepted where it changes nothing,
+/// refused with its reason where it would.
+/// </summary>
+internal static class LaunchServerFlags
+{
+    private const string OneDevice = "this server runs on one device";
+    private const string NoGraphs = "no CUDA graphs are captured";
+    private const string OwnKernels = "the engine has one set of kernels of its own";
+    private const string NotYet = "it is not implemented yet";
+    private const string NoTls = "TLS is not served; put a proxy in front";
+
+    public static FlagSet All { get; } = new([.. Model(), .. Types(), .. Memory(), .. Topology(), .. Graphs(), .. Http(), .. Logging(), .. Features(), .. Disaggregation()]);
+
+    private static Flag Switch(string name, string help) => new(name, FlagKind.Switch, help);
+
+    private static IEnumerable<Flag> Model() =>
+    [
+        new("--config", Text, "YAML file of flags; the command line wins over it."),
+        new("--model-path", Text, "Model directory in Hugging Face form. Without it the demo model that comes with the program is served.") { Aliases = ["--model"] },
+        new("--tokenizer-path", Text, "Directory of the tokenizer, where it is not the model's."),
+        new("--tokenizer-mode", Text, "") { Default = "auto", Choices = ["auto", "slow"], NoEffect = "there is one tokenizer, the fast one" },
+        Switch("--skip-tokenizer-init", "Take and return token ids only."),
+        new("--tokenizer-worker-num", Integer, "") { Default = "1", Min = 1, NoEffect = "tokenization runs on the thread pool" },
+        new("--detokenizer-worker-num", Integer, "") { Default = "1", Min = 1, NoEffect = "detokenization runs on the thread pool" },
+        new("--load-format", Text, "How weights are stored; dummy fills them at random and needs config.json only.") { Default = "auto", Choices = ["auto", "safetensors", "dummy"] },
+        new("--model-loader-extra-config", JsonObject, "") { Default = "{}", OnlyDefault = "the loader has no further settings" },
+        Switch("--trust-remote-code", "") with { NoEffect = "no code of a model is ever run" },
+        new("--context-length", TokenCount, "Longest prompt and answer together; default: the model's.") { Min = 1, Max = int.MaxValue },
+        Switch("--is-embedding", "Serve as an embedding model.") with { OnlyDefault = NotYet },
+        new("--json-model-override-args", JsonObject, "JSON object merged over the model's config.json.") { Default = "{}" },
+        new("--revision", Text, "") { NoEffect = "models are local directories" },
+        new("--download-dir", Text, "") { NoEffect = "models are local directories" },
+        new("--served-model-name", Text, "Name in /v1/models and in answers; default: the model path."),
+        new("--weight-version", Text, "Echoed in answers.") { Default = "default" },
+        new("--chat-template", Text, "Jinja file that replaces the model's chat template."),
+        new("--completion-template", Text, "") { OnlyDefault = NotYet },
+        new("--sampling-defaults", Text, "Where chat requests take sampling defaults: generation_config.json, or fixed values.") { Default = "model", Choices = ["model", "openai"] },
+        new("--preferred-sampling-params", JsonObject, "") { OnlyDefault = NotYet },
+    ];
+
+    private static IEnumerable<Flag> Types() =>
+    [
+        new("--dtype", Text, "Number format of weights and arithmetic; auto takes bfloat16 for 16-bit checkpoints and float32 for 32-bit ones.")
+            { Default = "auto", Choices = ["auto", "bfloat16", "float", "float32", "half", "float16"] },
+        new("--quantization", Text, "") { OnlyDefault = NotYet },
+        new("--kv-cache-dtype", Text, "Number format of the KV cache; auto is the model's.") { Default = "auto", Choices = ["auto", "bf16", "bfloat16", "fp8_e4m3", "fp8_e5m2"] },
+        new("--quantization-param-path", Text, "") { OnlyDefault = NotYet },
+        Switch("--enable-fp32-lm-head", "") with { OnlyDefault = "use --dtype float32 for the whole model" },
+    ];
+
+    private static IEnumerable<Flag> Memory() =>
+    [
+        new("--mem-fraction-static", Number, "Share of memory for weights and KV cache; default: derived from the device.") { Min = 0.0001, Max = 0.9999 },
+        new("--max-running-requests", Integer, "Most requests that run at once; default: derived from memory.") { Min = 1, Max = int.MaxValue },
+        new("--max-queued-requests", Integer, "Most requests that wait; more are answered with 503.") { Min = 0, Max = int.MaxValue },
+        new("--max-total-tokens", TokenCount, "Tokens the KV cache holds; default: derived from memory.") { Min = 1, Max = int.MaxValue },
+        new("--chunked-prefill-size", Integer, "Prompt tokens one step may compute; -1 computes each prompt whole. A multiple of --page-size.") { Min = -1, Max = int.MaxValue },
+        new("--max-prefill-tokens", TokenCount, "Prompt tokens one step may compute when prompts are not cut.") { Default = "16384", Min = 1, Max = int.MaxValue },
+        new("--prefill-max-requests", Integer, "") { OnlyDefault = NotYet },
+        new("--schedule-policy", Text, "Who is admitted next: fcfs by arrival, lpm by longest cached prefix.") { Default = "fcfs", Choices = ["fcfs", "lpm"] },
+        new("--schedule-conservativeness", Number, "Above 1 admission reserves more for answers to come, below 1 less.") { Default = "1.0", Min = 0 },
+        Switch("--enable-priority-scheduling", "") with { OnlyDefault = NotYet },
+        Switch("--schedule-low-priority-values-first", "") with { OnlyDefault = NotYet },
+        new("--priority-scheduling-preemption-threshold", Integer, "") { Default = "10", OnlyDefault = NotYet },
+        Switch("--disable-priority-preemption", "") with { NoEffect = "priorities are not used" },
+        new("--default-priority-value", Integer, "") { OnlyDefault = NotYet },
+        Switch("--abort-on-priority-when-disabled", "") with { OnlyDefault = NotYet },
+        new("--retraction-policy", Text, "") { Default = "length", Choices = ["length", "priority"], OnlyDefault = NotYet },
+        new("--page-size", Integer, "Tokens of a KV page.") { Default = "16", Min = 1, Max = 65536 },
+        new("--radix-eviction-policy", Text, "Which cached prefix goes first.") { Default = "lru", Choices = ["lru", "lfu", "slru", "priority"], OnlyDefault = NotYet },
+        Switch("--disable-radix-cache", "Never reuse the KV of an earlier prompt."),
+        new("--swa-full-tokens-ratio", Number, "") { Default = "0.8", Min = 0.0001, Max = 1, NoEffect = "sliding-window layers share the one pool" },
+        Switch("--disable-hybrid-swa-memory", "") with { NoEffect = "sliding-window layers share the one pool" },
+        Switch("--disable-overlap-schedule", "Plan a step only when the one before has finished."),
+        Switch("--enable-mixed-chunk", "Compute pieces of prompts and decode in the same step."),
+        new("--num-continuous-decode-steps", Integer, "") { Default = "1", Min = 1, NoEffect = "steps are planned one ahead" },
+        new("--scheduler-recv-interval", Integer, "") { Default = "1", Min = 1, NoEffect = "new requests are seen at every step" },
+        new("--stream-interval", Integer, "Tokens of a streamed chunk.") { Default = "1", Min = 1, Max = int.MaxValue },
+        Switch("--incremental-streaming-output", "/generate streams the text since the last event instead of the whole.") with { Aliases = ["--stream-output"] },
+        Switch("--allow-auto-truncate", "") with { OnlyDefault = NotYet },
+        Switch("--enable-hierarchical-cache", "") with { OnlyDefault = NotYet },
+    ];
+
+    private static IEnumerable<Flag> Topology() =>
+    [
+        new("--device", Text, "Where the model runs; auto takes a GPU when there is one.") { Default = "auto", Choices = ["auto", "cuda", "cpu"] },
+        new("--num-threads", Integer, "CPU worker threads; 0 is one for each physical core.") { Default = "0", Min = 0, Max = 1024 },
+        new("--tp-size", Integer, "Tensor-parallel ranks.") { Aliases = ["--tensor-parallel-size", "--tp"], Default = "1", OnlyDefault = OneDevice },
+        new("--dp-size", Integer, "Data-parallel replicas.") { Aliases = ["--data-parallel-size", "--dp"], Default = "1", OnlyDefault = OneDevice },
+        new("--pp-size", Integer, "") { Aliases = ["--pipeline-parallel-size"], Default = "1", OnlyDefault = OneDevice },
+        new("--ep-size", Integer, "") { Aliases = ["--expert-parallel-size", "--ep"], Default = "1", OnlyDefault = OneDevice },
+        new("--load-balance-method", Text, "")
+        {
+            Default = "auto", NoEffect = "there is one replica",
+            Choices = ["auto", "round_robin", "total_requests", "total_tokens", "follow_bootstrap_room", "shortest_queue", "minimum_tokens"],
+        },
+        Switch("--enable-dp-attention", "") with { OnlyDefault = OneDevice },
+        Switch("--enable-dp-lm-head", "") with { OnlyDefault = OneDevice },
+        new("--moe-a2a-backend", Text, "") { Default = "none", OnlyDefault = OneDevice },
+        new("--nnodes", Integer, "") { Default = "1", OnlyDefault = "this server runs on one node" },
+        new("--node-rank", Integer, "") { Default = "0", OnlyDefault = "this server runs on one node" },
+        new("--dist-init-addr", Text, "") { Aliases = ["--nccl-init-addr"], NoEffect = "there is one node" },
+        new("--nccl-port", Integer, "") { NoEffect = "there is one rank" },
+        new("--dist-timeout", Integer, "") { NoEffect = "there is one rank" },
+        new("--base-gpu-id", Integer, "The first GPU used.") { Default = "0", Min = 0, Max = 1023 },
+        new("--gpu-id-step", Integer, "") { Default = "1", Min = 1, NoEffect = "there is one rank" },
+        Switch("--disable-custom-all-reduce", "") with { NoEffect = "there is one rank" },
+        new("--pp-max-micro-batch-size", Integer, "") { NoEffect = "there is one pipeline stage" },
+        new("--pp-async-batch-depth", Integer, "") { Default = "0", NoEffect = "there is one pipeline stage" },
+        Switch("--enable-dynamic-chunking", "") with { NoEffect = "there is one pipeline stage" },
+        Switch("--enable-p2p-check", "") with { NoEffect = "there is one rank" },
+    ];
+
+    private static IEnumerable<Flag> Graphs() =>
+    [
+        Switch("--disable-cuda-graph", "Run every step eagerly.") with { NoEffect = NoGraphs },
+        new("--cuda-graph-max-bs", Integer, "Largest captured decode batch.") { Aliases = ["--cuda-graph-max-bs-decode"], Min = 1, NoEffect = NoGraphs },
+        new("--cuda-graph-bs", IntegerList, "Captured decode batches.") { Aliases = ["--cuda-graph-bs-decode"], Min = 1, NoEffect = NoGraphs },
+        Switch("--disable-cuda-graph-padding", "") with { NoEffect = NoGraphs },
+        Switch("--disable-decode-cuda-graph", "") with { NoEffect = NoGraphs },
+        Switch("--disable-prefill-cuda-graph", "") with { NoEffect = NoGraphs },
+        new("--cuda-graph-config", JsonObject, "") { NoEffect = NoGraphs },
+        Switch("--enable-profile-cuda-graph", "") with { NoEffect = NoGraphs },
+        Switch("--enable-layerwise-nvtx-marker", "NVTX range around every module.") with { NoEffect = "NVTX ranges are not emitted yet" },
+        Switch("--enable-torch-compile", "") with { NoEffect = OwnKernels },
+        new("--torch-compile-max-bs", Integer, "") { Default = "32", NoEffect = OwnKernels },
+        new("--attention-backend", Text, "") { NoEffect = OwnKernels },
+        new("--prefill-attention-backend", Text, "") { NoEffect = OwnKernels },
+        new("--decode-attention-backend", Text, "") { NoEffect = OwnKernels },
+        new("--sampling-backend", Text, "") { NoEffect = OwnKernels },
+    ];
+
+    private static IEnumerable<Flag> Http() =>
+    [
+        new("--host", Text, "Address to listen on.") { Default = "127.0.0.1" },
+        new("--port", Integer, "Port to listen on; 0 takes a free one.") { Default = "30000", Min = 0, Max = 65535 },
+        new("--api-key", Text, "Key that requests must carry: Authorization: Bearer KEY."),
+        new("--admin-api-key", Text, "Key of the administrative endpoints."),
+        new("--fastapi-root-path", Text, "") { Default = "", OnlyDefault = "paths have no prefix" },
+        new("--ssl-keyfile", Text, "") { OnlyDefault = NoTls },
+        new("--ssl-certfile", Text, "") { OnlyDefault = NoTls },
+        new("--ssl-ca-certs", Text, "") { OnlyDefault = NoTls },
+        new("--ssl-keyfile-password", Text, "") { OnlyDefault = NoTls },
+        Switch("--skip-server-warmup", "Report ready without a first request."),
+        new("--warmups", Text, "") { OnlyDefault = NotYet },
+        Switch("--stream-response-default-include-usage", "Streams end with usage even where a request does not ask for it."),
+        Switch("--enable-cache-report", "Fill usage.prompt_tokens_details.cached_tokens."),
+    ];
+
+    private static IEnumerable<Flag> Logging() =>
+    [
+        new("--log-level", Text, "Least severe lines shown.") { Default = "info", Choices = ServerLog.Levels },
+        new("--log-level-http", Text, "The same of the access log; default: --log-level.") { Choices = ServerLog.Levels },
+        new("--log-file", Text, "Also write the log to this file."),
+        Switch("--log-requests", "Log requests as they come and end."),
+        new("--log-requests-level", Integer, "0 metadata, 1 and sampling parameters, 2 and texts cut to 2048 characters, 3 everything.") { Default = "2", Min = 0, Max = 3 },
+        new("--log-requests-format", Text, "") { Default = "text", Choices = ["text", "json"], OnlyDefault = NotYet },
+        new("--log-requests-target", TextList, "") { Default = "stdout", OnlyDefault = "use --log-file for a file" },
+        new("--decode-log-interval", Integer, "Decode steps between log lines.") { Default = "40", Min = 1, Max = int.MaxValue },
+        Switch("--enable-metrics", "Prometheus metrics at /metrics."),
+        Switch("--enable-metrics-for-all-schedulers", "") with { NoEffect = "there is one scheduler" },
+        new("--bucket-time-to-first-token", TextList, "") { OnlyDefault = NotYet },
+        new("--bucket-inter-token-latency", TextList, "") { OnlyDefault = NotYet },
+        new("--bucket-e2e-request-latency", TextList, "") { OnlyDefault = NotYet },
+        new("--prompt-tokens-buckets", TextList, "") { Default = "default", OnlyDefault = NotYet },
+        new("--generation-tokens-buckets", TextList, "") { Default = "default", OnlyDefault = NotYet },
+        new("--extra-metric-labels", JsonObject, "") { OnlyDefault = NotYet },
+        new("--tokenizer-metrics-custom-labels-header", Text, "") { Default = "x-custom-labels", NoEffect = "no labels of requests are kept" },
+        new("--tokenizer-metrics-allowed-custom-labels", TextList, "") { OnlyDefault = NotYet },
+        Switch("--enable-request-time-stats-logging", "One line of times for each finished request."),
+        Switch("--export-metrics-to-file", "") with { OnlyDefault = NotYet },
+        new("--export-metrics-to-file-dir", Text, "") { OnlyDefault = NotYet },
+        Switch("--enable-trace", "") with { OnlyDefault = NotYet },
+        new("--otlp-traces-endpoint", Text, "") { Default = "localhost:4317", NoEffect = "no traces are sent" },
+        new("--crash-dump-folder", Text, "") { OnlyDefault = NotYet },
+        new("--watchdog-timeout", Number, "Seconds without a step, with requests running, after which the engine counts as dead.") { Default = "300", Min = 1, Max = 1e9 },
+        new("--soft-watchdog-timeout", Number, "") { OnlyDefault = NotYet },
+    ];
+
+    private static IEnumerable<Flag> Features() =>
+    [
+        new("--random-seed", Integer, "Seed of sampling; default: random.") { Min = 0, Max = int.MaxValue },
+        Switch("--sleep-on-idle", "") with { NoEffect = "an idle engine always sleeps" },
+        new("--grammar-backend", Text, "") { Default = "xgrammar", NoEffect = "requests with a grammar are refused" },
+        new("--constrained-json-whitespace-pattern", Text, "") { NoEffect = "requests with a grammar are refused" },
+        Switch("--constrained-json-disable-any-whitespace", "") with { NoEffect = "requests with a grammar are refused" },
+        new("--reasoning-parser", Text, "") { OnlyDefault = NotYet },
+        new("--tool-call-parser", Text, "") { OnlyDefault = NotYet },
+        Switch("--enable-deterministic-inference", "") with { OnlyDefault = NotYet },
+        Switch("--enable-return-hidden-states", "") with { OnlyDefault = NotYet },
+        Switch("--enable-custom-logit-processor", "") with { OnlyDefault = NotYet },
+        Switch("--delete-ckpt-after-loading", "") with { OnlyDefault = "checkpoints are never deleted" },
+        Switch("--weight-loader-disable-mmap", "") with { NoEffect = "weights are read where the loader wants them" },
+        Switch("--weight-loader-prefetch-checkpoints", "") with { NoEffect = "weights are read where the loader wants them" },
+    ];
+
+    private static IEnumerable<Flag> Disaggregation() =>
+    [
+        new("--disaggregation-mode", Text, "") { Default = "null", Choices = ["null", "prefill", "decode"], OnlyDefault = NotYet },
+        new("--disaggregation-transfer-backend", Text, "") { Default = "mooncake", NoEffect = "disaggregation is off" },
+        new("--disaggregation-bootstrap-port", Integer, "") { Default = "8998", NoEffect = "disaggregation is off" },
+        new("--disaggregation-ib-device", Text, "") { NoEffect = "disaggregation is off" },
+        new("--num-reserved-decode-tokens", Integer, "") { Default = "512", NoEffect = "disaggregation is off" },
+        new("--disaggregation-decode-polling-interval", Integer, "") { Default = "1", NoEffect = "disaggregation is off" },
+        Switch("--disaggregation-decode-enable-radix-cache", "") with { NoEffect = "disaggregation is off" },
+        Switch("--disaggregation-decode-enable-offload-kvcache", "") with { NoEffect = "disaggregation is off" },
+    ];
+}

@@ -1,0 +1,122 @@
+using SgLang.Cli.Parsing;
+using SgLang.Core;
+using SgLang.Server;
+
+namespace SgLang.Cli.Commands;
+
+/// <summary>What launch-server's flags come to.</summary>
+internal sealed record LaunchServerSettings
+{
+    public required EngineOptions Engine { get; init; }
+    public required ServerOptions Server { get; init; }
+    public required string LogLevel { get; init; }
+    public required string LogLevelHttp { get; init; }
+    public string? LogFile { get; init; }
+
+    /// <param name="demoModel">Served when no model is named; null where there is none.</param>
+    /// <exception cref="UsageException">Flags that contradict each other or cannot be honoured.</exception>
+    public static LaunchServerSettings From(FlagValues flags, Func<string?> demoModel)
+    {
+        string modelPath = flags.Text("--model-path") ?? demoModel()
+            ?? throw new UsageException("--model-path is required: a model directory in Hugging Face form (the demo model is not beside this program)");
+        EngineOptions engine = new()
+        {
+            ModelPath = modelPath,
+            TokenizerPath = flags.Text("--tokenizer-path"),
+            SkipTokenizerInit = flags.Switch("--skip-tokenizer-init"),
+            LoadFormat = flags.Text("--load-format") switch { "safetensors" => LoadFormat.Safetensors, "dummy" => LoadFormat.Dummy, _ => LoadFormat.Auto },
+            ContextLength = flags.Integer("--context-length"),
+            JsonModelOverrideArgs = flags.Text("--json-model-override-args")!,
+            ServedModelName = ServedName(flags.Text("--served-model-name")),
+            WeightVersion = flags.Text("--weight-version")!,
+            ChatTemplate = TemplateFile(flags.Text("--chat-template")),
+            DType = DType(flags.Text("--dtype")!),
+            Device = flags.Text("--device") switch { "cuda" => DeviceKind.Cuda, "cpu" => DeviceKind.Cpu, _ => DeviceKind.Auto },
+            BaseGpuId = flags.Integer("--base-gpu-id")!.Value,
+            NumThreads = flags.Integer("--num-threads")!.Value,
+            MemFractionStatic = flags.Number("--mem-fraction-static"),
+            MaxRunningRequests = flags.Integer("--max-running-requests"),
+            MaxQueuedRequests = flags.Integer("--max-queued-requests"),
+            MaxTotalTokens = flags.Integer("--max-total-tokens"),
+            ChunkedPrefillSize = flags.Integer("--chunked-prefill-size"),
+            MaxPrefillTokens = flags.Integer("--max-prefill-tokens")!.Value,
+            SchedulePolicy = flags.Text("--schedule-policy") == "lpm" ? SchedulePolicy.Lpm : SchedulePolicy.Fcfs,
+            ScheduleConservativeness = flags.Number("--schedule-conservativeness")!.Value,
+            PageSize = flags.Integer("--page-size")!.Value,
+            DisableRadixCache = flags.Switch("--disable-radix-cache"),
+            DisableOverlapSchedule = flags.Switch("--disable-overlap-schedule"),
+            EnableMixedChunk = flags.Switch("--enable-mixed-chunk"),
+            StreamInterval = flags.Integer("--stream-interval")!.Value,
+            DecodeLogInterval = flags.Integer("--decode-log-interval")!.Value,
+            RandomSeed = flags.Long("--random-seed"),
+            WatchdogTimeoutSeconds = flags.Number("--watchdog-timeout")!.Value,
+        };
+        if (engine.ChunkedPrefillSize is 0) throw new UsageException("--chunked-prefill-size: must be -1 (whole prompts) or at least 1, got '0'");
+        if (engine.ChunkedPrefillSize is > 0 and int chunk && chunk % engine.PageSize != 0)
+            throw new UsageException($"--chunked-prefill-size: must be a multiple of --page-size ({engine.PageSize}), got '{chunk}'");
+        CheckCacheType(flags.Text("--kv-cache-dtype")!, engine.DType);
+
+        string logLevel = flags.Text("--log-level")!;
+        var server = new ServerOptions
+        {
+            Host = flags.Text("--host")!,
+            Port = flags.Integer("--port")!.Value,
+            ApiKey = NotEmpty(flags, "--api-key"),
+            AdminApiKey = NotEmpty(flags, "--admin-api-key"),
+            EnableMetrics = flags.Switch("--enable-metrics"),
+            EnableCacheReport = flags.Switch("--enable-cache-report"),
+            SkipServerWarmup = flags.Switch("--skip-server-warmup"),
+            IncrementalStreamingOutput = flags.Switch("--incremental-streaming-output"),
+            StreamResponseDefaultIncludeUsage = flags.Switch("--stream-response-default-include-usage"),
+            SamplingDefaultsFromModel = flags.Text("--sampling-defaults") == "model",
+            LogRequests = flags.Switch("--log-requests"),
+            LogRequestsLevel = flags.Integer("--log-requests-level")!.Value,
+            EnableRequestTimeStatsLogging = flags.Switch("--enable-request-time-stats-logging"),
+            LaunchArguments = Arguments(flags, modelPath),
+        };
+        return new LaunchServerSettings
+        {
+            Engine = engine,
+            Server = server,
+            LogLevel = logLevel,
+            LogLevelHttp = flags.Text("--log-level-http") ?? logLevel,
+            LogFile = flags.Text("--log-file"),
+        };
+    }
+
+    /// <summary>As /server_info shows them: with the model that is served, and without the keys.</summary>
+    private static System.Text.Json.Nodes.JsonObject Arguments(FlagValues flags, string modelPath)
+    {
+        System.Text.Json.Nodes.JsonObject arguments = flags.ToJson();
+        arguments["model_path"] = modelPath;
+        foreach (string key in new[] { "api_key", "admin_api_key" })
+            if (arguments[key] is not null) arguments[key] = "***";
+        return arguments;
+    }
+
+    private static string? ServedName(string? name) => name is not null && (name.Contains(':') || name.Length == 0)
+        ? throw new UsageException($"--served-model-name: must not be empty or contain ':', got '{name}'")
+        : name;
+
+    private static string? TemplateFile(string? path) => path is not null && !File.Exists(path)
+        ? throw new UsageException($"--chat-template: must be the path of a Jinja file, got '{path}', which does not exist (built-in names are not supported)")
+        : path;
+
+    private static ModelDType DType(string name) => name switch
+    {
+        "auto" => ModelDType.Auto,
+        "bfloat16" => ModelDType.BFloat16,
+        "float" or "float32" => ModelDType.Float32,
+        _ => throw new UsageException($"--dtype {name} is not supported: the engine computes in bfloat16 or float32; use one of: auto, bfloat16, float, float32"),
+    };
+
+    private static void CheckCacheType(string cache, ModelDType model)
+    {
+        if (cache is "fp8_e4m3" or "fp8_e5m2") throw new UsageException($"--kv-cache-dtype {cache} is not supported: it is not implemented yet; use auto");
+        if (cache is not "auto" && model != ModelDType.BFloat16)
+            throw new UsageException($"--kv-cache-dtype {cache}: the cache has the model's number format; use auto, or --dtype bfloat16 with it");
+    }
+
+    private static string? NotEmpty(FlagValues flags, string name) =>
+        flags.Text(name) is { Length: 0 } ? throw new UsageException($"{name}: must not be empty") : flags.Text(name);
+}

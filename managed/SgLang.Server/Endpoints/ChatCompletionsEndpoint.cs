@@ -1,0 +1,141 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using SgLang.Core;
+using SgLang.Engine;
+using SgLang.Protocol;
+using SgLang.Protocol.Sse;
+using SgLang.Server.Http;
+using SgLang.Server.Monitoring;
+using SgLang.Server.Serving;
+
+namespace SgLang.Server.Endpoints;
+
+/// <summary>POST /v1/chat/completions.</summary>
+internal sealed class ChatCompletionsEndpoint(ServingContext serving)
+{
+    public async Task InvokeAsync(HttpContext http)
+    {
+        ChatCompletionRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.ChatCompletionRequest);
+        body.RefuseUnsupported();
+        ServingFacts facts = ServingFacts.Of(serving);
+        int[] prompt = Prompt(body, facts);
+        OpenAIPlan plan = OpenAIPlan.ForChat(body, prompt, serving.Engine.ModelDefaults, facts, serving.Options);
+        GenerationRequest[] requests = [.. plan.Items.Select(item => item.Request)];
+        await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests);
+        RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream);
+        OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];
+        string model = body.Model ?? serving.Engine.Info.ModelName;
+        if (plan.Stream) await StreamAsync(http, plan, group, answers, model, observer);
+        else await AnswerAsync(http, body, plan, group, answers, model, observer);
+    }
+
+    private int[] Prompt(ChatCompletionRequest body, ServingFacts facts)
+    {
+        if (body.InputIds is { } ids) return ids.Length > 0 ? ids : throw new InvalidRequestException("input_ids cannot be empty.");
+        if (serving.Engine.ChatTemplate is not { } template)
+        {
+            throw new InvalidRequestException(facts.Encode is null
+                ? "messages needs a tokenizer, and this server runs without one; send input_ids instead."
+                : "The model has no chat template; start the server with --chat-template, or use /v1/completions.");
+        }
+        bool wantsTools = body.ToolChoice is not { ValueKind: JsonValueKind.String } choice || !choice.ValueEquals("none"u8);
+        string text = ChatPrompt.Render(
+            template, body.Messages, wantsTools ? body.Tools : null, body.ChatTemplateKwargs, body.ContinueFinalMessage ?? false, body.ReasoningEffort);
+        return facts.EncodeText(text, addSpecialTokens: false, "messages");
+    }
+
+    private async Task AnswerAsync(
+        HttpContext http, ChatCompletionRequest body, OpenAIPlan plan, GenerationGroup group, OpenAIAnswer[] answers, string model, RequestObserver observer)
+    {
+        await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+        {
+            answers[index].Add(chunk);
+            observer.Chunk(index, chunk);
+            if (OpenAIErrors.Of(chunk) is not { } error) continue;
+            await ErrorMapper.WriteAsync(http, error);
+            return;
+        }
+        var response = new ChatCompletionResponse
+        {
+            Id = plan.Id,
+            Created = ServingContext.UnixTime(),
+            Model = model,
+            Choices =
+            [
+                .. answers.Select((answer, i) => new ChatChoice
+                {
+                    Index = i,
+                    Message = new ChatMessage { Role = "assistant", Content = answer.Text },
+                    Logprobs = answer.ChatLogprobs(),
+                    FinishReason = answer.FinishName,
+                    MatchedStop = answer.MatchedStop,
+                    MetaInfo = body.ReturnMetaInfo is true ? Meta(plan.Items[i], answer, group.Items[i]) : null,
+                }),
+            ],
+            Usage = UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport),
+            Metadata = new ResponseMetadata(serving.Engine.Options.WeightVersion),
+            PromptTokenIds = body.ReturnPromptTokenIds is true ? plan.Items[0].Request.InputIds : null,
+        };
+        await Respond.JsonAsync(http, 200, response, ProtocolJsonContext.Default.ChatCompletionResponse);
+    }
+
+    private async Task StreamAsync(HttpContext http, OpenAIPlan plan, GenerationGroup group, OpenAIAnswer[] answers, string model, RequestObserver observer)
+    {
+        SseWriter? events = null;
+        try
+        {
+            long created = ServingContext.UnixTime();
+            var hasRole = new bool[answers.Length];
+            await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+            {
+                OpenAIAnswer answer = answers[index];
+                answer.Add(chunk);
+                observer.Chunk(index, chunk);
+                if (OpenAIErrors.Of(chunk) is { } error)
+                {
+                    await OpenAIErrors.EndStreamAsync(http, events, error);
+                    return;
+                }
+                events ??= Respond.BeginEvents(http);
+                Usage? usage = plan.ContinuousUsage ? UsageCounter.Count(group.Items[index], serving.Options.EnableCacheReport) : null;
+                if (!hasRole[index])
+                {
+                    hasRole[index] = true;
+                    Send([new ChatChunkChoice { Index = index, Delta = new ChatDelta { Role = "assistant", Content = "" } }], usage);
+                }
+                if (answer.HasDelta)
+                {
+                    ChatLogprobs? logprobs = answer.ChatLogprobs();
+                    Send([new ChatChunkChoice { Index = index, Delta = new ChatDelta { Content = answer.TakeDelta() }, Logprobs = logprobs }], usage);
+                }
+                if (answer.Finish is not null)
+                    Send([new ChatChunkChoice { Index = index, Delta = new ChatDelta(), FinishReason = answer.FinishName, MatchedStop = answer.MatchedStop }], usage);
+                await Respond.FlushAsync(http);
+            }
+            events ??= Respond.BeginEvents(http);
+            if (plan.IncludeUsage) Send([], UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport));
+            events.WriteDone();
+            await Respond.FlushAsync(http);
+
+            void Send(IReadOnlyList<ChatChunkChoice> choices, Usage? usage) => events!.Write(
+                new ChatCompletionChunk { Id = plan.Id, Created = created, Model = model, Choices = choices, Usage = usage },
+                ProtocolJsonContext.Default.ChatCompletionChunk);
+        }
+        finally
+        {
+            events?.Dispose();
+        }
+    }
+
+    private MetaInfo Meta(OpenAIItem item, OpenAIAnswer answer, Generation generation) => new()
+    {
+        Id = item.Request.Rid,
+        FinishReason = answer.Finish is { } finish ? FinishReasonBody.From(finish, generation.CompletionTokens) : null,
+        PromptTokens = generation.PromptTokens,
+        CompletionTokens = generation.CompletionTokens,
+        CachedTokens = generation.CachedTokens,
+        NumRetractions = generation.NumRetractions,
+        WeightVersion = serving.Engine.Options.WeightVersion,
+        E2eLatency = generation.Elapsed.TotalSeconds,
+    };
+}

@@ -1,0 +1,62 @@
+using Microsoft.AspNetCore.Http;
+using SgLang.Core;
+using SgLang.Engine;
+using SgLang.Protocol;
+using SgLang.Protocol.Sse;
+using SgLang.Server.Http;
+using SgLang.Server.Monitoring;
+using SgLang.Server.Serving;
+
+namespace SgLang.Server.Endpoints;
+
+/// <summary>POST or PUT /generate: one prompt or a batch, whole or streamed.</summary>
+internal sealed class GenerateEndpoint(ServingContext serving)
+{
+    public async Task InvokeAsync(HttpContext http)
+    {
+        GenerateRequest body = await RequestBody.ReadAsync(http, ProtocolJsonContext.Default.GenerateRequest);
+        ServingFacts facts = ServingFacts.Of(serving);
+        NativePlan plan = NativePlan.Create(body, facts);
+        GenerationRequest[] requests = [.. plan.Items.Select(item => item.Request)];
+        await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests);
+        RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, plan.LogMetrics, body.NoLogs is not true);
+        bool isIncremental = plan.Stream && serving.Options.IncrementalStreamingOutput;
+        NativeAnswer[] answers =
+        [
+            .. plan.Items.Select((item, i) => new NativeAnswer(plan, item, i, serving.Engine.Options.WeightVersion, facts.DecodeToken, isIncremental)),
+        ];
+        if (plan.Stream) await StreamAsync(http, group, answers, observer);
+        else await AnswerAsync(http, plan, group, answers, observer);
+    }
+
+    private static async Task StreamAsync(HttpContext http, GenerationGroup group, NativeAnswer[] answers, RequestObserver observer)
+    {
+        using SseWriter writer = Respond.BeginEvents(http);
+        await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+        {
+            answers[index].Add(chunk);
+            observer.Chunk(index, chunk);
+            writer.Write(answers[index].ToResponse(GenerationProgress.Of(group.Items[index])), ProtocolJsonContext.Default.GenerateResponse);
+            await Respond.FlushAsync(http);
+        }
+        writer.WriteDone();
+        await Respond.FlushAsync(http);
+    }
+
+    private static async Task AnswerAsync(HttpContext http, NativePlan plan, GenerationGroup group, NativeAnswer[] answers, RequestObserver observer)
+    {
+        await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+        {
+            answers[index].Add(chunk);
+            observer.Chunk(index, chunk);
+            if (chunk.Finish is { Kind: FinishKind.Abort, StatusCode: > 0 } failed)
+            {
+                await ErrorMapper.WriteAsync(http, ErrorMapper.Rejected(failed.StatusCode, failed.Text ?? "The request was aborted.", ErrorStyle.Native));
+                return;
+            }
+        }
+        List<GenerateResponse> responses = [.. answers.Select((answer, i) => answer.ToResponse(GenerationProgress.Of(group.Items[i])))];
+        if (plan.IsList) await Respond.JsonAsync(http, 200, responses, ProtocolJsonContext.Default.ListGenerateResponse);
+        else await Respond.JsonAsync(http, 200, responses[0], ProtocolJsonContext.Default.GenerateResponse);
+    }
+}

@@ -1,0 +1,87 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
+using SgLang.Engine;
+using SgLang.Protocol;
+using SgLang.Server.Http;
+
+namespace SgLang.Server.Endpoints;
+
+/// <summary>GET /model_info, /server_info, /v1/models and /v1/models/{id}, with the older names of the first two.</summary>
+internal sealed class InfoEndpoints(ServingContext serving)
+{
+    private const double BytesPerGigabyte = 1L << 30;
+
+    public Task ModelInfoAsync(HttpContext http)
+    {
+        EngineInfo info = serving.Engine.Info;
+        var response = new ModelInfoResponse
+        {
+            ModelPath = info.ModelPath,
+            TokenizerPath = serving.Engine.Options.TokenizerPath ?? info.ModelPath,
+            WeightVersion = serving.Engine.Options.WeightVersion,
+            ModelType = info.ModelType,
+            Architectures = info.Architectures,
+        };
+        return Respond.JsonAsync(http, 200, response, ProtocolJsonContext.Default.ModelInfoResponse);
+    }
+
+    public Task ServerInfoAsync(HttpContext http) => Respond.JsonAsync(http, 200, ServerInfo(), ProtocolJsonContext.Default.JsonObject);
+
+    public Task ModelsAsync(HttpContext http) => Respond.JsonAsync(http, 200, new ModelList([Card()]), ProtocolJsonContext.Default.ModelList);
+
+    public Task ModelAsync(HttpContext http)
+    {
+        string id = Uri.UnescapeDataString((string?)http.Request.RouteValues["id"] ?? "");
+        ModelCard card = Card();
+        if (id == card.Id) return Respond.JsonAsync(http, 200, card, ProtocolJsonContext.Default.ModelCard);
+        var body = new ModelNotFoundBody(new ModelNotFound($"The model '{id}' does not exist; this server serves '{card.Id}'.", "invalid_request_error", "model", "model_not_found"));
+        return Respond.JsonAsync(http, 404, body, ProtocolJsonContext.Default.ModelNotFoundBody);
+    }
+
+    /// <summary>All launch arguments, what was derived from them, and the state of the one scheduler, which repeats the arguments.</summary>
+    internal JsonObject ServerInfo()
+    {
+        EngineInfo info = serving.Engine.Info;
+        EngineStats stats = serving.Engine.Stats;
+        JsonObject answer = (JsonObject)serving.Options.LaunchArguments.DeepClone();
+        answer["max_total_num_tokens"] = info.MaxTotalTokens;
+        answer["max_req_input_len"] = info.MaxRequestInputLength;
+        answer["context_len"] = info.ContextLength;
+        answer["device"] = info.Device;
+        answer["dtype"] = info.DType;
+        answer["page_size"] = info.PageSize;
+        answer["max_running_requests"] = info.MaxRunningRequests;
+        answer["random_seed"] = info.RandomSeed;
+        answer["num_threads"] = info.NumThreads;
+        answer["status"] = serving.State.Status switch { ServerStatus.Up => "ready", ServerStatus.Starting => "starting", ServerStatus.ShuttingDown => "shutting_down", _ => "unhealthy" };
+        answer["version"] = Version;
+        answer["kv_events"] = null;
+
+        JsonObject state = (JsonObject)serving.Options.LaunchArguments.DeepClone();
+        state["dp_size"] = 1;
+        state["last_gen_throughput"] = stats.GenerationThroughput;
+        state["memory_usage"] = new JsonObject
+        {
+            ["weight"] = Math.Round(info.WeightBytes / BytesPerGigabyte, 2),
+            ["kvcache"] = Math.Round(info.KvCacheBytes / BytesPerGigabyte, 2),
+            ["graph"] = 0.0,
+            ["token_capacity"] = info.MaxTotalTokens,
+        };
+        state["effective_max_running_requests_per_dp"] = info.MaxRunningRequests;
+        state["num_running_reqs"] = stats.NumRunning;
+        state["num_waiting_reqs"] = stats.NumWaiting;
+        state["num_used_tokens"] = stats.UsedTokens;
+        answer["internal_states"] = new JsonArray((JsonNode)state);
+        return answer;
+    }
+
+    internal static string Version => typeof(InfoEndpoints).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
+
+    private ModelCard Card() => new()
+    {
+        Id = serving.Engine.Info.ModelName,
+        Created = serving.Created,
+        Root = serving.Engine.Info.ModelName,
+        MaxModelLen = serving.Engine.Info.ContextLength,
+    };
+}

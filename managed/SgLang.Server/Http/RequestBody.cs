@@ -1,0 +1,46 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Http;
+using SgLang.Protocol;
+using SgLang.Protocol.Json;
+
+namespace SgLang.Server.Http;
+
+internal static class RequestBody
+{
+    /// <exception cref="MalformedBodyException">Not JSON, or a field of the wrong type.</exception>
+    public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
+    {
+        PipeReader reader = context.Request.BodyReader;
+        while (true)
+        {
+            ReadResult result = await reader.ReadAsync(context.RequestAborted);
+            if (!result.IsCompleted)
+            {
+                reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+                continue;
+            }
+            try
+            {
+                return result.Buffer.IsSingleSegment
+                    ? RequestJson.Parse(result.Buffer.FirstSpan, type)
+                    : RequestJson.Parse(result.Buffer.ToArray(), type);
+            }
+            finally
+            {
+                reader.AdvanceTo(result.Buffer.End);
+            }
+        }
+    }
+
+    /// <summary>As <see cref="ReadAsync{T}"/>, for the OpenAI endpoints, which insist on the content type.</summary>
+    public static Task<T> ReadJsonTypedAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
+    {
+        string? contentType = context.Request.ContentType;
+        string media = contentType?.Split(';', 2)[0].Trim() ?? "";
+        if (!media.Equals("application/json", StringComparison.OrdinalIgnoreCase))
+            throw new MalformedBodyException($"Content-Type must be application/json, got {(contentType is null ? "none" : $"'{contentType}'")}.");
+        return ReadAsync(context, type);
+    }
+}

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using SgLang.Engine;
+using SgLang.Server.Serving;
+
+namespace SgLang.Server.Monitoring;
+
+/// <summary>Watches the generations of one HTTP request and feeds the histograms and the request log.</summary>
+internal sealed partial class RequestObserver
+{
+    private readonly ServingContext _serving;
+    private readonly GenerationGroup _group;
+    private readonly bool _isStreaming;
+    private readonly bool _measures;
+    private readonly bool _logs;
+    private readonly long[] _last;
+    private readonly double[] _firstToken;
+    private readonly StringBuilder?[] _texts;
+    private readonly long _start = Stopwatch.GetTimestamp();
+
+    private RequestObserver(ServingContext serving, GenerationGroup group, bool isStreaming, bool measures, bool logs)
+    {
+        _serving = serving;
+        _group = group;
+        _isStreaming = isStreaming;
+        _measures = measures && serving.Options.EnableMetrics;
+        _logs = logs && serving.RequestLog.IsOn;
+        _last = new long[group.Items.Count];
+        _firstToken = new double[group.Items.Count];
+        _texts = new StringBuilder?[group.Items.Count];
+    }
+
+    public static RequestObserver Begin(
+        ServingContext serving, GenerationGroup group, IReadOnlyList<GenerationRequest> requests, bool isStreaming, bool measures = true, bool logs = true)
+    {
+        var observer = new RequestObserver(serving, group, isStreaming, measures, logs);
+        if (observer._logs)
+            foreach (GenerationRequest request in requests) serving.RequestLog.Received(request);
+        return observer;
+    }
+
+    public void Chunk(int index, GenerationChunk chunk)
+    {
+        long now = Stopwatch.GetTimestamp();
+        // Without streaming everything comes at once: there is no first token to time.
+        if (_isStreaming && chunk.TokenIds.Count > 0)
+        {
+            if (_last[index] == 0)
+            {
+                _firstToken[index] = Stopwatch.GetElapsedTime(_start, now).TotalSeconds;
+                if (_measures) _serving.Metrics.FirstToken(_firstToken[index]);
+                if (_measures && chunk.TokenIds.Count > 1) _serving.Metrics.BetweenTokens(0, chunk.TokenIds.Count - 1);
+            }
+            else if (_measures)
+            {
+                _serving.Metrics.BetweenTokens(Stopwatch.GetElapsedTime(_last[index], now).TotalSeconds / chunk.TokenIds.Count, chunk.TokenIds.Count);
+            }
+            _last[index] = now;
+        }
+        if (_logs && _serving.RequestLog.ShowsText) (_texts[index] ??= new StringBuilder()).Append(chunk.Text);
+        if (chunk.Finish is null) return;
+
+        Generation generation = _group.Items[index];
+        if (_measures) _serving.Metrics.Finished(generation.Elapsed.TotalSeconds, generation.PromptTokens, generation.CachedTokens, generation.CompletionTokens);
+        if (_logs) _serving.RequestLog.Finished(generation, chunk.Finish, _texts[index]?.ToString() ?? "");
+        if (_serving.Options.EnableRequestTimeStatsLogging)
+        {
+            Log.TimeStats(_serving.Log, generation.Rid, generation.Elapsed.TotalSeconds, _isStreaming ? _firstToken[index] : null,
+                generation.PromptTokens, generation.CachedTokens, generation.CompletionTokens, generation.NumRetractions);
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Information,
+            Message = "Req Time Stats(rid={Rid:l}, e2e={E2e:0.000}s, ttft={Ttft:0.000}s, input len={InputLength}, cached input len={Cached}, output len={OutputLength}, retractions={Retractions})")]
+        public static partial void TimeStats(
+            ILogger logger, string rid, double e2e, double? ttft, int inputLength, int cached, int outputLength, int retractions);
+    }
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Serilog;
+using Serilog.Core;
+using Serilog.Events;
+using Serilog.Extensions.Logging;
+using Serilog.Formatting;
+
+namespace SgLang.Server;
+
+/// <summary>Where log lines go and how they look: <c>[2026-11-24 10:15:00] message</c>, which scripts and dashboards parse.</summary>
+public static class ServerLog
+{
+    public static readonly string[] Levels = ["debug", "info", "warning", "error", "critical"];
+
+    /// <param name="level">One of <see cref="Levels"/>.</param>
+    /// <param name="httpLevel">Of the access log.</param>
+    /// <param name="file">Also written to; null means the console alone.</param>
+    public static ILoggerFactory Create(string level, string httpLevel, string? file = null, TextWriter? console = null)
+    {
+        LoggerConfiguration configuration = new LoggerConfiguration()
+            .MinimumLevel.Is(Parse(level))
+            .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
+            .MinimumLevel.Override(ServerHost.AccessLogCategory, Parse(httpLevel));
+        configuration = console is null
+            ? configuration.WriteTo.Console(new LineFormatter())
+            : configuration.WriteTo.Sink(new WriterSink(console));
+        if (file is not null) configuration = configuration.WriteTo.File(new LineFormatter(), file, shared: true);
+        return new SerilogLoggerFactory(configuration.CreateLogger(), dispose: true);
+    }
+
+    private static LogEventLevel Parse(string level) => level.ToLowerInvariant() switch
+    {
+        "debug" => LogEventLevel.Debug,
+        "info" => LogEventLevel.Information,
+        "warning" => LogEventLevel.Warning,
+        "error" => LogEventLevel.Error,
+        _ => LogEventLevel.Fatal,
+    };
+
+    /// <summary>Information is the bare line; what is worse says so.</summary>
+    internal sealed class LineFormatter : ITextFormatter
+    {
+        public void Format(LogEvent logEvent, TextWriter output)
+        {
+            output.Write(logEvent.Timestamp.ToString("'['yyyy-MM-dd HH:mm:ss'] '", CultureInfo.InvariantCulture));
+            string? level = logEvent.Level switch
+            {
+                LogEventLevel.Warning => "WARNING: ",
+                LogEventLevel.Error => "ERROR: ",
+                LogEventLevel.Fatal => "CRITICAL: ",
+                LogEventLevel.Information => null,
+                _ => "DEBUG: ",
+            };
+            output.Write(level);
+            output.WriteLine(logEvent.RenderMessage(CultureInfo.InvariantCulture));
+            if (logEvent.Exception is not null) output.WriteLine(logEvent.Exception);
+        }
+    }
+
+    private sealed class WriterSink(TextWriter writer) : ILogEventSink
+    {
+        private readonly LineFormatter _formatter = new();
+        private readonly Lock _gate = new();
+
+        public void Emit(LogEvent logEvent)
+        {
+            lock (_gate) _formatter.Format(logEvent, writer);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using System.Text;
+using SgLang.Core;
+using SgLang.Engine;
+using SgLang.Protocol;
+
+namespace SgLang.Server.Serving;
+
+/// <summary>Numbers of a generation at the moment an answer is written.</summary>
+internal readonly record struct GenerationProgress(int PromptTokens, int CompletionTokens, int CachedTokens, int NumRetractions, double ElapsedSeconds)
+{
+    public static GenerationProgress Of(Generation generation) => new(
+        generation.PromptTokens, generation.CompletionTokens, generation.CachedTokens, generation.NumRetractions, generation.Elapsed.TotalSeconds);
+}
+
+/// <summary>Gathers the chunks of one generation and makes the bodies of /generate from them.</summary>
+/// <param name="isIncremental">Bodies carry what is new since the last one instead of everything.</param>
+internal sealed class NativeAnswer(NativePlan plan, NativeItem item, int index, string weightVersion, Func<int, string>? decodeToken, bool isIncremental)
+{
+    private readonly StringBuilder _text = new();
+    private readonly List<int> _ids = [];
+    private readonly List<LogprobEntry> _outputLogprobs = [];
+    private readonly List<LogprobEntry[]?> _outputTop = [];
+    private readonly List<LogprobEntry> _inputLogprobs = [];
+    private readonly List<LogprobEntry[]?> _inputTop = [];
+    private int _numOutputLogprobs;
+
+    public FinishReason? Finish { get; private set; }
+    public string Text => _text.ToString();
+    public IReadOnlyList<int> OutputIds => _ids;
+
+    public void Add(GenerationChunk chunk)
+    {
+        _text.Append(chunk.Text);
+        _ids.AddRange(chunk.TokenIds);
+        Finish = chunk.Finish ?? Finish;
+        if (!item.ReturnLogprob) return;
+        foreach (TokenLogprob entry in chunk.Logprobs) _outputLogprobs.Add(Entry(entry));
+        foreach (IReadOnlyList<TokenLogprob> entries in chunk.TopLogprobs) _outputTop.Add(Entries(entries));
+        foreach (TokenLogprob entry in chunk.InputLogprobs) _inputLogprobs.Add(Entry(entry));
+        foreach (IReadOnlyList<TokenLogprob>? entries in chunk.InputTopLogprobs) _inputTop.Add(entries is null ? null : Entries(entries));
+        _numOutputLogprobs += chunk.Logprobs.Count;
+    }
+
+    /// <summary>The whole answer, or the next event of a stream.</summary>
+    public GenerateResponse ToResponse(GenerationProgress progress)
+    {
+        var response = new GenerateResponse
+        {
+            Text = plan.ReturnText ? _text.ToString() : null,
+            OutputIds = [.. _ids],
+            Index = plan.Stream && plan.IsList ? index : null,
+            PromptTokenIds = plan.ReturnPromptTokenIds ? item.Request.InputIds : null,
+            MetaInfo = new MetaInfo
+            {
+                Id = item.Request.Rid,
+                FinishReason = Finish is { } finish ? FinishReasonBody.From(finish, progress.CompletionTokens) : null,
+                PromptTokens = progress.PromptTokens,
+                CompletionTokens = progress.CompletionTokens,
+                CachedTokens = progress.CachedTokens,
+                NumRetractions = progress.NumRetractions,
+                WeightVersion = weightVersion,
+                E2eLatency = Finish is null ? null : progress.ElapsedSeconds,
+            },
+        };
+        if (item.ReturnLogprob)
+        {
+            MetaInfo meta = response.MetaInfo;
+            meta.InputTokenLogprobs = [.. _inputLogprobs];
+            meta.OutputTokenLogprobs = [.. _outputLogprobs];
+            meta.OutputTokenLogprobsLength = _numOutputLogprobs;
+            if (item.TopLogprobs > 0)
+            {
+                meta.InputTopLogprobs = [.. _inputTop];
+                meta.OutputTopLogprobs = [.. _outputTop];
+            }
+        }
+        if (isIncremental) ForgetSent();
+        return response;
+    }
+
+    private void ForgetSent()
+    {
+        _text.Clear();
+        _ids.Clear();
+        _outputLogprobs.Clear();
+        _outputTop.Clear();
+    }
+
+    private LogprobEntry Entry(TokenLogprob entry) =>
+        new(entry.Logprob, entry.TokenId, plan.ReturnTextInLogprobs && decodeToken is not null ? decodeToken(entry.TokenId) : null);
+
+    private LogprobEntry[] Entries(IReadOnlyList<TokenLogprob> entries)
+    {
+        var converted = new LogprobEntry[entries.Count];
+        for (int i = 0; i < converted.Length; i++) converted[i] = Entry(entries[i]);
+        return converted;
+    }
+}

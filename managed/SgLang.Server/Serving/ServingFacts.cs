@@ -1,0 +1,43 @@
+using SgLang.Engine;
+using SgLang.Protocol;
+using SgLang.Tokenization;
+
+namespace SgLang.Server.Serving;
+
+/// <summary>What turning a request into prompts needs to know of the engine; apart from it so that it can be tested without one.</summary>
+internal sealed record ServingFacts
+{
+    public required int VocabularySize { get; init; }
+    public required int MaxRequestsPerBody { get; init; }
+
+    /// <summary>(text, add special tokens) to ids; null without a tokenizer.</summary>
+    public required Func<string, bool, int[]>? Encode { get; init; }
+
+    /// <summary>Text of one id; null without a tokenizer.</summary>
+    public required Func<int, string>? DecodeToken { get; init; }
+
+    /// <summary>Text of a whole prompt, special tokens shown; null without a tokenizer.</summary>
+    public required Func<int[], string>? Decode { get; init; }
+
+    public static ServingFacts Of(ServingContext context) => new()
+    {
+        VocabularySize = context.Engine.Info.VocabularySize,
+        MaxRequestsPerBody = context.Options.MaxRequestsPerBody,
+        Encode = context.Engine.Tokenizer is { } tokenizer ? tokenizer.Encode : null,
+        DecodeToken = context.Engine.Tokenizer is { } decoder ? decoder.DecodeToken : null,
+        Decode = context.Engine.Tokenizer is { } reader ? ids => reader.Decode(ids, skipSpecialTokens: false) : null,
+    };
+
+    /// <exception cref="InvalidRequestException">There is no tokenizer.</exception>
+    public int[] EncodeText(string text, bool addSpecialTokens, string field) => Encode is null
+        ? throw new InvalidRequestException($"{field} needs a tokenizer, and this server runs without one; send input_ids instead.")
+        : Encode(text, addSpecialTokens);
+
+    /// <summary>Batch times n, each of which becomes a request of the engine.</summary>
+    public void CheckCount(int prompts, int n)
+    {
+        if (n < 1) throw new InvalidRequestException($"n must be at least 1, got {n}.");
+        if ((long)prompts * n > MaxRequestsPerBody)
+            throw new InvalidRequestException($"{prompts} prompts times n = {n} is more than the {MaxRequestsPerBody} requests one body may hold; send fewer.");
+    }
+}
