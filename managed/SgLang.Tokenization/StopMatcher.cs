@@ -1,17 +1,147 @@
+using System.Text;
+
 namespace SgLang.Tokenization;
 
 /// <summary>Finds stop strings in a growing text and holds back a tail that may be the beginning of one. Linear in time; not thread safe.</summary>
-public sealed class StopMatcher(IReadOnlyList<string> stops, bool keepMatch)
+/// <remarks>
+/// An Aho-Corasick automaton over UTF-16 units. Its state is the longest tail of the text that begins some stop string; that tail is exactly what
+/// is held back. Empty stop strings are ignored. The match that ends first wins.
+/// </remarks>
+public sealed class StopMatcher
 {
+    private readonly bool _keepMatch;
+    private readonly List<State> _states = [new State { Depth = 0 }];
+    private readonly StringBuilder _held = new();
+    private int _state;
+    private bool _isFinished;
+
+    public StopMatcher(IReadOnlyList<string> stops, bool keepMatch)
+    {
+        _keepMatch = keepMatch;
+        foreach (string stop in stops)
+        {
+            Add(stop);
+        }
+
+        LinkFailures();
+    }
+
+    /// <summary>The stop string found (of several ending at the same place the one that begins first), or null.</summary>
+    public string? Matched { get; private set; }
+
     /// <summary>
     /// Takes more text; returns what may be shown. After a match <see cref="Matched"/> is set, the returned text ends before the match (or
     /// after it with keepMatch), and nothing more is accepted.
     /// </summary>
-    public string Append(string text) => throw new NotImplementedException();
+    public string Append(string text)
+    {
+        if (Matched is not null || _isFinished)
+        {
+            return "";
+        }
+
+        if (_states.Count == 1)
+        {
+            return text;
+        }
+
+        for (int i = 0; i < text.Length; i++)
+        {
+            _state = Step(_state, text[i]);
+            if (_states[_state].Longest is { } stop)
+            {
+                Matched = stop;
+                _held.Append(text, 0, i + 1);
+                return Release(_keepMatch ? 0 : stop.Length);
+            }
+        }
+
+        _held.Append(text);
+        return Release(_states[_state].Depth);
+    }
 
     /// <summary>The held-back tail, when the generation ended without a match.</summary>
-    public string Finish() => throw new NotImplementedException();
+    public string Finish()
+    {
+        _isFinished = true;
+        return Matched is null ? Release(0) : "";
+    }
 
-    /// <summary>The stop string found (of several ending at the same place the one that begins first), or null.</summary>
-    public string? Matched => throw new NotImplementedException();
+    /// <summary>All of the text but its last <paramref name="kept"/> characters.</summary>
+    private string Release(int kept)
+    {
+        int count = _held.Length - kept;
+        if (count == 0)
+        {
+            return "";
+        }
+
+        string text = _held.ToString(0, count);
+        _held.Remove(0, count);
+        return text;
+    }
+
+    private int Step(int state, char c)
+    {
+        while (true)
+        {
+            if (_states[state].Children.TryGetValue(c, out int next))
+            {
+                return next;
+            }
+
+            if (state == 0)
+            {
+                return 0;
+            }
+
+            state = _states[state].Failure;
+        }
+    }
+
+    private void Add(string stop)
+    {
+        int state = 0;
+        foreach (char c in stop)
+        {
+            if (!_states[state].Children.TryGetValue(c, out int next))
+            {
+                next = _states.Count;
+                _states.Add(new State { Depth = _states[state].Depth + 1 });
+                _states[state].Children.Add(c, next);
+            }
+
+            state = next;
+        }
+
+        if (stop.Length > 0)
+        {
+            _states[state].Longest = stop;
+        }
+    }
+
+    /// <summary>Breadth first: a state's failure is shallower, so it is complete when needed.</summary>
+    private void LinkFailures()
+    {
+        var queue = new Queue<int>([0]);
+        while (queue.TryDequeue(out int state))
+        {
+            foreach ((char c, int child) in _states[state].Children)
+            {
+                _states[child].Failure = state == 0 ? 0 : Step(_states[state].Failure, c);
+                _states[child].Longest ??= _states[_states[child].Failure].Longest;
+                queue.Enqueue(child);
+            }
+        }
+    }
+
+    private sealed class State
+    {
+        public required int Depth { get; init; }
+        public Dictionary<char, int> Children { get; } = [];
+        public int Failure { get; set; }
+
+        /// <summary>The longest stop string that ends here.</summary>
+        public string? Longest { get; set; }
+    }
 }

@@ -1,28 +1,141 @@
+using SgLang.Tokenization.AddedTokens;
+using SgLang.Tokenization.Decoders;
+using SgLang.Tokenization.Loading;
+using SgLang.Tokenization.Patterns;
+using SgLang.Tokenization.PreTokenizers;
+
 namespace SgLang.Tokenization;
 
 /// <summary>Text to ids and back, from a Hugging Face model directory. Immutable and thread safe.</summary>
 public sealed class Tokenizer
 {
-    /// <summary>Reads tokenizer.json and tokenizer_config.json. Throws <see cref="TokenizerException"/> naming the file and what is wrong.</summary>
-    public static Tokenizer Load(string directory) => throw new NotImplementedException();
+    private readonly TokenizerJson _json;
+    private readonly AddedVocabulary _added;
+    private readonly TokenizerConfig _config;
 
-    public int VocabularySize => throw new NotImplementedException();
-    public int? BosTokenId => throw new NotImplementedException();
-    public int? EosTokenId => throw new NotImplementedException();
+    private Tokenizer(TokenizerJson json, TokenizerConfig config)
+    {
+        _json = json;
+        _config = config;
+        IReadOnlyList<AddedToken> tokens = AllAddedTokens(json, config);
+        _added = new AddedVocabulary(tokens, json.Normalizer);
+        VocabularySize = Math.Max(json.Vocabulary.Size, tokens.Count == 0 ? 0 : tokens.Max(token => token.Id) + 1);
+        BosTokenId = SpecialId("bos_token");
+        EosTokenId = SpecialId("eos_token");
+        PadTokenId = SpecialId("pad_token");
+        UnknownTokenId = SpecialId("unk_token");
+        SpecialTokenIds = [.. tokens.Where(token => token.IsSpecial).Select(token => token.Id).Distinct().Order()];
+    }
+
+    /// <summary>Reads tokenizer.json and tokenizer_config.json. Throws <see cref="TokenizerException"/> naming the file and what is wrong.</summary>
+    public static Tokenizer Load(string directory)
+    {
+        string path = Path.Combine(directory, "tokenizer.json");
+        TokenizerJson json = ModelFile.ReadJson(path, TokenizerJson.Read)
+            ?? throw new TokenizerException($"{path} does not exist; a tokenizer is read from the tokenizer.json of a Hugging Face model directory");
+        return new Tokenizer(json, TokenizerConfig.Load(directory));
+    }
+
+    /// <summary>The largest token id plus one, added tokens included.</summary>
+    public int VocabularySize { get; }
+
+    public int? BosTokenId { get; }
+    public int? EosTokenId { get; }
+    public int? PadTokenId { get; }
+    public int? UnknownTokenId { get; }
+
+    /// <summary>Ids that skipSpecialTokens leaves out, ascending.</summary>
+    public IReadOnlyList<int> SpecialTokenIds { get; }
+
+    /// <summary>additional_special_tokens of tokenizer_config.json.</summary>
+    public IReadOnlyList<string> AdditionalSpecialTokens => _config.AdditionalSpecialTokens;
 
     /// <summary>model_max_length of tokenizer_config.json; null when absent or absurdly large.</summary>
-    public int? ModelMaxLength => throw new NotImplementedException();
+    public int? ModelMaxLength => _config.ModelMaxLength;
 
-    public int[] Encode(string text, bool addSpecialTokens) => throw new NotImplementedException();
+    /// <summary>
+    /// Steps: added tokens are cut out and the rest is normalized; the pre-tokenizer cuts words; the model turns words into ids; the post-processor's
+    /// ids go around them. A lone surrogate counts as U+FFFD.
+    /// </summary>
+    public int[] Encode(string text, bool addSpecialTokens)
+    {
+        var ids = new List<int>(text.Length / 3 + 8);
+        if (addSpecialTokens)
+        {
+            ids.AddRange(_json.Template.Before);
+        }
 
-    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens) => throw new NotImplementedException();
+        var words = new List<Piece>();
+        _added.Split(CodePoint.Scrub(text), ids.Add, piece =>
+        {
+            if (_json.PreTokenizer is null)
+            {
+                _json.Model.Encode(piece.Span, ids);
+                return;
+            }
+
+            words.Clear();
+            _json.PreTokenizer.Split(piece, words);
+            foreach (Piece word in words)
+            {
+                _json.Model.Encode(word.Span, ids);
+            }
+        });
+        if (addSpecialTokens)
+        {
+            ids.AddRange(_json.Template.After);
+        }
+
+        return [.. ids];
+    }
+
+    /// <summary>Ids without a token add nothing.</summary>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
+    {
+        StreamDetokenizer stream = CreateStream(skipSpecialTokens);
+        foreach (int id in ids)
+        {
+            stream.Push(id);
+        }
+
+        return stream.Finish();
+    }
 
     /// <summary>Text of one token alone, as log-probability listings show it.</summary>
-    public string DecodeToken(int id) => throw new NotImplementedException();
+    public string DecodeToken(int id) => Decode([id], skipSpecialTokens: false);
 
-    public int? TokenToId(string token) => throw new NotImplementedException();
+    public int? TokenToId(string token) => _added.Find(token) ?? _json.Vocabulary.Find(token);
 
-    public StreamDetokenizer CreateStream(bool skipSpecialTokens) => throw new NotImplementedException();
+    /// <summary>The token as the vocabulary writes it (byte alphabet and word marks included); null for an id that no token has.</summary>
+    public string? TokenText(int id) => _added.Token(id) ?? _json.Vocabulary.Token(id);
+
+    public bool IsSpecial(int id) => _added.IsSpecial(id);
+
+    public StreamDetokenizer CreateStream(bool skipSpecialTokens) => new(this, skipSpecialTokens);
+
+    internal IReadOnlyList<Decoder> CreateDecoders() => _json.Decoders();
+
+    private int? SpecialId(string name) => _config.SpecialTokens.TryGetValue(name, out string? token) ? TokenToId(token) : null;
+
+    /// <summary>
+    /// Those of tokenizer.json, then what tokenizer_config.json adds: its own list, and special tokens that so far are plain entries of the vocabulary.
+    /// </summary>
+    private static List<AddedToken> AllAddedTokens(TokenizerJson json, TokenizerConfig config)
+    {
+        var tokens = new List<AddedToken>(json.AddedTokens);
+        HashSet<string> known = [.. tokens.Select(token => token.Content)];
+        tokens.AddRange(config.AddedTokens.Where(token => known.Add(token.Content)));
+        foreach (string token in config.SpecialTokens.Values.Concat(config.AdditionalSpecialTokens))
+        {
+            if (!known.Contains(token) && json.Vocabulary.Find(token) is { } id)
+            {
+                known.Add(token);
+                tokens.Add(new AddedToken(token, id) { IsSpecial = true });
+            }
+        }
+
+        return tokens;
+    }
 }
 
 public sealed class TokenizerException(string message, Exception? inner = null) : Exception(message, inner);
