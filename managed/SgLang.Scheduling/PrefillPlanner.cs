@@ -7,13 +7,12 @@ namespace SgLang.Scheduling;
 internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
 {
     private readonly QueueOrder order = new(state);
-    private Entry[] entries = new Entry[16];
-    private int numEntries;
+    private readonly IgnoreEosForecast forecast = new(state);
 
-    private readonly record struct Entry(Request Request, int Count)
-    {
-        public bool IsLast => Request.KvLength + Count == Request.Tokens.Length;
-    }
+    // Requests of the plan being made and how many tokens of each it computes.
+    private Request[] requests = new Request[16];
+    private int[] counts = new int[16];
+    private int numEntries;
 
     /// <summary>
     /// 1. Skip when nothing can be admitted. 2. Make the budget. 3. Continue the chunked request. 4. Walk the waiting requests until the
@@ -36,6 +35,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         if (options.EnableMixedChunk) mixedTokens = CountMixed(out mixedPages);
         var budget = new AdmissionBudget(state.Cache, options.MaxPrefillTokens, options.ChunkedPrefillSize,
             mixedTokens, mixedPages * options.PageSize, RunningReserve());
+        forecast.Start();
         numEntries = 0;
         int cachedTokens = 0;
 
@@ -51,7 +51,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         plan.NumCachedTokens = cachedTokens;
         state.Totals.PrefillTokens += plan.NumPrefillTokens;
         state.Totals.CacheHitRate = (double)cachedTokens / (cachedTokens + plan.NumPrefillTokens);
-        Array.Clear(entries, 0, numEntries);
+        Array.Clear(requests, 0, numEntries);
         return true;
     }
 
@@ -114,11 +114,10 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         KvCache cache = state.Cache;
         cache.Attach(request);
         int input = request.Tokens.Length - request.KvLength;
-        long need = input + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) + cache.PageSize;
 
         // Nothing else holds memory, and arrival has made sure that the prompt fits the pool: waiting would be for ever.
         bool isAlone = state.NumAdmitted == 0 && numEntries == 0;
-        if (need >= budget.RemainingTotal && !isAlone) return Refuse(request, AdmissionStatus.NoToken);
+        if (!isAlone && !HasMemory(request, input, budget)) return Refuse(request, AdmissionStatus.NoToken);
         if (!budget.HasChunkLimit && numEntries > 0 && cache.RoundUp(input) >= budget.RemainingInput)
             return Refuse(request, AdmissionStatus.Other);
 
@@ -129,7 +128,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
             if (count == 0 && numEntries > 0) return Refuse(request, AdmissionStatus.Other);
             if (count == 0) count = budget.RemainingChunk; // chunks smaller than a page
         }
-        if (request.AdmittedAt == 0)
+        if (request.NumRetractions == 0)
         {
             request.CachedTokens = request.KvLength;
             state.Totals.CachedTokens += request.KvLength;
@@ -148,10 +147,26 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         return status;
     }
 
+    /// <summary>Whether the prompt and what the request is expected to generate fit beside all others.</summary>
+    private bool HasMemory(Request request, int input, in AdmissionBudget budget)
+    {
+        KvCache cache = state.Cache;
+        if (!state.Options.DisableRadixCache || !request.SamplingParams.IgnoreEos)
+            return input + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) + cache.PageSize < budget.RemainingTotal;
+        int rounded = cache.RoundUp(input);
+        return rounded <= budget.RemainingTotal && forecast.Fits(request, budget.RemainingCurrent - rounded, requests.AsSpan(0, numEntries));
+    }
+
     private void Add(Request request, int count, bool isLast, ref AdmissionBudget budget)
     {
-        if (numEntries == entries.Length) Array.Resize(ref entries, 2 * numEntries);
-        entries[numEntries++] = new Entry(request, count);
+        if (numEntries == requests.Length)
+        {
+            Array.Resize(ref requests, 2 * numEntries);
+            Array.Resize(ref counts, 2 * numEntries);
+        }
+        requests[numEntries] = request;
+        counts[numEntries++] = count;
+        forecast.Admitted(request);
         budget.Charge(count, isLast ? AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) : 0);
     }
 
@@ -159,34 +174,37 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
     {
         KvCache cache = state.Cache;
         int pages = mixedPages;
-        foreach (ref readonly Entry entry in entries.AsSpan(0, numEntries))
-            pages += cache.PagesMissing(entry.Request, entry.Request.KvLength + entry.Count);
+        for (int i = 0; i < numEntries; i++) pages += cache.PagesMissing(requests[i], requests[i].KvLength + counts[i]);
         if (!cache.EnsureFree(pages))
             throw new InvalidOperationException($"Admission took on {pages} pages where {cache.AvailablePages} are available.");
 
         plan.Begin(isMixed ? StepKind.Mixed : StepKind.Prefill);
-        foreach (ref readonly Entry entry in entries.AsSpan(0, numEntries))
+        for (int i = 0; i < numEntries; i++)
         {
-            Request request = entry.Request;
-            bool samples = entry.IsLast && DecodePlanner.WantsToken(request);
-            cache.Extend(request, request.KvLength + entry.Count);
-            plan.AddPrefill(request, entry.Count, cache.PageSize, samples);
+            Request request = requests[i];
+            bool samples = IsLast(request, counts[i]) && DecodePlanner.WantsToken(request);
+            cache.Extend(request, request.KvLength + counts[i]);
+            plan.AddPrefill(request, counts[i], cache.PageSize, samples);
         }
         if (isMixed) decode.Append(plan);
-        foreach (ref readonly Entry entry in entries.AsSpan(0, numEntries))
-        {
-            Request request = entry.Request;
-            bool isLast = entry.IsLast;
-            if (isLast && DecodePlanner.WantsToken(request)) request.Pending++;
-            request.KvLength += entry.Count;
-            if (!isLast)
-            {
-                state.Chunked = request;
-                continue;
-            }
-            if (state.Chunked == request) state.Chunked = null;
-            request.State = RequestState.Decode;
-            state.Running.Append(request);
-        }
+        for (int i = 0; i < numEntries; i++) Place(requests[i], counts[i]);
     }
+
+    /// <summary>Advances a request by what the plan computes of it and puts it where it now belongs.</summary>
+    private void Place(Request request, int count)
+    {
+        bool isLast = IsLast(request, count);
+        request.KvLength += count;
+        if (!isLast)
+        {
+            state.Chunked = request;
+            return;
+        }
+        if (DecodePlanner.WantsToken(request)) request.Pending++;
+        if (state.Chunked == request) state.Chunked = null;
+        request.State = RequestState.Decode;
+        state.Running.Append(request);
+    }
+
+    private static bool IsLast(Request request, int count) => request.KvLength + count == request.Tokens.Length;
 }

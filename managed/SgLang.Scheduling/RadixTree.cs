@@ -27,6 +27,7 @@ internal sealed class RadixTree
         Root = new RadixNode(nextId++, null, [], []) { LockCount = 1 };
     }
 
+    public int PageSize => pageSize;
     public RadixNode Root { get; }
 
     /// <summary>Nodes without the root.</summary>

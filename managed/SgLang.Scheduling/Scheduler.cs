@@ -12,12 +12,14 @@ namespace SgLang.Scheduling;
 /// </summary>
 public sealed class Scheduler
 {
+    private const int MaxInitialPages = 1 << 16;
+
     private readonly SchedulerState state;
     private readonly DecodePlanner decode;
     private readonly PrefillPlanner prefill;
 
     // A ring of three: two may be uncommitted, and the one committed last stays readable while the next is filled.
-    private readonly StepPlan[] plans = [new(), new(), new()];
+    private readonly StepPlan[] plans = new StepPlan[3];
     private int numOutstanding;
 
     /// <param name="time">For time stamps and time-outs; plans depend on it only when a time-out is set.</param>
@@ -32,6 +34,7 @@ public sealed class Scheduler
         state = new SchedulerState(options, time ?? TimeProvider.System);
         decode = new DecodePlanner(state);
         prefill = new PrefillPlanner(state, decode);
+        for (int i = 0; i < plans.Length; i++) plans[i] = new StepPlan(options.MaxRunningRequests, Math.Min(options.NumPages, MaxInitialPages));
     }
 
     public SchedulerOptions Options => state.Options;
@@ -196,7 +199,7 @@ public sealed class Scheduler
         {
             request.TokenBuffer.Append(id);
             state.Totals.Generated++;
-            if (request.FirstTokenAt == 0) request.FirstTokenAt = state.Now;
+            if (request.OutputLength == 1) request.FirstTokenAt = state.Now;
         }
         int eventToken = keepsToken ? id : -1;
         if (finish is { } reason) state.Finish(request, reason, eventToken);

@@ -60,7 +60,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
         Waiting.Remove(request);
         request.State = RequestState.Prefill;
         request.Row = Rows.Take();
-        if (request.AdmittedAt == 0) request.AdmittedAt = Now;
+        if (request.NumRetractions == 0) request.AdmittedAt = Now;
         int expected = request.Tokens.Length + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength);
         request.TokenBuffer.Reserve(expected);
         request.Pages.Reserve(Cache.PagesFor(expected));

@@ -1,6 +1,6 @@
 namespace SgLang.Scheduling;
 
-/// <summary>How the planners fill a plan: <see cref="Begin"/>, prompts, then decoding requests.</summary>
+/// <summary>How the planners fill a plan: <see cref="Begin"/>, prompts, then decoding requests; never more requests than there are rows.</summary>
 public sealed partial class StepPlan
 {
     internal void Begin(StepKind kind)
@@ -58,7 +58,6 @@ public sealed partial class StepPlan
     {
         int i = NumRequests++;
         NumTokens += count;
-        EnsureRequests(NumRequests);
         EnsureTokens(NumTokens);
         requests[i] = request;
         epochs[i] = request.Epoch;
@@ -73,20 +72,6 @@ public sealed partial class StepPlan
         if (end > pages.Length) Array.Resize(ref pages, Math.Max(end, 2 * pages.Length));
         requestPages.CopyTo(pages.AsSpan(pageStart[i]));
         pageStart[i + 1] = end;
-    }
-
-    private void EnsureRequests(int count)
-    {
-        if (count <= requests.Length) return;
-        int size = Math.Max(count, Math.Max(16, 2 * requests.Length));
-        Array.Resize(ref requests, size);
-        Array.Resize(ref epochs, size);
-        Array.Resize(ref rows, size);
-        Array.Resize(ref queryStart, size + 1);
-        Array.Resize(ref kvLength, size);
-        Array.Resize(ref pageStart, size + 1);
-        Array.Resize(ref sampleIndex, size);
-        Array.Resize(ref inputLogprobStart, size);
     }
 
     private void EnsureTokens(int count)

@@ -19,12 +19,27 @@ public enum StepKind : byte
 /// </summary>
 public sealed partial class StepPlan
 {
-    private Request[] requests = [];
-    private int[] epochs = [], rows = [], queryStart = [0], kvLength = [], pageStart = [0], pages = [], sampleIndex = [], inputLogprobStart = [];
-    private int[] tokenSources = [], positions = [], slots = [], logprobTargets = [], copySources = [], copyDestinations = [];
+    private Request[] requests;
+    private int[] epochs, rows, queryStart, kvLength, pageStart, pages, sampleIndex, inputLogprobStart;
+    private int[] tokenSources, positions, slots, logprobTargets;
+    private readonly int[] copySources = [], copyDestinations = [];
 
-    internal StepPlan()
+    /// <summary>Room to start with; all of it grows as needed.</summary>
+    internal StepPlan(int numRequests, int numPages)
     {
+        requests = new Request[numRequests];
+        epochs = new int[numRequests];
+        rows = new int[numRequests];
+        queryStart = new int[numRequests + 1];
+        kvLength = new int[numRequests];
+        pageStart = new int[numRequests + 1];
+        pages = new int[numPages];
+        sampleIndex = new int[numRequests];
+        inputLogprobStart = new int[numRequests];
+        tokenSources = new int[numRequests];
+        positions = new int[numRequests];
+        slots = new int[numRequests];
+        logprobTargets = new int[numRequests];
     }
 
     /// <summary>Counts from 1 and up by one per plan.</summary>

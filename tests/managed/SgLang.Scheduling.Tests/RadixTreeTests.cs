@@ -1,0 +1,184 @@
+namespace SgLang.Scheduling.Tests;
+
+public sealed class RadixTreeTests
+{
+    private readonly PagePool pool = new(1000);
+
+    [Fact]
+    public void Sequences_part_where_their_tokens_differ()
+    {
+        var tree = new RadixTree(1, pool);
+        Assert.Equal(0, Insert(tree, [1, 2, 3, 4]).AlreadyThere);
+        Assert.Equal(2, Insert(tree, [1, 2, 5]).AlreadyThere);
+        Assert.Equal(["1,2", "3,4", "5"], Runs(tree));
+
+        var pages = new PageList();
+        RadixNode node = tree.Match([1, 2, 3, 9], ref pages);
+        Assert.Equal(3, pages.Count);
+        Assert.Equal([3], node.Tokens);
+        Assert.Equal(["1,2", "3", "4", "5"], Runs(tree));
+    }
+
+    [Fact]
+    public void Keys_are_cut_to_whole_pages()
+    {
+        var tree = new RadixTree(2, pool);
+        Insert(tree, [1, 2, 3, 4, 5]);
+        Assert.Equal(["1,2,3,4"], Runs(tree));
+        var pages = new PageList();
+        tree.Match([1, 2, 3, 9], ref pages);
+        Assert.Equal(1, pages.Count); // 2 tokens
+        Assert.Equal(1, tree.CountMatch([1, 2, 3, 9]));
+        Assert.Equal(0, tree.CountMatch([1]));
+    }
+
+    [Fact]
+    public void Inserting_what_is_there_frees_the_callers_pages_and_gives_the_trees()
+    {
+        var tree = new RadixTree(1, pool);
+        int[] first = Insert(tree, [1, 2, 3]).Pages;
+        int before = pool.FreeCount;
+        int[] second = Insert(tree, [1, 2, 3, 4]).Pages;
+        Assert.Equal(first, second[..3]);
+        Assert.Equal(before - 1, pool.FreeCount);
+        Assert.Equal(4, tree.EvictablePages);
+    }
+
+    [Fact]
+    public void Pages_before_the_first_owned_are_not_freed()
+    {
+        var tree = new RadixTree(1, pool);
+        int[] pages = [.. Insert(tree, [1, 2]).Pages, pool.Allocate()];
+        int before = pool.FreeCount;
+        tree.Insert([1, 2, 3], pages, firstOwned: 2);
+        Assert.Equal(before, pool.FreeCount);
+    }
+
+    [Fact]
+    public void Locking_protects_the_whole_path()
+    {
+        var tree = new RadixTree(1, pool);
+        Insert(tree, [1, 2, 3, 4]);
+        RadixNode branch = Insert(tree, [1, 2, 5]).Node;
+        tree.Lock(branch);
+        Assert.Equal((2, 3), (tree.EvictablePages, tree.ProtectedPages));
+        Assert.Equal(2, tree.Evict(100));
+        Assert.Equal(["1,2", "5"], Runs(tree));
+        tree.Unlock(branch);
+        Assert.Equal((3, 0), (tree.EvictablePages, tree.ProtectedPages));
+        Assert.Equal(3, tree.Evict(100));
+        Assert.Equal(pool.Capacity, pool.FreeCount);
+    }
+
+    [Fact]
+    public void A_split_keeps_the_lock_on_both_parts()
+    {
+        var tree = new RadixTree(1, pool);
+        RadixNode node = Insert(tree, [1, 2, 3, 4]).Node;
+        tree.Lock(node);
+        Insert(tree, [1, 2, 9]);
+        Assert.Equal((1, 4), (tree.EvictablePages, tree.ProtectedPages));
+        tree.Unlock(node);
+        Assert.Equal((5, 0), (tree.EvictablePages, tree.ProtectedPages));
+    }
+
+    [Fact]
+    public void The_least_recently_used_leaf_goes_first()
+    {
+        var tree = new RadixTree(1, pool);
+        Insert(tree, [1, 1]);
+        Insert(tree, [2, 2]);
+        Insert(tree, [3, 3]);
+        var pages = new PageList();
+        tree.Match([1, 1], ref pages);
+        Assert.Equal(2, tree.Evict(1));
+        Assert.Equal(["1,1", "3,3"], Runs(tree));
+    }
+
+    [Fact]
+    public void A_parent_becomes_evictable_when_its_last_child_is_gone()
+    {
+        var tree = new RadixTree(1, pool);
+        Insert(tree, [1, 2, 3]);
+        Insert(tree, [1, 2, 4]);
+        Assert.Equal(1, tree.Evict(1));
+        Assert.Equal(["1,2", "4"], Runs(tree));
+        Assert.Equal(3, tree.Evict(2)); // whole leaves: 4, then 1,2
+        Assert.Empty(Runs(tree));
+    }
+
+    /// <summary>Against a dictionary of page-aligned prefixes; one bucket to start with makes collisions the rule.</summary>
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(1, 2)]
+    [InlineData(3, 3)]
+    [InlineData(16, 4)]
+    public void It_agrees_with_a_table_of_prefixes(int pageSize, int seed)
+    {
+        var random = new Random(seed);
+        var pool = new PagePool(300);
+        var tree = new RadixTree(pageSize, pool, initialBuckets: 1);
+        var table = new Dictionary<string, int>(); // prefix -> page
+        var locked = new List<RadixNode>();
+        for (int step = 0; step < 1000; step++)
+        {
+            int[] tokens = new int[random.Next(12 * pageSize)];
+            for (int i = 0; i < tokens.Length; i++) tokens[i] = i % pageSize == 0 ? random.Next(3) : 7;
+            int numPages = tokens.Length / pageSize;
+            int known = Enumerable.Range(1, numPages).TakeWhile(n => table.ContainsKey(Key(tokens, n * pageSize))).Count();
+            Assert.Equal(known, tree.CountMatch(tokens));
+            switch (random.Next(5))
+            {
+                case 0 or 1 when pool.FreeCount >= numPages:
+                    int[] pages = Insert(tree, tokens, pool).Pages;
+                    for (int n = 1; n <= numPages; n++)
+                    {
+                        string key = Key(tokens, n * pageSize);
+                        if (n <= known) Assert.Equal(table[key], pages[n - 1]);
+                        else table[key] = pages[n - 1];
+                    }
+                    break;
+                case 2:
+                    var matched = new PageList();
+                    RadixNode node = tree.Match(tokens, ref matched);
+                    Assert.Equal(Enumerable.Range(1, known).Select(n => table[Key(tokens, n * pageSize)]), matched.Span.ToArray());
+                    if (random.Next(2) == 0)
+                    {
+                        tree.Lock(node);
+                        locked.Add(node);
+                    }
+                    break;
+                case 3 when locked.Count > 0:
+                    int at = random.Next(locked.Count);
+                    tree.Unlock(locked[at]);
+                    locked.RemoveAt(at);
+                    break;
+                case 4:
+                    RadixNode[] evictable = [.. tree.Nodes().Where(n => n.LockCount == 0 && n.ChildCount == 0)];
+                    int[] oldest = evictable.Length == 0 ? [] : evictable.MinBy(n => (n.LastAccess, n.Id))!.Pages;
+                    Assert.Equal(oldest.Length, tree.Evict(1));
+                    Assert.All(oldest, page => Assert.True(pool.IsFree(page)));
+                    break;
+            }
+            foreach (string gone in table.Where(pair => pool.IsFree(pair.Value)).Select(pair => pair.Key).ToArray()) table.Remove(gone);
+            Assert.Equal(table.Count, tree.EvictablePages + tree.ProtectedPages);
+            Assert.Equal(pool.Capacity, pool.FreeCount + table.Count);
+        }
+
+        static string Key(int[] tokens, int length) => string.Join(',', tokens[..length]);
+    }
+
+    private (int[] Pages, int AlreadyThere, RadixNode Node) Insert(RadixTree tree, int[] tokens) => Insert(tree, tokens, pool);
+
+    private static (int[] Pages, int AlreadyThere, RadixNode Node) Insert(RadixTree tree, int[] tokens, PagePool pool)
+    {
+        int pageSize = tree.PageSize;
+        int[] pages = new int[tokens.Length / pageSize];
+        for (int i = 0; i < pages.Length; i++) pages[i] = pool.Allocate();
+        int[] mine = [.. pages];
+        RadixNode node = tree.Insert(tokens.AsSpan(0, pages.Length * pageSize), pages, firstOwned: 0);
+        return (pages, mine.Zip(pages).Count(pair => pair.First != pair.Second), node);
+    }
+
+    private static string[] Runs(RadixTree tree) => [.. tree.Nodes().Select(node => string.Join(',', node.Tokens)).Order()];
+}
