@@ -271,7 +271,7 @@ class Pass {
 
 void moe_experts(CpuContext& context, const sgl_moe_args& args) {
   const int64_t num_tokens = args.x->shape[0];
-  const int64_t pass_tokens = std::max<int64_t>(1, kMaxPassPairs / args.expert_ids->shape[1]);
+  const int64_t pass_tokens = std::max<int64_t>(1, kMaxPassPairs / std::max<int64_t>(1, args.expert_ids->shape[1]));
   const RowTiles passes(num_tokens, pass_tokens);
   for (int64_t pass = 0; pass < passes.count; ++pass) Pass(context, args, passes.begin(pass), passes.rows(pass)).run();
 }
