@@ -33,7 +33,7 @@ internal sealed class EngineLoop : IDisposable
     private long _lastIdleCheck;
     private BatchLog _log;
 
-    /// <param name="ended">Called on the engine thread when a request has ended.</param>
+    /// <param name="ended">Called on the engine thread when a request has ended, before its stream says so.</param>
     /// <param name="unfinished">All requests that have not, for the end of the engine itself.</param>
     public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, Action<Generation> ended,
         Func<IEnumerable<Generation>> unfinished)
@@ -208,17 +208,18 @@ internal sealed class EngineLoop : IDisposable
         foreach (ref readonly SchedulerEvent happened in _scheduler.Events)
         {
             Generation generation = Owner(happened.Request);
+            // First, so that whoever sees the end may use the rid again.
+            if (happened.Finish is not null) _ended(generation);
             if (happened.TokenId >= 0) generation.Push(happened.TokenId, happened.Finish);
             else if (happened.Finish is { } finish) generation.End(finish);
-            if (happened.Finish is not null) _ended(generation);
         }
         _scheduler.ClearEvents();
     }
 
     private void EndGeneration(Generation generation, FinishReason reason)
     {
-        generation.End(reason);
         _ended(generation);
+        generation.End(reason);
     }
 
     private void Publish()

@@ -15,6 +15,9 @@ namespace SgLang.Engine;
 /// </remarks>
 public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTaskSource
 {
+    /// <summary>A reader that has nothing to send still takes tokens this often, so that the engine's side stays small.</summary>
+    private const int HeartbeatTokens = 50;
+
     private readonly InferenceEngine _engine;
     private readonly GenerationRequest _request;
     private readonly TextAssembler _text;
@@ -22,7 +25,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private readonly int _interval;
 
     private readonly Lock _gate = new();
-    private readonly List<TokenRecord> _arrived = [];
+    private readonly List<TokenRecord> _arrived = new(2 * HeartbeatTokens);
     private InputLogprobs? _inputLogprobs;
     private bool _hasSentInputLogprobs;
     private FinishReason? _finish;
@@ -149,7 +152,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
                 CompletePromptScores();
             }
             _arrived.Add(new TokenRecord(tokenId, _nextLogprob, _nextTop));
-            wake = SetFinish(finish) || (WantsTokensEarly && Wake());
+            wake = SetFinish(finish) || ((WantsTokensEarly || _arrived.Count >= HeartbeatTokens) && Wake());
         }
         if (wake) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }

@@ -126,8 +126,8 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     private void AbandonAfterFault(Generation generation)
     {
-        generation.End(FinishReason.Abort($"The engine has stopped: {Fault?.Message}", 500));
         Forget(generation);
+        generation.End(FinishReason.Abort($"The engine has stopped: {Fault?.Message}", 500));
     }
 
     private void Validate(GenerationRequest request)

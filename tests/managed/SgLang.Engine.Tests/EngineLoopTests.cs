@@ -1,0 +1,120 @@
+using SgLang.Core;
+using SgLang.Scheduling;
+
+namespace SgLang.Engine.Tests;
+
+public sealed class EngineLoopTests
+{
+    [Fact]
+    public async Task A_step_that_throws_ends_its_requests_and_serving_goes_on()
+    {
+        bool isBroken = true;
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+        {
+            if (Volatile.Read(ref isBroken)) throw new InvalidOperationException("out of luck");
+            outcome.Ids(plan).Fill(5);
+        });
+        Collected failed = await Collected.ReadAsync(engine.Submit(ScriptedEngine.Request("a")));
+        Assert.Equal((FinishKind.Abort, 500), (failed.Finish.Kind, failed.Finish.StatusCode));
+        Assert.Contains("out of luck", failed.Finish.Text);
+        Volatile.Write(ref isBroken, false);
+        Collected served = await Collected.ReadAsync(engine.Submit(ScriptedEngine.Request("b")));
+        Assert.Equal(Enumerable.Repeat(5, 16), served.Ids);
+        Assert.True(engine.IsAlive);
+    }
+
+    [Fact]
+    public async Task A_lost_device_ends_every_request_and_the_engine_says_so()
+    {
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+        {
+            if (plan.StepId > 20) throw new FatalDeviceException("the device is gone", new InvalidOperationException());
+            outcome.Ids(plan).Fill(5);
+        });
+        Generation[] generations = [.. Enumerable.Range(0, 100).Select(i => engine.Submit(ScriptedEngine.Request($"r{i}", maxNewTokens: 1000)))];
+        Collected[] results = await Task.WhenAll(generations.Select(Collected.ReadAsync));
+        Assert.All(results, result => Assert.Equal((FinishKind.Abort, 500), (result.Finish.Kind, result.Finish.StatusCode)));
+        Assert.False(engine.IsAlive);
+        Assert.Equal(503, Assert.Throws<RequestRejectedException>(() => engine.Submit(ScriptedEngine.Request("late"))).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_full_queue_answers_503_through_the_stream()
+    {
+        using ManualResetEventSlim gate = new();
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+        {
+            gate.Wait();
+            outcome.Ids(plan).Fill(5);
+        }, new EngineOptions { ModelPath = "scripted", MaxQueuedRequests = 2 }, maxRunning: 1);
+        Task<Collected>[] all = [.. Enumerable.Range(0, 12).Select(i => Collected.ReadAsync(engine.Submit(ScriptedEngine.Request($"r{i}", maxNewTokens: 1))))];
+        await Task.WhenAny(all);
+        gate.Set();
+        Collected[] results = await Task.WhenAll(all);
+        Assert.Contains(results, result => result.Finish is { Kind: FinishKind.Abort, StatusCode: 503 });
+        Assert.Contains(results, result => result.Finish.Kind == FinishKind.Length);
+    }
+
+    [Fact]
+    public async Task Draining_refuses_newcomers_and_lets_the_running_finish()
+    {
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) => outcome.Ids(plan).Fill(5));
+        Generation running = engine.Submit(ScriptedEngine.Request("a", maxNewTokens: 2000));
+        Task drained = engine.DrainAsync();
+        Assert.Equal(503, Assert.Throws<RequestRejectedException>(() => engine.Submit(ScriptedEngine.Request("b"))).StatusCode);
+        Collected result = await Collected.ReadAsync(running);
+        await drained;
+        Assert.Equal(2000, result.Ids.Count);
+    }
+
+    [Fact]
+    public async Task Stopping_the_engine_ends_what_runs()
+    {
+        InferenceEngine engine = ScriptedEngine.Start((plan, outcome) => outcome.Ids(plan).Fill(5));
+        Generation running = engine.Submit(ScriptedEngine.Request("a", maxNewTokens: 4000));
+        Task<Collected> reading = Collected.ReadAsync(running);
+        await engine.DisposeAsync();
+        Assert.Equal(FinishKind.Abort, (await reading).Finish.Kind);
+    }
+
+    [Fact]
+    public async Task A_steady_decode_step_allocates_nothing_on_the_engine_and_rank_threads()
+    {
+        const int FirstMeasured = 400, LastMeasured = 900;
+        long rankStart = 0, rankEnd = 0;
+        AllocationProbe probe = new();
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+        {
+            if (plan.StepId == FirstMeasured) rankStart = GC.GetAllocatedBytesForCurrentThread();
+            if (plan.StepId == LastMeasured) rankEnd = GC.GetAllocatedBytesForCurrentThread();
+            outcome.Ids(plan).Fill((int)(plan.StepId % 100));
+        }, logger: probe);
+        Generation[] generations = [.. Enumerable.Range(0, 32).Select(i => engine.Submit(ScriptedEngine.Request($"r{i}", maxNewTokens: 1200)))];
+        await Task.WhenAll(generations.Select(Collected.ReadAsync));
+        Assert.Equal(0, rankEnd - rankStart);
+        Assert.True(probe.Samples.Count > 20, $"{probe.Samples.Count} samples");
+        // Between the 10th and the 20th line of the decode log, 40 steps apart each, nothing starts or ends.
+        Assert.Equal(probe.Samples[10], probe.Samples[20]);
+    }
+
+    [Fact]
+    public async Task Thousands_of_short_requests_end_exactly_once_each()
+    {
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+        {
+            for (int i = 0; i < plan.NumSamples; i++) outcome.Ids(plan)[i] = plan.KvLength[plan.SampleIndex[i]] % ScriptedEngine.VocabularySize;
+        }, numPages: 256);
+        Random random = new(7);
+        Task<Collected>[] all = [.. Enumerable.Range(0, 3000).Select(i =>
+            Collected.ReadAsync(engine.Submit(ScriptedEngine.Request($"r{i}", random.Next(1, 200), random.Next(1, 40)))))];
+        Collected[] results = await Task.WhenAll(all);
+        Random again = new(7);
+        foreach (Collected result in results)
+        {
+            int prompt = again.Next(1, 200), wanted = again.Next(1, 40);
+            Assert.Equal(Enumerable.Range(prompt, wanted).Select(length => length % ScriptedEngine.VocabularySize), result.Ids);
+        }
+        Assert.True(await engine.FlushCacheAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal(0, engine.Stats.UsedTokens);
+    }
+}

@@ -1,0 +1,110 @@
+using SgLang.Core;
+
+namespace SgLang.Engine.Tests;
+
+/// <summary>The whole engine against the reference's outputs, whatever the batch, the pages and the order of work.</summary>
+public sealed class GoldenTests
+{
+    public static TheoryData<string, EngineOptions> Settings => new()
+    {
+        { "defaults", TestModels.DemoOptions },
+        { "no overlap", TestModels.DemoOptions with { DisableOverlapSchedule = true } },
+        { "page size 1", TestModels.DemoOptions with { PageSize = 1, MaxTotalTokens = 4096 } },
+        { "page size 3, chunks of 63", TestModels.DemoOptions with { PageSize = 3, ChunkedPrefillSize = 63, MaxTotalTokens = 6000 } },
+        { "mixed chunks", TestModels.DemoOptions with { ChunkedPrefillSize = 64, EnableMixedChunk = true } },
+        { "no prefix cache", TestModels.DemoOptions with { DisableRadixCache = true } },
+        { "no chunking", TestModels.DemoOptions with { ChunkedPrefillSize = -1 } },
+        { "longest prefix first", TestModels.DemoOptions with { SchedulePolicy = SchedulePolicy.Lpm } },
+    };
+
+    [Theory]
+    [MemberData(nameof(Settings), DisableDiscoveryEnumeration = true)]
+    public async Task Greedy_ids_are_the_references(string setting, EngineOptions options)
+    {
+        Assert.NotEmpty(setting);
+        await using InferenceEngine engine = InferenceEngine.Start(options);
+        await RunGoldensAsync(engine, rounds: 2);
+    }
+
+    [Fact]
+    public async Task A_retracted_request_comes_back_with_the_same_tokens()
+    {
+        // Nothing is set aside for running requests, so waves that arrive while others run overfill the pool.
+        await using InferenceEngine engine = InferenceEngine.Start(TestModels.DemoOptions with
+        {
+            PageSize = 4, MaxTotalTokens = 824, ScheduleConservativeness = 0, DisableRadixCache = true,
+        });
+        TestModels.Golden[] goldens = [.. TestModels.DemoGoldens.Where(golden => golden.InputIds.Length < 100)];
+        List<Task<Collected>> running = [];
+        for (int wave = 0; wave < 50 && engine.Stats.NumRetracted == 0; wave++)
+        {
+            for (int i = 0; i < 8; i++) running.Add(Collected.ReadAsync(engine.Submit(Greedy(goldens[running.Count % goldens.Length], $"r{running.Count}"))));
+            while (engine.Stats is { NumWaiting: > 0, NumRetracted: 0 }) await Task.Yield();
+        }
+        Collected[] results = await Task.WhenAll(running);
+        for (int i = 0; i < results.Length; i++) TestModels.AssertGreedy(goldens[i % goldens.Length], results[i].Ids);
+        Assert.True(engine.Stats.NumRetracted > 0, "nothing was retracted, so the test proves nothing");
+    }
+
+    [Fact]
+    public async Task Log_probabilities_are_the_references()
+    {
+        await using InferenceEngine engine = InferenceEngine.Start(TestModels.DemoOptions with { ChunkedPrefillSize = 64 });
+        foreach (TestModels.Golden golden in TestModels.DemoGoldens)
+        {
+            GenerationRequest request = Greedy(golden, "lp") with { Logprobs = new LogprobOptions { StartLength = 0, TopCount = 3 } };
+            Collected result = await Collected.ReadAsync(engine.Submit(request));
+            Assert.Equal(golden.InputIds.Length, result.InputLogprobs.Count);
+            Assert.Equal(golden.InputIds.Length, result.InputTop.Count);
+            for (int i = 0; i < golden.InputIds.Length; i++)
+            {
+                Assert.Equal(golden.InputIds[i], result.InputLogprobs[i].TokenId);
+                if (golden.PromptLogprobs[i] is { } expected) Assert.Equal(expected, result.InputLogprobs[i].Logprob!.Value, 0.01);
+                else Assert.Null(result.InputLogprobs[i].Logprob);
+            }
+            for (int i = 0; i < golden.GreedyIds.Length && result.Ids[i] == golden.GreedyIds[i]; i++)
+            {
+                Assert.Equal(golden.GreedyLogprobs[i], result.Logprobs[i].Logprob!.Value, 0.01);
+                Assert.Equal(3, result.Top[i].Count);
+                Assert.Equal(result.Ids[i], result.Top[i][0].TokenId);
+                Assert.Equal(result.Logprobs[i].Logprob!.Value, result.Top[i][0].Logprob!.Value, 1e-4);
+                Assert.True(result.Top[i][0].Logprob >= result.Top[i][1].Logprob && result.Top[i][1].Logprob >= result.Top[i][2].Logprob);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_second_round_takes_prompts_from_the_prefix_cache()
+    {
+        await using InferenceEngine engine = InferenceEngine.Start(TestModels.DemoOptions);
+        TestModels.Golden longest = TestModels.DemoGoldens.MaxBy(golden => golden.InputIds.Length)!;
+        Generation first = engine.Submit(Greedy(longest, "first"));
+        await Collected.ReadAsync(first);
+        Generation second = engine.Submit(Greedy(longest, "second"));
+        Collected result = await Collected.ReadAsync(second);
+        TestModels.AssertGreedy(longest, result.Ids);
+        Assert.Equal(0, first.CachedTokens);
+        Assert.InRange(second.CachedTokens, longest.InputIds.Length - 1 - TestModels.DemoOptions.PageSize, longest.InputIds.Length - 1);
+    }
+
+    private static async Task RunGoldensAsync(InferenceEngine engine, int rounds)
+    {
+        for (int round = 0; round < rounds; round++)
+        {
+            Generation[] generations = [.. TestModels.DemoGoldens.Select((golden, i) => engine.Submit(Greedy(golden, $"g{i}")))];
+            Collected[] results = await Task.WhenAll(generations.Select(Collected.ReadAsync));
+            for (int i = 0; i < results.Length; i++)
+            {
+                Assert.Equal(FinishReason.Length, results[i].Finish);
+                TestModels.AssertGreedy(TestModels.DemoGoldens[i], results[i].Ids);
+            }
+        }
+    }
+
+    private static GenerationRequest Greedy(TestModels.Golden golden, string rid) => new()
+    {
+        Rid = rid,
+        InputIds = golden.InputIds,
+        Sampling = new SamplingParams { Temperature = 0, MaxNewTokens = golden.GreedyIds.Length, IgnoreEos = true },
+    };
+}

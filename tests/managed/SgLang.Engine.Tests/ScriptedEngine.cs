@@ -1,0 +1,61 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using SgLang.Core;
+using SgLang.Scheduling;
+
+namespace SgLang.Engine.Tests;
+
+/// <summary>An engine whose model is a function, so that only the engine itself is exercised.</summary>
+internal static class ScriptedEngine
+{
+    public const int VocabularySize = 1000;
+
+    public static InferenceEngine Start(Action<StepPlan, StepOutcome> run, EngineOptions? options = null, int numPages = 4096, int maxRunning = 64,
+        ILogger? logger = null)
+    {
+        options ??= new EngineOptions { ModelPath = "scripted", PageSize = 16 };
+        SchedulerOptions limits = new()
+        {
+            MaxRunningRequests = maxRunning,
+            NumPages = numPages,
+            PageSize = options.PageSize,
+            ContextLength = 4096,
+            VocabularySize = VocabularySize,
+            ChunkedPrefillSize = 2048,
+            MaxQueuedRequests = options.MaxQueuedRequests,
+        };
+        RankThread rank = new("scripted", () => new Runner(run));
+        rank.WaitUntilStarted();
+        return new InferenceEngine(new EngineParts
+        {
+            Options = options,
+            SchedulerOptions = limits,
+            Ranks = new RankGroup([rank], maxRunning),
+            ModelDefaults = new SamplingParams(),
+            EosTokenIds = [],
+            Info = new EngineInfo
+            {
+                ModelPath = "scripted", ModelName = "scripted", ModelType = "scripted", Architectures = [], VocabularySize = VocabularySize,
+                ContextLength = limits.ContextLength, MaxRequestInputLength = limits.MaxRequestInputLength, MaxTotalTokens = limits.CapacityTokens,
+                MaxRunningRequests = maxRunning, PageSize = limits.PageSize, Device = "none", DType = "none", NumThreads = 1, WeightBytes = 0,
+                KvCacheBytes = 0, RandomSeed = 1, LoadTime = TimeSpan.Zero,
+            },
+        }, logger ?? NullLogger.Instance);
+    }
+
+    public static GenerationRequest Request(string rid, int promptLength = 8, int maxNewTokens = 16) => new()
+    {
+        Rid = rid,
+        InputIds = [.. Enumerable.Range(1, promptLength)],
+        Sampling = new SamplingParams { Temperature = 0, MaxNewTokens = maxNewTokens, IgnoreEos = true },
+    };
+
+    private sealed class Runner(Action<StepPlan, StepOutcome> run) : IModelRunner
+    {
+        public void Run(StepPlan plan, StepOutcome outcome) => run(plan, outcome);
+
+        public void Dispose()
+        {
+        }
+    }
+}
