@@ -28,5 +28,7 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
     /// <summary>[num_rows]: indices of the tokens whose logits are wanted; none means all of them.</summary>
     public Tensor LogitRows { get; set; }
 
+    public IModuleObserver? Observer { get; set; }
+
     public long NumTokens => InputIds.NumRows;
 }

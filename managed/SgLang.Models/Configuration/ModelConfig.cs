@@ -98,15 +98,23 @@ public sealed record ModelConfig
         using JsonDocument root = ParseObject(json, path);
         using JsonDocument generation = ParseObject(generationJson, generationPath);
         using JsonDocument changes = ParseObject(overrides, OverrideOption);
-        var config = new ConfigSection("");
-        config.Add(root.RootElement, path);
-        // Multimodal checkpoints nest the language model.
-        if (root.RootElement.TryGetProperty("text_config", out JsonElement text) && text.ValueKind == JsonValueKind.Object) config.Add(text, path);
-        if (root.RootElement.TryGetProperty("architectures", out JsonElement architectures)) config.Set("architectures", architectures, path);
-        config.Add(changes.RootElement, OverrideOption);
-        var defaults = new ConfigSection("");
-        defaults.Add(generation.RootElement, generationPath);
-        return Parse(config, defaults);
+        try
+        {
+            var config = new ConfigSection("");
+            config.Add(root.RootElement, path);
+            // Multimodal checkpoints nest the language model.
+            if (root.RootElement.TryGetProperty("text_config", out JsonElement text) && text.ValueKind == JsonValueKind.Object) config.Add(text, path);
+            if (root.RootElement.TryGetProperty("architectures", out JsonElement architectures)) config.Set("architectures", architectures, path);
+            config.Add(changes.RootElement, OverrideOption);
+            var defaults = new ConfigSection("");
+            defaults.Add(generation.RootElement, generationPath);
+            return Parse(config, defaults);
+        }
+        // A string with half a surrogate pair.
+        catch (InvalidOperationException e)
+        {
+            throw new ModelConfigException($"{path}: not valid JSON: {e.Message}", e);
+        }
     }
 
     private static ModelConfig Parse(ConfigSection c, ConfigSection generation)

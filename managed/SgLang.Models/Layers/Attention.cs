@@ -56,6 +56,7 @@ public sealed class Attention
 
         Tensor attended = f.Arena.Allocate(Path, x.DType, x.NumRows, qSize);
         Ops.Attention(f.Device, f.Attention[kind], attended.SplitLast(numHeads, headDim), q, f.KvCache.Keys(layer), f.KvCache.Values(layer));
+        f.Observer?.Completed(Path, attended);
         output.AddTo(f, stream, attended);
     }
 }

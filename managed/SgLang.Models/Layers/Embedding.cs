@@ -21,6 +21,7 @@ public sealed class Embedding
     {
         Tensor y = f.Arena.Allocate(Path, Weight.DType, ids.NumRows, Weight.InFeatures);
         Ops.Embedding(f.Device, y, Weight, ids);
+        f.Observer?.Completed(Path, y);
         return y;
     }
 }

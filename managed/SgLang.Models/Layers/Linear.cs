@@ -44,6 +44,7 @@ public sealed class Linear
         long width = epilogue == Epilogue.SiluMul ? weight.OutFeatures / 2 : weight.OutFeatures;
         Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, width);
         Ops.Linear(f.Device, y, x, weight, bias, epilogue: epilogue);
+        f.Observer?.Completed(Path, y);
         return y;
     }
 
@@ -52,9 +53,14 @@ public sealed class Linear
     {
         Tensor y = f.Arena.Allocate(Path, DType.F32, x.NumRows, weight.OutFeatures);
         Ops.Linear(f.Device, y, x, weight, bias);
+        f.Observer?.Completed(Path, y);
         return y;
     }
 
     /// <summary>stream += x W^T + b, the sum rounded once.</summary>
-    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x) => Ops.Linear(f.Device, stream, x, weight, bias, residual: stream);
+    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
+    {
+        Ops.Linear(f.Device, stream, x, weight, bias, residual: stream);
+        f.Observer?.Completed(Path, stream);
+    }
 }

@@ -23,6 +23,7 @@ public sealed class LmHead
     {
         Tensor logits = f.Arena.Allocate(Path, DType.F32, x.NumRows, weight.OutFeatures);
         Ops.Linear(f.Device, logits, x, weight);
+        f.Observer?.Completed(Path, logits);
         return logits;
     }
 }

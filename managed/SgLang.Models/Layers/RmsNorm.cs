@@ -23,9 +23,14 @@ public sealed class RmsNorm
     {
         Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, x[1]);
         Ops.RmsNorm(f.Device, y, x, weight, eps);
+        f.Observer?.Completed(Path, y);
         return y;
     }
 
     /// <summary>x [n, size] or [n, heads, size] becomes its norm.</summary>
-    public void InPlace(ForwardContext f, in Tensor x) => Ops.RmsNorm(f.Device, x, x, weight, eps);
+    public void InPlace(ForwardContext f, in Tensor x)
+    {
+        Ops.RmsNorm(f.Device, x, x, weight, eps);
+        f.Observer?.Completed(Path, x);
+    }
 }

@@ -16,6 +16,7 @@ public readonly record struct ExpertNames(string Gate, string Up, string Down)
 public sealed class SparseMoe
 {
     private readonly Linear router;
+    private readonly string expertsPath;
     private readonly PackedWeight gateUp;
     private readonly PackedWeight down;
     private readonly int expertsPerToken;
@@ -31,7 +32,8 @@ public sealed class SparseMoe
         at.Model.AddModule(Path);
         router = new Linear(at / "gate", c.HiddenSize, c.NumExperts);
         ModuleScope experts = at / "experts";
-        at.Model.AddModule(experts.Path);
+        expertsPath = experts.Path;
+        at.Model.AddModule(expertsPath);
         var gateUpParts = new WeightPart[2 * c.NumExperts];
         var downParts = new WeightPart[c.NumExperts];
         for (int e = 0; e < c.NumExperts; e++)
@@ -57,8 +59,9 @@ public sealed class SparseMoe
         Tensor weights = f.Arena.Allocate("expert weights", DType.F32, x.NumRows, expertsPerToken);
         Tensor ids = f.Arena.Allocate("expert ids", DType.I32, x.NumRows, expertsPerToken);
         Ops.MoeRoute(f.Device, weights, ids, scores, renormalize);
-        Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, x[1]);
+        Tensor y = f.Arena.Allocate(expertsPath, x.DType, x.NumRows, x[1]);
         Ops.MoeExperts(f.Device, y, x, weights, ids, gateUp, down);
+        f.Observer?.Completed(expertsPath, y);
         return y;
     }
 }

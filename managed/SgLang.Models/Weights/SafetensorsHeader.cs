@@ -59,7 +59,8 @@ public static class SafetensorsHeader
                 if (!entries.TryAdd(entry.Name, entry)) throw new WeightException($"{path}: tensor {entry.Name} is listed twice.");
             }
         }
-        catch (JsonException e)
+        // InvalidOperationException: a string that is not valid UTF-8 or UTF-16.
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new WeightException($"{path}: the header is not valid JSON: {e.Message}", e);
         }

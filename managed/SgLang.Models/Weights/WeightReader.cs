@@ -59,7 +59,7 @@ public sealed class WeightReader : IWeightSource
             if (context.IsMeta) BytesChecked += entry.NumBytes;
             else
             {
-                weight.Load(Map(path).AsTensor(entry.Begin, dtype, part.Rows, weight.InFeatures), nextRow[part.Group], part.Group);
+                LoadRows(context, weight, Map(path), entry.Begin, dtype, part, nextRow[part.Group]);
                 bytesLoaded?.Invoke(entry.NumBytes);
             }
             nextRow[part.Group] += part.Rows;
@@ -86,6 +86,25 @@ public sealed class WeightReader : IWeightSource
     {
         foreach (MappedFile file in files.Values) file.Dispose();
         files.Clear();
+    }
+
+    /// <summary>Straight from the mapped file; by way of a buffer where an odd header size puts the data on odd addresses.</summary>
+    private static void LoadRows(DeviceContext context, PackedWeight weight, MappedFile file, long begin, DType dtype, WeightPart part, long firstRow)
+    {
+        if (begin % dtype.SizeInBytes() == 0)
+        {
+            weight.Load(file.AsTensor(begin, dtype, part.Rows, weight.InFeatures), firstRow, part.Group);
+            return;
+        }
+        long rowBytes = weight.InFeatures * dtype.SizeInBytes();
+        int blockRows = (int)Math.Clamp((16 << 20) / rowBytes, 1, part.Rows);
+        using var buffer = new PinnedBuffer(context, blockRows * rowBytes);
+        for (long row = 0; row < part.Rows; row += blockRows)
+        {
+            int rows = (int)Math.Min(blockRows, part.Rows - row), bytes = checked((int)(rows * rowBytes));
+            file.AsSpan(begin + row * rowBytes, bytes).CopyTo(buffer.AsSpan<byte>(bytes));
+            weight.Load(buffer.AsTensor(dtype, rows, weight.InFeatures), firstRow + row, part.Group);
+        }
     }
 
     private (string Path, SafetensorsEntry Entry, DType DType) Find(string name, ReadOnlySpan<long> shape)
@@ -155,7 +174,7 @@ public sealed class WeightReader : IWeightSource
             }
             return map;
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new WeightException($"{path}: not valid JSON: {e.Message}", e);
         }
