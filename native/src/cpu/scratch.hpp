@@ -79,4 +79,21 @@ class Scratch {
   size_t capacity_ = 0;
 };
 
+/// Places arrays, each on cache lines of its own, one after another in an allocation of `num_bytes` once all are placed.
+class ScratchLayout {
+ public:
+  /// Offset in bytes of an array of `count` elements.
+  template <class T>
+  size_t place(int64_t count) {
+    const size_t offset = num_bytes_;
+    num_bytes_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return offset;
+  }
+
+  size_t num_bytes() const { return num_bytes_; }
+
+ private:
+  size_t num_bytes_ = 0;
+};
+
 }  // namespace sgl::cpu

@@ -18,8 +18,6 @@ constexpr int64_t kSerialPackBytes = 32 << 10;
 /// Weight bytes, times rows, that are worth a thread.
 constexpr int64_t kMinWorkPerThread = 64 << 10;
 
-int64_t element_bytes(sgl_dtype dtype) { return dtype == SGL_F32 ? 4 : 2; }
-
 std::byte* at(const void* data, sgl_dtype dtype, int64_t index) {
   return data == nullptr ? nullptr : static_cast<std::byte*>(const_cast<void*>(data)) + index * element_bytes(dtype);
 }
@@ -68,13 +66,16 @@ class Pass {
   void run() {
     // Gate and up columns of one output sit in the same lane of two panels unless the halves are not whole panels.
     const bool is_split = is_gated_ && half_ % kPanelWidth != 0;
-    const int64_t packed_bytes = round_up(store_.num_rows * weight_.num_steps * kernels_.operand_bytes);
-    const int64_t block_bytes = round_up(store_.num_rows * kBlockWidth * sizeof(float));
-    const int64_t split_bytes = is_split ? store_.num_rows * weight_.desc.out_features * sizeof(float) : 0;
-    packed_ = context_.scratch.reserve(packed_bytes + context_.pool.size() * block_bytes + split_bytes);
-    blocks_ = packed_ + packed_bytes;
-    block_bytes_ = block_bytes;
-    float* gate_up = reinterpret_cast<float*>(blocks_ + context_.pool.size() * block_bytes);
+    const int64_t out_features = weight_.desc.out_features;
+    const int64_t packed_bytes = store_.num_rows * weight_.num_steps * kernels_.operand_bytes;
+    block_floats_ = store_.num_rows * kBlockWidth;
+    ScratchLayout layout;
+    const size_t packed_at = layout.place<std::byte>(packed_bytes);
+    const size_t blocks_at = layout.place<float>(context_.pool.size() * block_floats_);
+    const size_t gate_up_at = layout.place<float>(is_split ? store_.num_rows * out_features : 0);
+    std::byte* scratch = context_.scratch.reserve(layout.num_bytes());
+    packed_ = scratch + packed_at;
+    blocks_ = reinterpret_cast<float*>(scratch + blocks_at);
 
     pack(packed_bytes);
     if (!is_gated_) {
@@ -82,25 +83,11 @@ class Pass {
     } else if (!is_split) {
       gated();
     } else {
-      const int64_t out_features = weight_.desc.out_features;
-      StoreArgs to_scratch = store_;
-      to_scratch.y = gate_up;
-      to_scratch.y_stride = out_features;
-      to_scratch.y_dtype = SGL_F32;
-      to_scratch.residual = nullptr;
-      plain(to_scratch);
-      StoreArgs from_scratch = columns(store_, 0, half_);
-      from_scratch.bias = nullptr;
-      from_scratch.acc = gate_up;
-      from_scratch.up = gate_up + half_;
-      from_scratch.acc_stride = out_features;
-      kernels_.store(from_scratch);
+      split_gated(reinterpret_cast<float*>(scratch + gate_up_at));
     }
   }
 
  private:
-  static int64_t round_up(int64_t num_bytes) { return (num_bytes + 63) / 64 * 64; }
-
   void pack(int64_t packed_bytes) {
     if (packed_bytes <= kSerialPackBytes) {
       kernels_.pack_rows(packed_, source_, tiles_, 0, tiles_.count);
@@ -116,7 +103,7 @@ class Pass {
     const int64_t work_per_block = 2 * weight_.panel_words() * sizeof(uint32_t) * store_.num_rows;
     const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / work_per_block);
     context_.pool.for_each(count, grain, [&](int worker, int64_t begin, int64_t end) {
-      float* acc = reinterpret_cast<float*>(blocks_ + worker * block_bytes_);
+      float* acc = blocks_ + worker * block_floats_;
       for (int64_t block = begin; block < end; ++block) body(acc, block);
     });
   }
@@ -148,6 +135,29 @@ class Pass {
     });
   }
 
+  /// Gate and up rows in f32 first, then their product.
+  void split_gated(float* gate_up) {
+    const int64_t out_features = weight_.desc.out_features;
+    StoreArgs to_scratch = store_;
+    to_scratch.y = gate_up;
+    to_scratch.y_stride = out_features;
+    to_scratch.y_dtype = SGL_F32;
+    to_scratch.residual = nullptr;
+    plain(to_scratch);
+    context_.pool.for_each(store_.num_rows, 8, [&](int, int64_t begin, int64_t end) {
+      StoreArgs store = store_;
+      store.acc = gate_up + begin * out_features;
+      store.up = store.acc + half_;
+      store.acc_stride = out_features;
+      store.y = at(store.y, store.y_dtype, begin * store.y_stride);
+      store.bias = nullptr;
+      store.residual = at(store.residual, store.residual_dtype, begin * store.residual_stride);
+      store.num_rows = end - begin;
+      store.num_columns = half_;
+      kernels_.store(store);
+    });
+  }
+
   CpuContext& context_;
   const PackedWeight& weight_;
   const PanelKernels& kernels_;
@@ -157,8 +167,8 @@ class Pass {
   const bool is_gated_;
   const int64_t half_;
   std::byte* packed_ = nullptr;
-  std::byte* blocks_ = nullptr;
-  int64_t block_bytes_ = 0;
+  float* blocks_ = nullptr;  // [num_workers, num_rows, kBlockWidth]
+  int64_t block_floats_ = 0;
 };
 
 }  // namespace

@@ -11,36 +11,46 @@ namespace {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-float load_as_float(const void* data, sgl_dtype dtype, int64_t index) {
-  switch (dtype) {
-    case SGL_F32:
-      return static_cast<const float*>(data)[index];
-    case SGL_BF16:
-      return bf16_to_float(static_cast<const uint16_t*>(data)[index]);
-    default:
-      return f16_to_float(static_cast<const uint16_t*>(data)[index]);
-  }
-}
+// How elements of host memory become elements of a weight, as their bits.
 
-/// The 32-bit word of features [column, column + features_per_step).
-template <class Feature>
-uint32_t word_of(const PackedWeight& weight, int64_t step, const Feature& feature) {
-  if (weight.desc.dtype == SGL_F32) return float_to_bits(feature(step));
-  const int64_t column = 2 * step;
-  const uint32_t low = float_to_bf16(feature(column));
-  const uint32_t high = column + 1 < weight.desc.in_features ? float_to_bf16(feature(column + 1)) : 0;
-  return low | high << 16;
-}
+struct FromF32 {
+  using Source = float;
+  static float value(float x) { return x; }
+};
 
-/// Writes rows [first, last) of a panel, all steps. Blocks of steps keep the scattered stores within a few kilobytes of cache.
-template <class Element>
+struct FromBf16 {
+  using Source = uint16_t;
+  static float value(uint16_t x) { return bf16_to_float(x); }
+};
+
+struct FromF16 {
+  using Source = uint16_t;
+  static float value(uint16_t x) { return f16_to_float(x); }
+};
+
+struct ToF32 {
+  static constexpr int kFeatures = 1;
+  static uint32_t word(float x, float) { return float_to_bits(x); }
+};
+
+struct ToBf16 {
+  static constexpr int kFeatures = 2;
+  static uint32_t word(float low, float high) { return float_to_bf16(low) | static_cast<uint32_t>(float_to_bf16(high)) << 16; }
+};
+
+/// Writes lanes [first, last) of a panel, all steps, from element(lane, column). Blocks of steps keep the scattered stores
+/// within a few kilobytes of cache.
+template <class Storage, class Element>
 void pack_panel(const PackedWeight& weight, uint32_t* panel, int first, int last, const Element& element) {
   constexpr int64_t kBlock = 32;
+  const int64_t in_features = weight.desc.in_features;
   for (int64_t block = 0; block < weight.num_steps; block += kBlock) {
     const int64_t end = std::min(block + kBlock, weight.num_steps);
     for (int lane = first; lane < last; ++lane) {
       for (int64_t step = block; step < end; ++step) {
-        panel[step * kPanelWidth + lane] = word_of(weight, step, [&](int64_t column) { return element(lane, column); });
+        const int64_t column = step * Storage::kFeatures;
+        const float high = Storage::kFeatures == 2 && column + 1 < in_features ? element(lane, column + 1) : 0.0f;
+        panel[step * kPanelWidth + lane] = Storage::word(element(lane, column), high);
       }
     }
   }
@@ -57,6 +67,28 @@ void for_each_panel(CpuContext& context, int64_t begin, int64_t end, const Body&
            static_cast<int>(std::min(end - start, int64_t{kPanelWidth})));
     }
   });
+}
+
+template <class Storage, class Conversion>
+void load_rows(CpuContext& context, const PackedWeight& weight, const sgl_tensor& rows, int group, int64_t row_offset) {
+  const auto* data = static_cast<const typename Conversion::Source*>(rows.data);
+  for_each_panel(context, row_offset, row_offset + rows.shape[0], [&](int64_t panel, int first, int last) {
+    const int64_t source_row = panel * kPanelWidth - row_offset;
+    pack_panel<Storage>(weight, weight.panel(group, panel), first, last, [&](int lane, int64_t column) {
+      return Conversion::value(data[(source_row + lane) * rows.stride[0] + column]);
+    });
+  });
+}
+
+template <class Storage>
+void fill_rows(CpuContext& context, const PackedWeight& weight, uint64_t seed, float scale) {
+  for (int group = 0; group < weight.desc.num_groups; ++group) {
+    for_each_panel(context, 0, weight.desc.out_features, [&](int64_t panel, int first, int last) {
+      pack_panel<Storage>(weight, weight.panel(group, panel), first, last, [&](int lane, int64_t column) {
+        return scale * random_unit(seed, group, panel * kPanelWidth + lane, column);
+      });
+    });
+  }
 }
 
 }  // namespace
@@ -83,23 +115,25 @@ std::unique_ptr<sgl_weight> create_weight(CpuContext&, const sgl_weight_desc& de
 }
 
 void load_weight(CpuContext& context, sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) {
-  const PackedWeight& destination = packed(weight);
-  for_each_panel(context, row_offset, row_offset + rows.shape[0], [&](int64_t panel, int first, int last) {
-    const int64_t source_row = panel * kPanelWidth - row_offset;
-    pack_panel(destination, destination.panel(group, panel), first, last, [&](int lane, int64_t column) {
-      return load_as_float(rows.data, rows.dtype, (source_row + lane) * rows.stride[0] + column);
-    });
-  });
+  const bool is_bf16 = weight.desc.dtype == SGL_BF16;
+  switch (rows.dtype) {
+    case SGL_F32:
+      return is_bf16 ? load_rows<ToBf16, FromF32>(context, packed(weight), rows, group, row_offset)
+                     : load_rows<ToF32, FromF32>(context, packed(weight), rows, group, row_offset);
+    case SGL_BF16:
+      return is_bf16 ? load_rows<ToBf16, FromBf16>(context, packed(weight), rows, group, row_offset)
+                     : load_rows<ToF32, FromBf16>(context, packed(weight), rows, group, row_offset);
+    default:
+      return is_bf16 ? load_rows<ToBf16, FromF16>(context, packed(weight), rows, group, row_offset)
+                     : load_rows<ToF32, FromF16>(context, packed(weight), rows, group, row_offset);
+  }
 }
 
 void fill_weight_random(CpuContext& context, sgl_weight& weight, uint64_t seed, float scale) {
-  const PackedWeight& destination = packed(weight);
-  for (int group = 0; group < weight.desc.num_groups; ++group) {
-    for_each_panel(context, 0, weight.desc.out_features, [&](int64_t panel, int first, int last) {
-      pack_panel(destination, destination.panel(group, panel), first, last, [&](int lane, int64_t column) {
-        return scale * random_unit(seed, group, panel * kPanelWidth + lane, column);
-      });
-    });
+  if (weight.desc.dtype == SGL_BF16) {
+    fill_rows<ToBf16>(context, packed(weight), seed, scale);
+  } else {
+    fill_rows<ToF32>(context, packed(weight), seed, scale);
   }
 }
 

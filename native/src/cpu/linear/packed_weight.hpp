@@ -31,6 +31,9 @@ inline const PackedWeight& packed(const sgl_weight& weight) { return static_cast
 /// Input features that share a 32-bit word.
 inline constexpr int features_per_step(sgl_dtype dtype) { return dtype == SGL_BF16 ? 2 : 1; }
 
+/// Of a weight or activation type.
+inline constexpr int64_t element_bytes(sgl_dtype dtype) { return dtype == SGL_F32 ? 4 : 2; }
+
 /// The value in [-1, 1) that `sgl_weight_fill_random` scales: the top 24 bits of a splitmix64 hash of the element's place.
 inline float random_unit(uint64_t seed, int64_t group, int64_t row, int64_t column) {
   auto mix = [](uint64_t z) {

@@ -11,27 +11,6 @@ namespace {
 /// (token, expert) pairs per pass. Bounds the scratch memory; at this many rows the experts' memory traffic no longer matters.
 constexpr int64_t kMaxPassPairs = 8192;
 
-int64_t element_bytes(sgl_dtype dtype) { return dtype == SGL_F32 ? 4 : 2; }
-
-/// Cuts one allocation into 64-byte aligned arrays: first `take` everything with a null base to learn the size.
-class Slicer {
- public:
-  explicit Slicer(std::byte* base) : base_(base) {}
-
-  template <class T>
-  T* take(int64_t count) {
-    T* slice = reinterpret_cast<T*>(base_ + num_bytes_);
-    num_bytes_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
-    return slice;
-  }
-
-  size_t num_bytes() const { return num_bytes_; }
-
- private:
-  std::byte* base_;
-  size_t num_bytes_ = 0;
-};
-
 /// Tokens [first_token, first_token + num_tokens) of a step.
 ///
 /// A pair is one (token, expert) of this rank; pairs are sorted by expert, then token. Both products run over the pairs of one
@@ -52,8 +31,7 @@ class Pass {
         intermediate_(gate_up_.desc.out_features / 2) {}
 
   void run() {
-    const size_t num_bytes = slice(nullptr);
-    slice(context_.scratch.reserve(num_bytes));
+    reserve_scratch();
     group_pairs();
     const auto* x = static_cast<const std::byte*>(args_.x->data);
     const int64_t x_bytes = element_bytes(args_.x->dtype);
@@ -69,20 +47,29 @@ class Pass {
   }
 
  private:
-  /// Lays the scratch arrays out from `base` and returns their size.
-  size_t slice(std::byte* base) {
+  void reserve_scratch() {
     const int64_t max_pairs = num_tokens_ * k_;
-    Slicer slicer(base);
-    pair_of_choice_ = slicer.take<int32_t>(max_pairs);
-    token_of_pair_ = slicer.take<int32_t>(max_pairs);
-    group_begin_ = slicer.take<int32_t>(num_groups_ + 1);
-    touched_ = slicer.take<int32_t>(num_groups_);
-    packed_ = slicer.take<std::byte>(max_pairs * std::max(gate_up_.num_steps, down_.num_steps) * kernels_.operand_bytes);
-    activated_ = slicer.take<std::byte>(max_pairs * intermediate_ * element_bytes(gate_up_.desc.dtype));
+    const int64_t max_steps = std::max(gate_up_.num_steps, down_.num_steps);
+    const bool is_split = intermediate_ % kPanelWidth != 0;
     block_floats_ = max_pairs * kBlockWidth;
-    blocks_ = slicer.take<float>(context_.pool.size() * block_floats_);
-    gate_up_rows_ = slicer.take<float>(intermediate_ % kPanelWidth == 0 ? 0 : max_pairs * 2 * intermediate_);
-    return slicer.num_bytes();
+    ScratchLayout layout;
+    const size_t pair_of_choice_at = layout.place<int32_t>(max_pairs);
+    const size_t token_of_pair_at = layout.place<int32_t>(max_pairs);
+    const size_t group_begin_at = layout.place<int32_t>(num_groups_ + 1);
+    const size_t touched_at = layout.place<int32_t>(num_groups_);
+    const size_t packed_at = layout.place<std::byte>(max_pairs * max_steps * kernels_.operand_bytes);
+    const size_t activated_at = layout.place<std::byte>(max_pairs * intermediate_ * element_bytes(gate_up_.desc.dtype));
+    const size_t gate_up_rows_at = layout.place<float>(is_split ? max_pairs * 2 * intermediate_ : 0);
+    const size_t blocks_at = layout.place<float>(context_.pool.size() * block_floats_);
+    std::byte* scratch = context_.scratch.reserve(layout.num_bytes());
+    pair_of_choice_ = reinterpret_cast<int32_t*>(scratch + pair_of_choice_at);
+    token_of_pair_ = reinterpret_cast<int32_t*>(scratch + token_of_pair_at);
+    group_begin_ = reinterpret_cast<int32_t*>(scratch + group_begin_at);
+    touched_ = reinterpret_cast<int32_t*>(scratch + touched_at);
+    packed_ = scratch + packed_at;
+    activated_ = scratch + activated_at;
+    gate_up_rows_ = reinterpret_cast<float*>(scratch + gate_up_rows_at);
+    blocks_ = reinterpret_cast<float*>(scratch + blocks_at);
   }
 
   int32_t local_expert(int64_t token, int64_t choice) const {
@@ -190,16 +177,18 @@ class Pass {
       store.num_columns = std::min<int64_t>(kBlockWidth, out_features - block * kBlockWidth);
       kernels_.store(store);
     });
-    StoreArgs store{};
-    store.acc = gate_up_rows_;
-    store.up = gate_up_rows_ + intermediate_;
-    store.acc_stride = out_features;
-    store.y = activated_;
-    store.y_stride = intermediate_;
-    store.y_dtype = gate_up_.desc.dtype;
-    store.num_rows = group_begin_[num_groups_];
-    store.num_columns = intermediate_;
-    kernels_.store(store);
+    context_.pool.for_each(group_begin_[num_groups_], 8, [&](int, int64_t begin, int64_t end) {
+      StoreArgs store{};
+      store.acc = gate_up_rows_ + begin * out_features;
+      store.up = store.acc + intermediate_;
+      store.acc_stride = out_features;
+      store.y = activated_ + begin * intermediate_ * element_bytes(gate_up_.desc.dtype);
+      store.y_stride = intermediate_;
+      store.y_dtype = gate_up_.desc.dtype;
+      store.num_rows = end - begin;
+      store.num_columns = intermediate_;
+      kernels_.store(store);
+    });
   }
 
   void down_and_combine() {
