@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cpu/attention/attention_kernels.hpp"
-#include "cpu/attention/simd.hpp"
+#include "cpu/isa/simd.hpp"
 
 namespace sgl::cpu {
 namespace {

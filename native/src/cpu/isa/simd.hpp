@@ -12,7 +12,7 @@
 #pragma GCC diagnostic pop
 #endif
 
-// Vectors of floats as wide as the instruction set, for `*.isa.cc` files: operators come with the compiler's vector types, the
+// One register of floats, for blocked `*.isa.cc` files: operators come with the compiler's vector types, the
 // rest is below. Internal linkage throughout, because each set has its own copy.
 
 namespace sgl::cpu {
@@ -51,18 +51,27 @@ inline Vec load(const uint16_t* bf16) {
   return reinterpret_cast<Vec>(__builtin_convertvector(half, WordVec) << 16);
 }
 
-/// Rounds to nearest, ties to even. NOTE: AVX-512 flushes subnormal results to zero here, which no activation notices.
-inline void store(uint16_t* bf16, Vec x) {
-#if defined(SGL_ISA_avx512_bf16)
-  const __m256bh half = _mm512_cvtneps_pbh(x);
-  __builtin_memcpy(bf16, &half, sizeof(half));
-#else
+/// Rounded to nearest, ties to even, in the low half of each lane; a NaN stays a NaN.
+inline HalfVec round_to_bf16(Vec x) {
   const WordVec bits = reinterpret_cast<WordVec>(x);
   const WordVec rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
   const WordVec quiet_nan = (bits >> 16) | 0x40u;
-  const HalfVec half = __builtin_convertvector(x == x ? rounded : quiet_nan, HalfVec);
-  __builtin_memcpy(bf16, &half, sizeof(half));
+  return __builtin_convertvector(x == x ? rounded : quiet_nan, HalfVec);
+}
+
+/// Rounds to nearest, ties to even, to the same bits on every instruction set.
+inline void store(uint16_t* bf16, Vec x) {
+#if defined(SGL_ISA_avx512_bf16)
+  // The conversion instruction takes subnormal numbers for zero; the rare vector that has one goes the long way.
+  constexpr int kSubnormal = 0x20;
+  if (__builtin_expect(_mm512_fpclass_ps_mask(x, kSubnormal) == 0, 1)) {
+    const __m256bh half = _mm512_cvtneps_pbh(x);
+    __builtin_memcpy(bf16, &half, sizeof(half));
+    return;
+  }
 #endif
+  const HalfVec half = round_to_bf16(x);
+  __builtin_memcpy(bf16, &half, sizeof(half));
 }
 
 /// The first `count` lanes of p, zeros after; reads nothing past them.
