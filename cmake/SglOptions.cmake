@@ -29,6 +29,8 @@ endif()
 if(SGL_SANITIZE)
   add_compile_options(-fsanitize=${SGL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${SGL_SANITIZE})
+  # C callers can pass any value for an enum; the ABI layer checks them, and GCC reads them as the integers they are.
+  add_compile_options(-fno-sanitize=enum)
 endif()
 
 # What is on, and why something is off, printed at the end of configuration.
@@ -39,7 +41,11 @@ endfunction()
 
 function(sgl_print_summary)
   get_property(lines GLOBAL PROPERTY SGL_SUMMARY)
-  message(STATUS "SgLang native ${PROJECT_VERSION}, ${CMAKE_BUILD_TYPE}${SGL_SANITIZE}")
+  set(sanitizers "")
+  if(SGL_SANITIZE)
+    set(sanitizers ", sanitizers: ${SGL_SANITIZE}")
+  endif()
+  message(STATUS "SgLang native ${PROJECT_VERSION}, ${CMAKE_BUILD_TYPE}${sanitizers}")
   foreach(line IN LISTS lines)
     message(STATUS "  ${line}")
   endforeach()

@@ -1,35 +1,56 @@
 #include "cpu/quant/convert_kernels.hpp"
 
-#include "cpu/linear/float_conversion.hpp"
+#include "cpu/isa/vector_map.hpp"
 
 namespace sgl::cpu::SGL_ISA_NAMESPACE {
 namespace {
 
-struct F32 {
-  static constexpr int kBytes = 4;
-  static float load(const void* p, int64_t i) { return static_cast<const float*>(p)[i]; }
-  static void store(void* p, int64_t i, float value) { static_cast<float*>(p)[i] = value; }
-};
-struct Bf16 {
-  static float load(const void* p, int64_t i) { return bf16_to_float(static_cast<const uint16_t*>(p)[i]); }
-  static void store(void* p, int64_t i, float value) { static_cast<uint16_t*>(p)[i] = float_to_bf16(value); }
-};
+/// f16 in memory; a type of its own, since bf16 is uint16_t here.
 struct F16 {
-  static float load(const void* p, int64_t i) { return f16_to_float(static_cast<const uint16_t*>(p)[i]); }
-  static void store(void* p, int64_t i, float value) { static_cast<_Float16*>(p)[i] = static_cast<_Float16>(value); }
+  uint16_t bits;
 };
+
+inline Vec load(const F16* p) {
+#if defined(SGL_ISA_avx512_bf16)
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#elif defined(SGL_ISA_avx2)
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+#else
+  Vec x;
+  for (int i = 0; i < kLanes; ++i) {
+    _Float16 half;
+    __builtin_memcpy(&half, p + i, sizeof(half));
+    x[i] = static_cast<float>(half);
+  }
+  return x;
+#endif
+}
+
+inline void store(F16* p, Vec x) {
+#if defined(SGL_ISA_avx512_bf16)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#elif defined(SGL_ISA_avx2)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#else
+  for (int i = 0; i < kLanes; ++i) {
+    const auto half = static_cast<_Float16>(x[i]);
+    __builtin_memcpy(p + i, &half, sizeof(half));
+  }
+#endif
+}
 
 template <class To, class From>
 void convert(void* y, const void* x, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) To::store(y, i, From::load(x, i));
+  map(
+      static_cast<To*>(y), n, [](Vec v) { return v; }, static_cast<const From*>(x));
 }
 
 }  // namespace
 
 SGL_DEFINE_KERNELS(ConvertKernels, kConvertKernels) = {{
-    {convert<F32, F32>, convert<F32, Bf16>, convert<F32, F16>},
-    {convert<Bf16, F32>, convert<Bf16, Bf16>, convert<Bf16, F16>},
-    {convert<F16, F32>, convert<F16, Bf16>, convert<F16, F16>},
+    {convert<float, float>, convert<float, uint16_t>, convert<float, F16>},
+    {convert<uint16_t, float>, convert<uint16_t, uint16_t>, convert<uint16_t, F16>},
+    {convert<F16, float>, convert<F16, uint16_t>, convert<F16, F16>},
 }};
 
 }  // namespace sgl::cpu::SGL_ISA_NAMESPACE

@@ -1,25 +1,50 @@
 #include "cpu/rope/rope_kernels.hpp"
 
-#include "cpu/linear/float_conversion.hpp"
+#include "cpu/isa/simd.hpp"
 
 namespace sgl::cpu::SGL_ISA_NAMESPACE {
 namespace {
 
-inline float load(const float* p) { return *p; }
-inline float load(const uint16_t* p) { return bf16_to_float(*p); }
-inline void store(float* p, float value) { *p = value; }
-inline void store(uint16_t* p, float value) { *p = float_to_bf16(value); }
-
-template <class T, bool kInterleaved>
-void rotate_heads(void* heads, int64_t head_stride, int64_t num_heads, const float* cos, const float* sin, int64_t half) {
+template <class T>
+void rotate_half_split(void* heads, int64_t head_stride, int64_t num_heads, const float* cos, const float* sin, int64_t half) {
   for (int64_t head = 0; head < num_heads; ++head) {
-    T* values = static_cast<T*>(heads) + head * head_stride;
-    for (int64_t i = 0; i < half; ++i) {
-      T* first = values + (kInterleaved ? 2 * i : i);
-      T* second = values + (kInterleaved ? 2 * i + 1 : i + half);
-      const float a = load(first), b = load(second);
-      store(first, a * cos[i] - b * sin[i]);
-      store(second, b * cos[i] + a * sin[i]);
+    T* first = static_cast<T*>(heads) + head * head_stride;
+    T* second = first + half;
+    for (int64_t i = 0; i < half; i += kLanes) {
+      const int count = static_cast<int>(half - i < kLanes ? half - i : kLanes);
+      const Vec a = load_partial(first + i, count), b = load_partial(second + i, count);
+      const Vec c = load_partial(cos + i, count), s = load_partial(sin + i, count);
+      store_partial(first + i, a * c - b * s, count);
+      store_partial(second + i, b * c + a * s, count);
+    }
+  }
+}
+
+constexpr int kPairs = kLanes / 2;
+
+/// Neighbours exchanged: lanes 1, 0, 3, 2 ...
+inline Vec swap_neighbours(Vec x) { return __builtin_shuffle(x, lane_indices() ^ 1); }
+
+/// Each of the first `count` values twice, the first time multiplied by `sign`.
+inline Vec twice(const float* values, int count, float sign) {
+  float lanes[kLanes] = {};
+  for (int i = 0; i < count; ++i) {
+    lanes[2 * i] = sign * values[i];
+    lanes[2 * i + 1] = values[i];
+  }
+  return load(lanes);
+}
+
+// The angles are spread out once for all heads of a token; a vector of values is then two multiplications and a shuffle.
+template <class T>
+void rotate_interleaved(void* heads, int64_t head_stride, int64_t num_heads, const float* cos, const float* sin, int64_t half) {
+  for (int64_t i = 0; i < half; i += kPairs) {
+    const int count = static_cast<int>(half - i < kPairs ? half - i : kPairs);
+    const Vec cosines = twice(cos + i, count, 1), sines = twice(sin + i, count, -1);
+    for (int64_t head = 0; head < num_heads; ++head) {
+      T* values = static_cast<T*>(heads) + head * head_stride + 2 * i;
+      const Vec x = load_partial(values, 2 * count);
+      store_partial(values, x * cosines + swap_neighbours(x) * sines, 2 * count);
     }
   }
 }
@@ -27,10 +52,10 @@ void rotate_heads(void* heads, int64_t head_stride, int64_t num_heads, const flo
 }  // namespace
 
 SGL_DEFINE_KERNELS(RopeKernels, kRopeKernels) = {
-    rotate_heads<float, false>,
-    rotate_heads<uint16_t, false>,
-    rotate_heads<float, true>,
-    rotate_heads<uint16_t, true>,
+    rotate_half_split<float>,
+    rotate_half_split<uint16_t>,
+    rotate_interleaved<float>,
+    rotate_interleaved<uint16_t>,
 };
 
 }  // namespace sgl::cpu::SGL_ISA_NAMESPACE
