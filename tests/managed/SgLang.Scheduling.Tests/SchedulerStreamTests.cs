@@ -14,6 +14,45 @@ public sealed class SchedulerStreamTests
     public Property Every_stream_ends_each_request_once_with_the_tokens_of_its_own_history() =>
         Prop.ForAll(Arb.From(Gen.Choose(0, int.MaxValue)), Run);
 
+    /// <summary>As many seeds as SGL_FUZZ_CASES says, from SGL_FUZZ_SEED on.</summary>
+    [Fact(Explicit = true)]
+    public void A_long_fuzz_finds_nothing()
+    {
+        int count = int.Parse(Environment.GetEnvironmentVariable("SGL_FUZZ_CASES") ?? "5000");
+        int seed = int.Parse(Environment.GetEnvironmentVariable("SGL_FUZZ_SEED") ?? "1");
+        for (int i = 0; i < count; i++) Run(seed + i);
+    }
+
+    /// <summary>The property above would prove little if its scenarios never met these.</summary>
+    [Fact]
+    public void The_scenarios_reach_every_mechanism()
+    {
+        var reached = new SortedDictionary<string, int>();
+        for (int seed = 0; seed < 60; seed++)
+        {
+            Scenario scenario = Scenario.Random(seed);
+            void Reach(string what, bool isReached) => reached[what] = reached.GetValueOrDefault(what) + (isReached ? 1 : 0);
+            Play(scenario, overlap: true, withInterference: seed % 2 == 0, (harness, plan) =>
+            {
+                SchedulerStats stats = harness.Scheduler.Stats;
+                Reach("retraction", stats.NumRetracted > 0);
+                Reach("eviction", stats.EvictedTokens > 0);
+                Reach("cache hit", plan.NumCachedTokens > 0);
+                Reach("dropped token", stats.DroppedTokens > 0);
+                Reach("mixed step", plan.Kind == StepKind.Mixed);
+                Reach("decode step", plan.Kind == StepKind.Decode);
+                Reach("token from the device", plan.TokenSources.ContainsAnyInRange(int.MinValue, -1));
+                Reach("middle chunk", plan.NumSamples < plan.NumRequests);
+                Reach("input logprobs", plan.HasInputLogprobs);
+                foreach (Request request in plan.Requests) Reach("resumption", request.NumRetractions > 0);
+                foreach (FinishReason finish in harness.Finishes.Values) Reach(finish.Kind.ToString(), true);
+            });
+        }
+        TestContext.Current.TestOutputHelper!.WriteLine(string.Join(", ", reached));
+        Assert.All(reached, pair => Assert.True(pair.Value > 0, $"{string.Join(", ", reached)}"));
+        Assert.Equal(4, reached.Keys.Count(key => Enum.TryParse(key, out FinishKind _)));
+    }
+
     private static bool Run(int seed)
     {
         Scenario scenario = Scenario.Random(seed);
@@ -37,9 +76,10 @@ public sealed class SchedulerStreamTests
     }
 
     /// <summary>Plays the arrivals; with interference requests are also aborted and cut by stop strings at random moments.</summary>
-    private static Outcome Play(Scenario scenario, bool overlap, bool withInterference)
+    private static Outcome Play(Scenario scenario, bool overlap, bool withInterference, Action<Harness, StepPlan>? onPlan = null)
     {
         var harness = new Harness(scenario.Options, overlap, scenario.EosEvery, EosId);
+        if (onPlan is not null) harness.OnPlan = plan => onPlan(harness, plan);
         var random = new Random(scenario.Seed ^ 77);
         var requests = new List<Request>();
         var cut = new Dictionary<Request, int>();
@@ -50,7 +90,7 @@ public sealed class SchedulerStreamTests
             while (next < scenario.Arrivals.Count && scenario.Arrivals[next].AtStep <= step)
             {
                 Arriving arriving = scenario.Arrivals[next++];
-                Request request = Harness.Make($"r{next}", arriving.Prompt, arriving.MaxNew, arriving.IgnoreEos ? [] : [EosId],
+                Request request = Harness.Make($"r{next}.", arriving.Prompt, arriving.MaxNew, arriving.IgnoreEos ? [] : [EosId],
                     arriving.LogprobStart is { } start ? new LogprobOptions { StartLength = start } : null, arriving.MinNew, arriving.IgnoreEos);
                 if (!harness.Scheduler.TryEnqueue(request, out FinishReason refusal))
                 {
@@ -90,7 +130,7 @@ public sealed class SchedulerStreamTests
     private static void Interfere(Harness harness, Random random, List<Request> requests, Dictionary<Request, int> cut)
     {
         Request request = requests[random.Next(requests.Count)];
-        switch (random.Next(40))
+        switch (random.Next(100))
         {
             case 0:
                 harness.Scheduler.Abort(request.Rid, "aborted by the user");
@@ -118,18 +158,20 @@ public sealed class SchedulerStreamTests
         public static Scenario Random(int seed)
         {
             var random = new Random(seed);
+            // Half of them: short prompts and long outputs admitted carelessly, so that decoding runs out of pages.
+            bool isTight = random.Next(2) == 0;
             int pageSize = Pick(1, 3, 16);
-            int numPages = Pick(30, 60, 200, 1000) / pageSize + Pick(1, 4);
+            int numPages = (isTight ? Pick(80, 120) : Pick(30, 60, 200, 1000)) / pageSize + Pick(1, 4);
             var options = new SchedulerOptions
             {
                 PageSize = pageSize,
                 NumPages = Math.Max(numPages, 24 / pageSize + 1),
-                MaxRunningRequests = Pick(1, 2, 5, 16),
-                ContextLength = Pick(40, 120, 5000),
+                MaxRunningRequests = isTight ? 16 : Pick(1, 2, 5, 16),
+                ContextLength = isTight ? 5000 : Pick(40, 120, 5000),
                 ChunkedPrefillSize = Pick(-1, 1, 7, 16, 64),
                 MaxPrefillTokens = Pick(10, 100, 16384),
                 Policy = (SchedulePolicy)Pick((int)SchedulePolicy.Fcfs, (int)SchedulePolicy.Lpm),
-                Conservativeness = Pick(1, 1, 3) / 3.0,
+                Conservativeness = isTight ? 0.05 : Pick(1, 10, 20) / 10.0,
                 EnableMixedChunk = random.Next(2) == 0,
                 DisableRadixCache = random.Next(3) == 0,
                 MaxQueuedRequests = random.Next(4) == 0 ? 5 : null,
@@ -143,13 +185,13 @@ public sealed class SchedulerStreamTests
             for (int i = 0; i < count; i++)
             {
                 if (random.Next(3) > 0) step += random.Next(6);
-                int length = 1 + random.Next(Pick(4, 20, 60));
+                int length = 1 + random.Next(isTight ? 12 : Pick(4, 20, 60));
                 // Few distinct beginnings, so that prefixes are shared; sometimes a tiny alphabet, so that they part late.
                 int family = random.Next(4);
                 int[] prompt = new int[length];
                 int common = random.Next(length + 1);
                 for (int t = 0; t < length; t++) prompt[t] = t < common ? 100 * family + t : isTokenRich ? random.Next(1000) : random.Next(2);
-                arrivals.Add(new Arriving(step, prompt, random.Next(8) == 0 ? null : random.Next(Pick(3, 12, 60)), random.Next(3) == 0 ? random.Next(3) : 0,
+                arrivals.Add(new Arriving(step, prompt, random.Next(8) == 0 ? null : random.Next(isTight ? 60 : Pick(3, 12, 60)), random.Next(3) == 0 ? random.Next(3) : 0,
                     random.Next(4) == 0, random.Next(4) == 0 ? random.Next(length + 1) : null));
             }
             return new Scenario(seed, options, Pick(0, 3, 15), arrivals);
