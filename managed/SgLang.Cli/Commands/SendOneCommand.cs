@@ -77,7 +77,7 @@ internal static class SendOneCommand
                 FrequencyPenalty = flags.Number("--frequency-penalty"),
                 PresencePenalty = flags.Number("--presence-penalty"),
                 SamplingSeed = seed,
-                Stop = flags.IsGiven("--stop") ? flags.List("--stop") : null,
+                Stop = flags.IsGiven("--stop") ? (OneOrMany<string>)flags.List("--stop") : null,
                 JsonSchema = flags.Switch("--json") ? JsonDocument.Parse("""{"type":"object"}""").RootElement : null,
             },
             ReturnLogprob = flags.Switch("--return-logprob"),

@@ -120,7 +120,7 @@ internal sealed class FlagValues
         switch (flag.Kind)
         {
             case FlagKind.TokenCount:
-                return TokenCount.TryParse(text, out long tokens) ? tokens : throw Wrong(flag, text, "must be an integer, or a number with one of k M G T, or an integer with one of Ki Mi Gi Ti");
+                return TokenCountText.TryParse(text, out long tokens) ? tokens : throw Wrong(flag, text, "must be an integer, or a number with one of k M G T, or an integer with one of Ki Mi Gi Ti");
             case FlagKind.Number:
                 return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) ? number : throw Wrong(flag, text, "must be a number");
             default:

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace SgLang.Cli.Parsing;
 
 /// <summary>Numbers of tokens: 8192, 8k (8000), 1.5M (1500000), 8Ki (8192). Suffixes are case-sensitive.</summary>
-internal static class TokenCount
+internal static class TokenCountText
 {
     private static readonly (string Suffix, long Factor)[] s_binary = [("Ki", 1L << 10), ("Mi", 1L << 20), ("Gi", 1L << 30), ("Ti", 1L << 40)];
     private static readonly (string Suffix, long Factor)[] s_decimal = [("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000), ("T", 1_000_000_000_000)];
