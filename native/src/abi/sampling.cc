@@ -10,8 +10,9 @@ using namespace sgl;
 
 namespace {
 
-void check_list(const char* op, const char* name, const int32_t* start, const int32_t* ids, int64_t num_rows,
-                int64_t vocabulary) {
+/// Lists of all rows, `name` being "penalty" or "bias". Returns whether any has an entry.
+bool check_starts(const char* op, const char* name, const int32_t* start, int64_t num_rows) {
+  if (start == nullptr) return false;
   if (start[0] < 0) {
     fail(SGL_INVALID_ARGUMENT, "%s: %s_start[0] is %" PRId32 ": expected at least 0", op, name, start[0]);
   }
@@ -20,6 +21,13 @@ void check_list(const char* op, const char* name, const int32_t* start, const in
       fail(SGL_INVALID_ARGUMENT, "%s: %s_start falls from %" PRId32 " to %" PRId32 " after row %" PRId64, op, name, start[row],
            start[row + 1], row);
     }
+  }
+  return start[num_rows] > start[0];
+}
+
+void check_ids(const char* op, const char* name, const int32_t* start, const int32_t* ids, int64_t num_rows,
+               int64_t vocabulary) {
+  for (int64_t row = 0; row < num_rows; ++row) {
     for (int32_t i = start[row]; i < start[row + 1]; ++i) {
       if (ids[i] < 0 || ids[i] >= vocabulary) {
         fail(SGL_INVALID_ARGUMENT, "%s: %s_ids of row %" PRId64 " has %" PRId32 ": expected 0 to %" PRId64, op, name, row,
@@ -30,15 +38,15 @@ void check_list(const char* op, const char* name, const int32_t* start, const in
 }
 
 void check_lists(const char* op, const sgl_sampling_lists& lists, int64_t num_rows, int64_t vocabulary) {
-  if (lists.penalty_start != nullptr && lists.penalty_start[num_rows] > lists.penalty_start[0]) {
+  if (check_starts(op, "penalty", lists.penalty_start, num_rows)) {
     require(op, "lists.penalty_ids", lists.penalty_ids);
     require(op, "lists.penalty_counts", lists.penalty_counts);
-    check_list(op, "penalty", lists.penalty_start, lists.penalty_ids, num_rows, vocabulary);
+    check_ids(op, "penalty", lists.penalty_start, lists.penalty_ids, num_rows, vocabulary);
   }
-  if (lists.bias_start != nullptr && lists.bias_start[num_rows] > lists.bias_start[0]) {
+  if (check_starts(op, "bias", lists.bias_start, num_rows)) {
     require(op, "lists.bias_ids", lists.bias_ids);
     require(op, "lists.bias_values", lists.bias_values);
-    check_list(op, "bias", lists.bias_start, lists.bias_ids, num_rows, vocabulary);
+    check_ids(op, "bias", lists.bias_start, lists.bias_ids, num_rows, vocabulary);
   }
 }
 
