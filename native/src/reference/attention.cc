@@ -29,9 +29,12 @@ std::vector<double> attention(const sgl_attention_desc& desc, const sgl_attentio
   std::vector<double> out(num_tokens * desc.num_q_heads * desc.head_dim);
   for (int r = 0; r < batch.num_requests; ++r) {
     if (batch.query_start[r] == batch.query_start[r + 1]) continue;
+    std::vector<double> k, v;
     for (int head = 0; head < desc.num_q_heads; ++head) {
-      const std::vector<double> k = cached_rows(k_cache, desc, batch, r, head / group);
-      const std::vector<double> v = cached_rows(v_cache, desc, batch, r, head / group);
+      if (head % group == 0) {
+        k = cached_rows(k_cache, desc, batch, r, head / group);
+        v = cached_rows(v_cache, desc, batch, r, head / group);
+      }
       for (int64_t token = batch.query_start[r]; token < batch.query_start[r + 1]; ++token) {
         const int64_t position = batch.kv_length[r] - batch.query_start[r + 1] + token;
         const int64_t first = desc.window > 0 && position >= desc.window ? position - desc.window + 1 : 0;
