@@ -40,9 +40,11 @@ void read_plain(const std::byte* data, size_t num_bytes) {
 }
 
 /// Returns the FLOPs done.
+// NOTE: each chain passes through an asm statement, or the compiler would see that all are equal and keep one.
 double multiply_add_plain() {
   constexpr int kLanes = 4;
   float sums[kChains * kLanes] = {};
+  asm volatile("" : : "r"(sums) : "memory");
   float factor = 0.5f;
   for (int round = 0; round < kRounds; ++round) {
     for (float& sum : sums) sum = sum * factor + factor;
@@ -66,7 +68,12 @@ __attribute__((target("avx512f"))) void read_avx512(const std::byte* data, size_
 }
 
 __attribute__((target("avx512f"))) double multiply_add_avx512() {
-  __m512 sums[kChains] = {};
+  __m512 sums[kChains];
+#pragma GCC unroll 16
+  for (int chain = 0; chain < kChains; ++chain) {
+    sums[chain] = _mm512_setzero_ps();
+    asm volatile("" : "+v"(sums[chain]));
+  }
   __m512 factor = _mm512_set1_ps(0.5f);
   for (int round = 0; round < kRounds; ++round) {
 #pragma GCC unroll 16
@@ -78,7 +85,12 @@ __attribute__((target("avx512f"))) double multiply_add_avx512() {
 }
 
 __attribute__((target("avx512f,avx512bf16"))) double dot_avx512() {
-  __m512 sums[kChains] = {};
+  __m512 sums[kChains];
+#pragma GCC unroll 16
+  for (int chain = 0; chain < kChains; ++chain) {
+    sums[chain] = _mm512_setzero_ps();
+    asm volatile("" : "+v"(sums[chain]));
+  }
   __m512i pairs = _mm512_set1_epi32(0x3f803f80);
   for (int round = 0; round < kRounds; ++round) {
 #pragma GCC unroll 16
@@ -93,7 +105,12 @@ __attribute__((target("avx512f,avx512bf16"))) double dot_avx512() {
 
 __attribute__((target("avx2,fma"))) double multiply_add_avx2() {
   constexpr int kAvx2Chains = 12;  // of 16 registers
-  __m256 sums[kAvx2Chains] = {};
+  __m256 sums[kAvx2Chains];
+#pragma GCC unroll 16
+  for (int chain = 0; chain < kAvx2Chains; ++chain) {
+    sums[chain] = _mm256_setzero_ps();
+    asm volatile("" : "+x"(sums[chain]));
+  }
   __m256 factor = _mm256_set1_ps(0.5f);
   for (int round = 0; round < kRounds; ++round) {
 #pragma GCC unroll 16

@@ -56,7 +56,7 @@ class Pass {
       : context_(context),
         weight_(packed(*args.weight)),
         kernels_(panel_kernels(context.isa, args.weight->desc.dtype)),
-        tiles_(num_rows, kernels_.max_tile_rows),
+        tiles_(kernels_.tiles(num_rows)),
         source_{at(args.x->data, args.x->dtype, first_row * args.x->stride[0]), args.x->stride[0], nullptr,
                 weight_.desc.in_features},
         store_(destination(args, first_row, num_rows)),

@@ -63,10 +63,17 @@ struct StoreArgs {
 /// Every accumulator is one chain over the input features in rising order, whatever the number of rows. So a row's result does
 /// not depend, bit for bit, on which other rows share its batch, nor on the number of threads.
 struct PanelKernels {
-  /// Rows of the largest register tile.
+  /// Rows of the largest register tile, and of the largest one over two panels at once, 0 if there is none.
   int max_tile_rows;
+  int max_wide_tile_rows;
   /// Bytes that one row's features of one step take in packed activations.
   int operand_bytes;
+
+  /// How a product of `num_rows` is tiled. Few rows are bound by memory, and two panels at once are two streams to fetch from,
+  /// so up to two wide tiles are better than one that is not.
+  RowTiles tiles(int64_t num_rows) const {
+    return RowTiles(num_rows, num_rows <= 2 * max_wide_tile_rows ? max_wide_tile_rows : max_tile_rows);
+  }
 
   /// Packs tiles [first_tile, last_tile). A tile of R rows is [step][R] operands and begins at operand begin * num_steps.
   void (*pack_rows)(std::byte* packed, const RowSource& source, const RowTiles& tiles, int64_t first_tile, int64_t last_tile);

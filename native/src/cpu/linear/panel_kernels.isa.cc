@@ -7,7 +7,7 @@
 // products.
 //
 // Schedule:
-//   one tile (few rows)   the panels stream through once; software prefetch runs ahead of the loads.
+//   one tile (few rows)   both panels stream through once, side by side; software prefetch runs ahead of the loads.
 //   several tiles         blocks of kBlockSteps steps of a panel stay in the first-level cache while all tiles pass over them
 //                         and fetch, between them, the next block. Accumulators wait in `acc` from block to block.
 //
@@ -19,8 +19,10 @@ constexpr int64_t kStepBytes = kPanelWidth * sizeof(uint32_t);
 // 16 KiB of a panel: this block and the next fit the first-level cache beside a tile's activations.
 constexpr int64_t kBlockSteps = 128;
 
-// How far a single tile over one panel looks ahead: its row count makes it slower per line than a wide tile.
-constexpr int64_t kStreamPrefetchBytes = 8192;
+// How far a single tile looks ahead in each panel: past a memory access, but not past what the first-level cache keeps for it
+// (the second-level cache for tiles over one panel).
+constexpr int64_t kWidePrefetchBytes = 4096;
+constexpr int64_t kPrefetchBytes = 8192;
 
 template <class Tile>
 void pack_rows(std::byte* packed, const RowSource& source, const RowTiles& tiles, int64_t first_tile, int64_t last_tile) {
@@ -84,48 +86,66 @@ constexpr TileFunction kTileFunctions[] = {
     tile_function<Tile, kPanels, 14>(),
 };
 
-template <class Tile>
-void product_of_one_tile(float* acc, const std::byte* packed, int64_t num_rows, int64_t num_steps,
-                         const uint32_t* const panels[2], int num_panels) {
-  TileArgs args{acc, false, packed, {panels[0], panels[1]}, num_steps, nullptr, kStepBytes};
-  if (num_panels == 2 && num_rows <= Tile::kMaxWideRows) {
-    kTileFunctions<Tile, 2>[num_rows](args);
-    return;
+/// Some panels at once, each a stream of its own; `acc` and `panels` stand at the first.
+template <class Tile, int kPanels>
+void stream_tile(float* acc, const std::byte* packed, int64_t num_rows, int64_t num_steps, const uint32_t* const* panels) {
+  constexpr int64_t kAhead = kPanels == 2 ? kWidePrefetchBytes : kPrefetchBytes;
+  TileArgs args{};
+  args.acc = acc;
+  args.x = packed;
+  for (int p = 0; p < 2; ++p) {
+    args.panels[p] = panels[p < kPanels ? p : 0];
+    args.prefetch[p] = reinterpret_cast<const char*>(args.panels[p]) + kAhead;
   }
-  for (int p = 0; p < num_panels; ++p) {
-    args.acc = acc + p * kPanelWidth;
-    args.panels[0] = args.panels[1] = panels[p];
-    args.prefetch = reinterpret_cast<const char*>(panels[p]) + kStreamPrefetchBytes;
-    kTileFunctions<Tile, 1>[num_rows](args);
+  args.num_steps = num_steps;
+  args.prefetch_stride = kStepBytes;
+  kTileFunctions<Tile, kPanels>[num_rows](args);
+}
+
+/// All tiles over steps [step, step + num_steps) of some panels, fetching the block at `next` meanwhile.
+template <class Tile, int kPanels>
+void block_of_tiles(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t total_steps, int64_t step,
+                    int64_t num_steps, const uint32_t* const* panels, const uint32_t* const* next) {
+  TileArgs args{};
+  args.accumulate = step > 0;
+  args.num_steps = num_steps;
+  args.prefetch_stride = kStepBytes / tiles.count;
+  for (int p = 0; p < 2; ++p) args.panels[p] = panels[p < kPanels ? p : 0] + step * kPanelWidth;
+  for (int64_t tile = 0; tile < tiles.count; ++tile) {
+    const int64_t begin = tiles.begin(tile);
+    const int64_t rows = tiles.rows(tile);
+    args.acc = acc + begin * kBlockWidth;
+    args.x = reinterpret_cast<const typename Tile::Operand*>(packed) + begin * total_steps + step * rows;
+    for (int p = 0; p < 2; ++p) {
+      args.prefetch[p] = reinterpret_cast<const char*>(next[p < kPanels ? p : 0]) + tile * num_steps * args.prefetch_stride;
+    }
+    kTileFunctions<Tile, kPanels>[rows](args);
   }
 }
 
 template <class Tile>
 void product(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t num_steps, const uint32_t* const panels[2],
              int num_panels) {
-  using Operand = typename Tile::Operand;
+  const bool is_wide = num_panels == 2 && tiles.rows(0) <= Tile::kMaxWideRows;
   if (tiles.count == 1) {
-    product_of_one_tile<Tile>(acc, packed, tiles.rows(0), num_steps, panels, num_panels);
+    if (is_wide) return stream_tile<Tile, 2>(acc, packed, tiles.rows(0), num_steps, panels);
+    for (int p = 0; p < num_panels; ++p) {
+      stream_tile<Tile, 1>(acc + p * kPanelWidth, packed, tiles.rows(0), num_steps, panels + p);
+    }
     return;
   }
-  for (int64_t step = 0; step < num_steps; step += kBlockSteps) {
+  const int64_t block_steps = is_wide ? kBlockSteps / 2 : kBlockSteps;
+  for (int64_t step = 0; step < num_steps; step += block_steps) {
+    const int64_t count = num_steps - step < block_steps ? num_steps - step : block_steps;
+    const uint32_t* following[2] = {panels[0] + (step + block_steps) * kPanelWidth,
+                                    panels[1] + (step + block_steps) * kPanelWidth};
+    if (is_wide) {
+      block_of_tiles<Tile, 2>(acc, packed, tiles, num_steps, step, count, panels, following);
+      continue;
+    }
     for (int p = 0; p < num_panels; ++p) {
-      TileArgs args{};
-      args.accumulate = step > 0;
-      args.panels[0] = args.panels[1] = panels[p] + step * kPanelWidth;
-      args.num_steps = num_steps - step < kBlockSteps ? num_steps - step : kBlockSteps;
-      const bool is_last_panel = p + 1 == num_panels;
-      const uint32_t* next =
-          is_last_panel ? panels[0] + (step + kBlockSteps) * kPanelWidth : panels[p + 1] + step * kPanelWidth;
-      args.prefetch_stride = kStepBytes / tiles.count;
-      for (int64_t tile = 0; tile < tiles.count; ++tile) {
-        const int64_t begin = tiles.begin(tile);
-        const int64_t rows = tiles.rows(tile);
-        args.acc = acc + begin * kBlockWidth + p * kPanelWidth;
-        args.x = reinterpret_cast<const Operand*>(packed) + begin * num_steps + step * rows;
-        args.prefetch = reinterpret_cast<const char*>(next) + tile * args.num_steps * args.prefetch_stride;
-        kTileFunctions<Tile, 1>[rows](args);
-      }
+      const uint32_t* next = p + 1 == num_panels ? following[0] : panels[p + 1] + step * kPanelWidth;
+      block_of_tiles<Tile, 1>(acc + p * kPanelWidth, packed, tiles, num_steps, step, count, panels + p, &next);
     }
   }
 }
@@ -189,9 +209,11 @@ void store(const StoreArgs& args) {
 
 }  // namespace
 
-SGL_DEFINE_KERNELS(PanelKernels, kBf16PanelKernels) = {Bf16Tile::kMaxRows, sizeof(Bf16Tile::Operand), pack_rows<Bf16Tile>,
-                                                       product<Bf16Tile>, store};
-SGL_DEFINE_KERNELS(PanelKernels, kF32PanelKernels) = {F32Tile::kMaxRows, sizeof(F32Tile::Operand), pack_rows<F32Tile>,
-                                                      product<F32Tile>, store};
+template <class Tile>
+constexpr PanelKernels kTable = {Tile::kMaxRows,  Tile::kMaxWideRows, sizeof(typename Tile::Operand),
+                                 pack_rows<Tile>, product<Tile>,      store};
+
+SGL_DEFINE_KERNELS(PanelKernels, kBf16PanelKernels) = kTable<Bf16Tile>;
+SGL_DEFINE_KERNELS(PanelKernels, kF32PanelKernels) = kTable<F32Tile>;
 
 }  // namespace sgl::cpu::SGL_ISA_NAMESPACE

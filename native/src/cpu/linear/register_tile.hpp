@@ -25,8 +25,8 @@ struct TileArgs {
   const void* x;              // [num_steps, rows] operands
   const uint32_t* panels[2];  // each [num_steps, kPanelWidth]
   int64_t num_steps;
-  const char*
-      prefetch;  // one-panel tiles fetch two lines from here on at every step, `prefetch_stride` bytes further each time
+  // At every step a tile fetches two lines for each of its panels from here on, `prefetch_stride` bytes further each time.
+  const char* prefetch[2];
   int64_t prefetch_stride;
 };
 

@@ -19,7 +19,7 @@ inline void multiply_columns(const TileArgs& args) {
   const auto* x = static_cast<const typename Tile::Operand*>(args.x);
   const uint32_t* panel = args.panels[0] + 8 * kFirst;
   float* acc = args.acc + 8 * kFirst;
-  const char* prefetch = args.prefetch;
+  const char* prefetch = args.prefetch[0];
 
   __m256 sums[kRows][kVectors];
 #pragma GCC unroll 8

@@ -7,16 +7,12 @@
 namespace sgl::cpu::SGL_ISA_NAMESPACE {
 namespace {
 
-// A two-panel tile reads its weights from memory and looks this far ahead in both: far enough for a memory access, near enough
-// that the lines are still in the first-level cache.
-constexpr int64_t kWidePrefetchBytes = 4096;
-
 template <class Tile, int kRows, int kPanels>
 inline void multiply_avx512(const TileArgs& args) {
   constexpr int kVectors = 2 * kPanels;
   const auto* x = static_cast<const uint32_t*>(args.x);
   const uint32_t* panels[2] = {args.panels[0], args.panels[1]};
-  const char* prefetch = args.prefetch;
+  const char* prefetch[2] = {args.prefetch[0], args.prefetch[1]};
 
   __m512 sums[kRows][kVectors];
 #pragma GCC unroll 16
@@ -31,18 +27,11 @@ inline void multiply_avx512(const TileArgs& args) {
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
       const uint32_t* lines = panels[p] + step * kPanelWidth;
-      if (kPanels == 2) {
-        const char* ahead = reinterpret_cast<const char*>(lines) + kWidePrefetchBytes;
-        _mm_prefetch(ahead, _MM_HINT_T0);
-        _mm_prefetch(ahead + 64, _MM_HINT_T0);
-      }
+      _mm_prefetch(prefetch[p], kPanels == 2 ? _MM_HINT_T0 : _MM_HINT_T1);
+      _mm_prefetch(prefetch[p] + 64, kPanels == 2 ? _MM_HINT_T0 : _MM_HINT_T1);
+      prefetch[p] += args.prefetch_stride;
       weights[2 * p] = _mm512_loadu_si512(lines);
       weights[2 * p + 1] = _mm512_loadu_si512(lines + 16);
-    }
-    if (kPanels == 1) {
-      _mm_prefetch(prefetch, _MM_HINT_T1);
-      _mm_prefetch(prefetch + 64, _MM_HINT_T1);
-      prefetch += args.prefetch_stride;
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {

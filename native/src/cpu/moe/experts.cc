@@ -108,7 +108,7 @@ class Pass {
 
   int64_t num_pairs(int32_t group) const { return group_begin_[group + 1] - group_begin_[group]; }
 
-  RowTiles tiles(int32_t group) const { return RowTiles(num_pairs(group), kernels_.max_tile_rows); }
+  RowTiles tiles(int32_t group) const { return kernels_.tiles(num_pairs(group)); }
 
   std::byte* packed_rows(int32_t group, int64_t num_steps) const {
     return packed_ + group_begin_[group] * num_steps * kernels_.operand_bytes;
