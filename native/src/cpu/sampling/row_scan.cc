@@ -91,12 +91,11 @@ double RowScan::sum_weights(double temperature) {
 }
 
 int64_t RowScan::largest(int64_t count) const {
-  const int64_t num_maxima = static_cast<int64_t>(num_chunks_) * kMaximaPerChunk;
   float threshold = kLowest;
-  if (count <= num_maxima) {
+  if (count <= num_maxima()) {
     // No more than `count` parts of the row have their maximum above this one, and each has at least that one element.
-    std::copy(memory_.maxima, memory_.maxima + num_maxima, memory_.ordered);
-    std::nth_element(memory_.ordered, memory_.ordered + count - 1, memory_.ordered + num_maxima, std::greater<>());
+    std::copy(memory_.maxima, memory_.maxima + num_maxima(), memory_.ordered);
+    std::nth_element(memory_.ordered, memory_.ordered + count - 1, memory_.ordered + num_maxima(), std::greater<>());
     threshold = std::max(threshold, memory_.ordered[count - 1]);
   }
   int64_t num_keys = 0;
@@ -104,8 +103,10 @@ int64_t RowScan::largest(int64_t count) const {
     if (memory_.chunk_max[chunk] < threshold) continue;
     num_keys += kernels_.collect(span(chunk), threshold, memory_.keys + num_keys);
   }
-  std::sort(memory_.keys, memory_.keys + num_keys);
-  return num_keys;
+  const int64_t num_listed = std::min(count, num_keys);
+  if (num_listed < num_keys) std::nth_element(memory_.keys, memory_.keys + num_listed, memory_.keys + num_keys);
+  std::sort(memory_.keys, memory_.keys + num_listed);
+  return num_listed;
 }
 
 double RowScan::weight_of(float logit) const {

@@ -28,6 +28,7 @@ class RowScan {
   RowScan(const SamplingKernels& kernels, const float* logits, int64_t vocabulary, RowMemory memory, ThreadPool* pool);
 
   int num_chunks() const { return num_chunks_; }
+  int64_t num_maxima() const { return static_cast<int64_t>(num_chunks_) * kMaximaPerChunk; }
   LogitSpan span(int chunk) const;
   /// body(chunk) for all chunks.
   template <class Body>
@@ -48,8 +49,8 @@ class RowScan {
   int32_t argmax() const;
   /// Sets the weights; returns their sum, at least 1.
   double sum_weights(double temperature);
-  /// The `count` largest logits and those equal to the last, as sort keys in order, -infinity left out: fewer only where the
-  /// row has fewer. More than `count` may come.
+  /// The `count` largest logits as sort keys in order, -infinity left out: fewer only where the row has fewer. Fast while
+  /// `count` is at most num_maxima().
   int64_t largest(int64_t count) const;
 
   const SamplingKernels& kernels() const { return kernels_; }

@@ -202,7 +202,7 @@ void sample_row(const sgl_sampling_args& args, int64_t r, const SamplingKernels&
 
 /// The k largest in order; forbidden ids, lowest first, fill up where fewer are allowed.
 void write_top(const RowScan& scan, const float* logits, int64_t k, float* top_logprobs, int32_t* top_ids) {
-  const int64_t num_keys = std::min(k, scan.largest(k));
+  const int64_t num_keys = scan.largest(k);
   for (int64_t i = 0; i < num_keys; ++i) {
     top_ids[i] = id_of(scan.memory().keys[i]);
     top_logprobs[i] = scan.logprob_of(logit_of(scan.memory().keys[i]));

@@ -112,7 +112,7 @@ Kept filter(RowScan& scan, const sgl_sampling_row& row) {
   const bool counts_top_k_only = has_min_p && limits_rank && limits_mass;
   Limits limits{top_k, limits_mass ? static_cast<double>(row.top_p) * scan.total() : std::numeric_limits<double>::infinity()};
 
-  const int64_t num_wanted = std::min(top_k, kMaxListed);
+  const int64_t num_wanted = std::min({top_k, kMaxListed, scan.num_maxima()});
   const int64_t num_keys = scan.largest(num_wanted);
   const uint64_t* keys = scan.memory().keys;
   const bool lists_all = num_keys < num_wanted;  // others are forbidden
