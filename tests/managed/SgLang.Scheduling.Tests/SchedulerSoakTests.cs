@@ -18,7 +18,7 @@ public sealed class SchedulerSoakTests(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public void Planning_time()
     {
-        foreach ((int maxNew, string what) in new[] { (100_000, "steady decode"), (100, "one request in 0.4 steps ends and is replaced") })
+        foreach ((int maxNew, string what) in new[] { (100_000, "steady decode"), (100, "about 2.5 requests end and are replaced per step") })
             foreach (int context in new[] { 200, 4000 })
                 Measure(maxNew, context, what);
     }

@@ -10,7 +10,7 @@ public sealed class SchedulerStreamTests
 {
     private const int EosId = 999_999;
 
-    [Property(MaxTest = 200)]
+    [Property(MaxTest = 120)]
     public Property Every_stream_ends_each_request_once_with_the_tokens_of_its_own_history() =>
         Prop.ForAll(Arb.From(Gen.Choose(0, int.MaxValue)), Run);
 
