@@ -41,9 +41,9 @@ internal sealed partial class Evaluator
             case IndexExpression index:
                 return Index(Evaluate(index.Target), Evaluate(index.Index));
             case SliceExpression slice:
-                return Sequences.Slice(Evaluate(slice.Target), Bound(slice.Start), Bound(slice.Stop), Bound(slice.Step));
+                return Sequences.Slice(Charge(slice, Evaluate(slice.Target)), Bound(slice.Start), Bound(slice.Stop), Bound(slice.Step));
             case CallExpression call:
-                return Call(Evaluate(call.Target), EvaluateArguments(call.Arguments));
+                return Charge(call, Call(Evaluate(call.Target), EvaluateArguments(call.Arguments)));
             case FilterExpression filter:
                 return EvaluateFilter(filter);
             case TestExpression test:
@@ -77,7 +77,7 @@ internal sealed partial class Evaluator
         {
             "and" => Operations.IsTrue(left) ? Evaluate(binary.Right) : left,
             "or" => Operations.IsTrue(left) ? left : Evaluate(binary.Right),
-            _ => Operations.Binary(binary.Operator, left, Evaluate(binary.Right)),
+            _ => Charge(binary, Operations.Binary(binary.Operator, left, Evaluate(binary.Right))),
         };
     }
 
@@ -86,7 +86,7 @@ internal sealed partial class Evaluator
         object? left = Evaluate(compare.First);
         foreach ((string symbol, Expression operand) in compare.Rest)
         {
-            object? right = Evaluate(operand);
+            object? right = Charge(compare, Evaluate(operand));
             bool holds = symbol switch
             {
                 "==" => Operations.AreEqual(left, right),
@@ -111,8 +111,8 @@ internal sealed partial class Evaluator
 
     private object? EvaluateFilter(FilterExpression filter)
     {
-        object? input = Evaluate(filter.Target);
-        return Filters.Run(this, filter.Name, input, EvaluateArguments(filter.Arguments));
+        object? input = Charge(filter, Evaluate(filter.Target));
+        return Charge(filter, Filters.Run(this, filter.Name, input, EvaluateArguments(filter.Arguments)));
     }
 
     private Arguments EvaluateArguments(Argument[] arguments)

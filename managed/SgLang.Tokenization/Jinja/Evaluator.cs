@@ -6,8 +6,10 @@ namespace SgLang.Tokenization.Jinja;
 /// <summary>Runs a template once. Statements are here, expressions in Evaluator.Expressions.cs.</summary>
 internal sealed partial class Evaluator
 {
-    /// <summary>Statements and expressions evaluated before a template is taken to run for ever. A long real conversation needs some ten thousand.</summary>
-    private const int MaxSteps = 20_000_000;
+    /// <summary>
+    /// Statements, expressions, iterations and items handled before a template is taken to run for ever. A long real conversation needs some ten thousand.
+    /// </summary>
+    private const int MaxSteps = 5_000_000;
 
     private const int MaxOutput = 64 << 20;
 
@@ -15,8 +17,7 @@ internal sealed partial class Evaluator
     private StringBuilder _output = new();
     private Scope _scope;
     private string? _captured;
-    private int _steps;
-    private int _loopDepth;
+    private long _steps;
 
     private Evaluator(Scope globals, TimeProvider time)
     {
@@ -116,6 +117,7 @@ internal sealed partial class Evaluator
         {
             items = [.. items.Where(item =>
             {
+                Step(loop);
                 _scope = new Scope(outer);
                 Assign(loop.Target, item);
                 bool isKept = Operations.IsTrue(Evaluate(loop.Filter));
@@ -124,10 +126,11 @@ internal sealed partial class Evaluator
             })];
         }
 
-        var state = new LoopValue(items, ++_loopDepth);
+        var state = new LoopValue(items);
         Flow flow = Flow.Next;
         for (int i = 0; i < items.Count && flow != Flow.Break; i++)
         {
+            Step(loop);
             state.Index = i;
             _scope = new Scope(outer);
             _scope.Set("loop", state);
@@ -135,7 +138,6 @@ internal sealed partial class Evaluator
             flow = Execute(loop.Body);
         }
 
-        _loopDepth--;
         _scope = outer;
         return items.Count == 0 ? Execute(loop.Orelse) : Flow.Next;
     }
@@ -262,14 +264,34 @@ internal sealed partial class Evaluator
 
     private void Step(Node node)
     {
-        if (++_steps > MaxSteps)
-        {
-            throw new TemplateError($"the template does not end: more than {MaxSteps} steps", node.Line);
-        }
+        _steps++;
+        CheckSteps(node);
 
         if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
         {
             throw new TemplateError("the template nests or calls itself too deeply", node.Line);
+        }
+    }
+
+    /// <summary>Counts the work that a value's size stands for, so that a few steps on long lists and strings are not free.</summary>
+    private object? Charge(Node node, object? value)
+    {
+        _steps += value switch
+        {
+            string text => text.Length / 64,
+            List<object?> list => list.Count,
+            DictValue dict => dict.Count,
+            _ => 0,
+        };
+        CheckSteps(node);
+        return value;
+    }
+
+    private void CheckSteps(Node node)
+    {
+        if (_steps > MaxSteps)
+        {
+            throw new TemplateError($"the template does not end: more than {MaxSteps} steps", node.Line);
         }
     }
 

@@ -10,7 +10,7 @@ internal static class Filters
     private static readonly Dictionary<string, Filter> s_filters = new()
     {
         ["abs"] = (_, value, _) => Operations.IsNumber(value) && Operations.Compare(value, 0L) < 0 ? Operations.Negate(value) : Number(value),
-        ["attr"] = (_, value, arguments) => Evaluator.Attribute(value, arguments.Text(0, "name")),
+        ["attr"] = (_, value, arguments) => Attribute(value, arguments.Text(0, "name")),
         ["capitalize"] = (_, value, _) => Methods.Capitalize(Text.Of(value)),
         ["center"] = (_, value, arguments) => Methods.Center(Text.Of(value), arguments.Integer(0, "width", 80), ' '),
         ["default"] = Default,
@@ -31,7 +31,7 @@ internal static class Filters
         ["trim"] = (_, value, arguments) => Methods.Strip(Text.Of(value), arguments.Get(0, "chars"), left: true, right: true),
         ["truncate"] = (_, value, arguments) => Truncate(Text.Of(value), arguments),
         ["upper"] = (_, value, _) => Text.Of(value).ToUpperInvariant(),
-        ["wordcount"] = (_, value, _) => (long)Text.Of(value).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length,
+        ["wordcount"] = (_, value, _) => WordCount(Text.Of(value)),
 
         ["batch"] = (_, value, arguments) => SequenceFilters.Batch(value, arguments),
         ["count"] = (_, value, _) => Sequences.Length(value),
@@ -63,6 +63,25 @@ internal static class Filters
 
     private static object? Default(Evaluator evaluator, object? value, Arguments arguments) =>
         value is Undefined || arguments.Flag(1, "boolean") && !Operations.IsTrue(value) ? arguments.Get(0, "default_value", "") : value;
+
+    /// <summary>Unlike value.name, never an item.</summary>
+    private static object? Attribute(object? value, string name) => value is DictValue
+        ? (object?)Methods.Find(value, name) ?? new Undefined(name, $"'dict object' has no attribute '{name}'")
+        : Evaluator.Attribute(value, name);
+
+    private static long WordCount(string text)
+    {
+        long count = 0;
+        bool isInWord = false;
+        foreach (System.Text.Rune rune in text.EnumerateRunes())
+        {
+            bool isWord = Patterns.CodePoint.IsWord(rune.Value);
+            count += isWord && !isInWord ? 1 : 0;
+            isInWord = isWord;
+        }
+
+        return count;
+    }
 
     private static object Number(object? value) => Operations.IsNumber(value) ? value! : throw new TemplateError($"a number is expected, not {Operations.TypeName(value)}");
 

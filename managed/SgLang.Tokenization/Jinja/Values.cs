@@ -66,7 +66,7 @@ internal sealed class FunctionValue(string name, Func<Arguments, object?> body)
 }
 
 /// <summary>The variable loop. Index counts from 0.</summary>
-internal sealed class LoopValue(List<object?> items, int depth)
+internal sealed class LoopValue(List<object?> items)
 {
     private object? _lastChanged = new();
 
@@ -81,8 +81,9 @@ internal sealed class LoopValue(List<object?> items, int depth)
         "first" => Index == 0,
         "last" => Index == items.Count - 1,
         "length" => (long)items.Count,
-        "depth" => (long)depth,
-        "depth0" => depth - 1L,
+        // Depth counts recursion, not nesting, and recursive loops are not supported.
+        "depth" => 1L,
+        "depth0" => 0L,
         "previtem" => Index > 0 ? items[Index - 1] : new Undefined(name, "there is no previous item"),
         "nextitem" => Index + 1 < items.Count ? items[Index + 1] : new Undefined(name, "there is no next item"),
         "cycle" => new FunctionValue(name, arguments => arguments.Count > 0

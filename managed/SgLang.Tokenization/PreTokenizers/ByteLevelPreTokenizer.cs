@@ -9,10 +9,8 @@ namespace SgLang.Tokenization.PreTokenizers;
 /// </summary>
 internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) : PreTokenizer
 {
-    public const string Gpt2Pattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-
     private readonly SplitPreTokenizer? _split = useRegex
-        ? new SplitPreTokenizer(KnownPatterns.Find(Gpt2Pattern) ?? new RegexDelimiter(new CodePointRegex(Gpt2Pattern)), SplitBehavior.Isolated, invert: false)
+        ? new SplitPreTokenizer(new Gpt2Splitter(), SplitBehavior.Isolated, invert: false)
         : null;
 
     public bool MapsBytes { get; init; } = true;

@@ -7,8 +7,8 @@ namespace SgLang.Tokenization.Tests;
 /// <summary>One string as the reference libraries encode and decode it.</summary>
 internal sealed record GoldenString(string Text, int[] Ids, int[] IdsWithSpecial, string Decoded, string DecodedSkipSpecial);
 
-/// <summary>One conversation as the reference renders it, or the error it gives.</summary>
-internal sealed record GoldenChat(JsonArray Messages, JsonArray? Tools, bool AddGenerationPrompt, string? Rendered, string? Error);
+/// <summary>One conversation as the reference renders it, or the error it gives; sometimes also the ids of the rendering.</summary>
+internal sealed record GoldenChat(JsonArray Messages, JsonArray? Tools, bool AddGenerationPrompt, string? Rendered, string? Error, int[]? Ids);
 
 internal sealed record Golden(IReadOnlyList<GoldenString> Strings, IReadOnlyList<GoldenChat> Chats)
 {
@@ -45,5 +45,6 @@ internal sealed record Golden(IReadOnlyList<GoldenString> Strings, IReadOnlyList
     }
 
     private static GoldenChat ReadChat(JsonObject node) => new(node["messages"]!.AsArray(), node["tools"] as JsonArray,
-        node["add_generation_prompt"]?.GetValue<bool>() ?? true, node["rendered"]?.GetValue<string>(), node["error"]?.GetValue<string>());
+        node["add_generation_prompt"]?.GetValue<bool>() ?? true, node["rendered"]?.GetValue<string>(), node["error"]?.GetValue<string>(),
+        node["ids"] is JsonArray ids ? [.. ids.Select(id => id!.GetValue<int>())] : null);
 }
