@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -218,8 +219,9 @@ public sealed partial class ServerHost : IAsyncDisposable
             Interlocked.Decrement(ref _active);
             if (_access.IsEnabled(LogLevel.Information))
             {
-                Log.Access(_access, context.Connection.RemoteIpAddress, context.Connection.RemotePort, context.Request.Method,
-                    context.Request.Path.ToUriComponent() + context.Request.QueryString.ToUriComponent(), context.Request.Protocol, context.Response.StatusCode);
+                Log.Access(_access, context.Connection.RemoteIpAddress?.ToString(), context.Connection.RemotePort, context.Request.Method,
+                    context.Request.Path.ToUriComponent() + context.Request.QueryString.ToUriComponent(), context.Request.Protocol, context.Response.StatusCode,
+                    ReasonPhrases.GetReasonPhrase(context.Response.StatusCode));
             }
         }
     }
@@ -275,7 +277,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for requests to finish. Requests remaining: {Remaining}")]
         public static partial void Remaining(ILogger logger, int remaining);
 
-        [LoggerMessage(Level = LogLevel.Information, Message = "{Address}:{Port} - \"{Method:l} {Path:l} {Protocol:l}\" {Status}")]
-        public static partial void Access(ILogger logger, IPAddress? address, int port, string method, string path, string protocol, int status);
+        [LoggerMessage(Level = LogLevel.Information, Message = "{Address:l}:{Port} - \"{Method:l} {Path:l} {Protocol:l}\" {Status} {Reason:l}")]
+        public static partial void Access(ILogger logger, string? address, int port, string method, string path, string protocol, int status, string reason);
     }
 }

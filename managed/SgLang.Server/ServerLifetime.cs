@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using SgLang.Engine;
@@ -9,11 +10,14 @@ namespace SgLang.Server;
 /// </summary>
 public sealed partial class ServerLifetime : IDisposable
 {
+    /// <summary>`timeout`, shells and supervisors signal a process and then its group: what comes this soon is the same wish.</summary>
+    private static readonly TimeSpan s_sameSignal = TimeSpan.FromMilliseconds(500);
+
     private readonly ServerOptions _options;
     private readonly ILogger _log;
     private readonly PosixSignalRegistration[] _registrations;
     private readonly TaskCompletionSource<PosixSignal> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _signals;
+    private long _firstSignal;
 
     /// <summary>Signals count from here on, so that one that comes while the model loads is not lost.</summary>
     public ServerLifetime(ServerOptions options, ILoggerFactory logs)
@@ -65,8 +69,10 @@ public sealed partial class ServerLifetime : IDisposable
     private void OnSignal(PosixSignalContext context)
     {
         context.Cancel = true;
-        if (Interlocked.Increment(ref _signals) > 1)
+        long first = Interlocked.CompareExchange(ref _firstSignal, Stopwatch.GetTimestamp(), 0);
+        if (first != 0)
         {
+            if (Stopwatch.GetElapsedTime(first) < s_sameSignal) return;
             // The convention of shells: 128 and the signal's number.
             Environment.Exit(128 + (context.Signal == PosixSignal.SIGINT ? 2 : 15));
             return;

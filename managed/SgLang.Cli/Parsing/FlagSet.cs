@@ -48,22 +48,22 @@ internal sealed class FlagSet
             int equals = argument.IndexOf('=');
             Flag flag = Resolve(equals < 0 ? argument : argument[..equals]);
             string? attached = equals < 0 ? null : argument[(equals + 1)..];
-            given.Remove(flag);
             if (flag.Kind == FlagKind.Switch)
             {
                 if (attached is not null) throw new UsageException($"{flag.Name} takes no value, got '{attached}'");
-                given.Add(flag, []);
+                given[flag] = [];
                 continue;
             }
             var values = new List<string>();
             if (attached is not null) values.Add(attached);
             while ((flag.IsList ? attached is null : values.Count == 0) && i + 1 < arguments.Count && !LooksLikeFlag(arguments[i + 1])) values.Add(arguments[++i]);
             if (values.Count == 0) throw new UsageException($"{flag.Name} needs a value{Allowed(flag)}");
-            given.Add(flag, [.. values]);
+            given[flag] = [.. values];
         }
         var canonical = new List<string>();
-        foreach ((Flag flag, string[] values) in given)
+        foreach (Flag flag in All)
         {
+            if (!given.TryGetValue(flag, out string[]? values)) continue;
             if (flag.Kind == FlagKind.Switch) canonical.Add(flag.Name);
             else foreach (string value in values) canonical.Add($"{flag.Name}={value}");
         }

@@ -89,7 +89,7 @@ public class BadInputTests(DemoServer demo)
     [InlineData("/generate", "{\"text\":")]
     [InlineData("/generate", "hello")]
     [InlineData("/v1/completions", "{\"prompt\":\"a\",}")]
-    [InlineData("/v1/chat/completions", "[1")]
+    [InlineData("/v1/chat/completions", "{\"messages\":[1")]
     [InlineData("/tokenize", "{")]
     [InlineData("/abort_request", "")]
     public async Task Text_that_is_not_json(string path, string json)
@@ -98,7 +98,7 @@ public class BadInputTests(DemoServer demo)
         Assert.Equal(400, status);
         Assert.Equal(["object", "message", "type", "param", "code"], body!.AsObject().Select(field => field.Key));
         Assert.Equal("Bad Request", (string?)body["type"]);
-        Assert.StartsWith("The request body is ", (string?)body["message"]);
+        Assert.StartsWith("The request body ", (string?)body["message"]);
     }
 
     [Fact]

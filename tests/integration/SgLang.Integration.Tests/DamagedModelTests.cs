@@ -72,7 +72,12 @@ public sealed class DamagedModelTests : IDisposable
     [Fact]
     public async Task A_missing_tensor()
     {
-        EditHeader(header => header.Remove("model.layers.3.mlp.up_proj.weight"));
+        EditHeader(header =>
+        {
+            JsonNode tensor = header["model.layers.3.mlp.up_proj.weight"]!;
+            header.Remove("model.layers.3.mlp.up_proj.weight");
+            header["model.layers.3.mlp.something_else"] = tensor;
+        });
         await FailsWith("model.layers.3.mlp.up_proj.weight");
     }
 

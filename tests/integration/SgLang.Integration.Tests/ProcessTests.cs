@@ -54,10 +54,22 @@ public partial class ProcessTests
         {
             server.Signal("TERM");
             await DemoServer.Eventually(() => server.Output.Contains("Shutting down gracefully.", StringComparison.Ordinal), "the first signal is seen");
-            server.Signal("TERM");
-            Assert.Equal(143, await server.ExitAsync());
+            // Signals in quick succession count as one, so it may take several.
+            Task<int> exit = server.ExitAsync();
+            while (await Task.WhenAny(exit, Task.Delay(100)) != exit) server.TrySignal("TERM");
+            Assert.Equal(143, await exit);
             await Record.ExceptionAsync(() => rest);
         }
+    }
+
+    [Fact]
+    public async Task A_signal_that_comes_twice_at_once_is_one()
+    {
+        await using ServerProcess server = ServerProcess.Start(s_demo);
+        await server.ReadyAsync();
+        server.Signal("TERM");
+        server.TrySignal("TERM");
+        Assert.True(await server.ExitAsync() == 0, server.Output);
     }
 
     [Fact]
@@ -81,27 +93,11 @@ public partial class ProcessTests
     {
         await using ServerProcess server = ServerProcess.Start([.. s_demo, "--attention-backend", "fa3"]);
         await server.ReadyAsync();
-        foreach (string part in new[] { "Model: ", "Device: cpu", "Memory: weights ", "max_total_num_tokens=", "Loaded in ", "Listening on http://127.0.0.1:", "The server is fired up and ready to roll!", "--attention-backend has no effect: " })
+        foreach (string part in new[] { "Model: ", "Device: ", "Memory: weights ", "max_total_num_tokens=", "Loaded in ", "Listening on http://127.0.0.1:", "The server is fired up and ready to roll!", "--attention-backend has no effect: " })
             Assert.Contains(part, server.Output);
         Assert.Matches(LogLine(), server.Output.Split('\n').Single(line => line.Contains("fired up", StringComparison.Ordinal)));
         server.Signal("TERM");
         Assert.Equal(0, await server.ExitAsync());
-    }
-
-    [Fact]
-    public async Task Send_one_prints_text_and_table()
-    {
-        await using ServerProcess server = ServerProcess.Start(s_demo);
-        Uri address = await server.ReadyAsync();
-        foreach (string[] more in new[] { [], new[] { "--stream" }, ["--batch-size", "3", "--different-prompts"], ["--random-input-len", "9", "--random-input-vocab-size", "100"] })
-        {
-            await using ServerProcess client = ServerProcess.Start(["send-one", "--base-url", address.ToString(), "--max-new-tokens", "7", .. more]);
-            Assert.True(await client.ExitAsync() == 0, client.Output);
-            Assert.Contains("| Latency (s) | Tokens | Acc Length | Speed (token/s) |", client.Output);
-        }
-        await using ServerProcess refused = ServerProcess.Start("send-one", "--base-url", address.ToString(), "--json");
-        Assert.Equal(1, await refused.ExitAsync());
-        Assert.Contains("json_schema is not supported by this server", refused.Output);
     }
 
     [Fact]

@@ -59,11 +59,15 @@ public sealed class ServerProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    public void Signal(string name)
+    public void Signal(string name) => Assert.True(TrySignal(name), $"the server is gone:\n{Output}");
+
+    /// <summary>False when the process has ended.</summary>
+    public bool TrySignal(string name)
     {
-        using Process kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(CultureInfo.InvariantCulture)]);
+        var start = new ProcessStartInfo("kill", [$"-{name}", _process.Id.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardError = true };
+        using Process kill = Process.Start(start)!;
         kill.WaitForExit();
-        Assert.Equal(0, kill.ExitCode);
+        return kill.ExitCode == 0;
     }
 
     public async ValueTask DisposeAsync()

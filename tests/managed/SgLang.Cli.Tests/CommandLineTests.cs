@@ -1,0 +1,66 @@
+namespace SgLang.Cli.Tests;
+
+public class CommandLineTests
+{
+    private static async Task<(int Code, string Output, string Error)> Run(params string[] arguments)
+    {
+        var output = new StringWriter();
+        var error = new StringWriter();
+        int code = await CommandLine.RunAsync(arguments, output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    [Fact]
+    public async Task Version_is_one_line()
+    {
+        Assert.Equal((0, $"sglang 0.1.0{Environment.NewLine}", ""), await Run("--version"));
+    }
+
+    [Fact]
+    public async Task Help_lists_the_commands()
+    {
+        (int code, string output, _) = await Run("--help");
+        Assert.Equal(0, code);
+        Assert.Contains("launch-server", output);
+        Assert.Contains("send-one", output);
+    }
+
+    [Theory]
+    [InlineData("launch-server")]
+    [InlineData("serve")]
+    public async Task Help_of_launch_server_lists_its_flags(string command)
+    {
+        (int code, string output, _) = await Run(command, "--help");
+        Assert.Equal(0, code);
+        foreach (string flag in new[] { "--model-path", "--port", "--mem-fraction-static", "--enable-metrics", "--config" }) Assert.Contains(flag, output);
+    }
+
+    [Theory]
+    [InlineData("sglang: a command is missing; one of: launch-server, send-one")]
+    [InlineData("sglang frob: unknown command 'frob'; one of: launch-server, send-one", "frob")]
+    [InlineData("sglang launch-server: unrecognized option: --prot; did you mean --port?", "launch-server", "--prot", "1")]
+    [InlineData("sglang launch-server: ambiguous option: --enable-m could match --enable-metrics, --enable-metrics-for-all-schedulers, --enable-mixed-chunk", "launch-server", "--enable-m")]
+    [InlineData("sglang launch-server: --port: must be an integer, got 'x'", "launch-server", "--port", "x")]
+    [InlineData("sglang serve: --tp-size 2 is not supported", "serve", "--tp", "2")]
+    [InlineData("sglang launch-server: --config: must be a .yaml or .yml file, got 'a.txt'", "launch-server", "--config", "a.txt")]
+    [InlineData("sglang send-one: --stream shows a single request; leave --batch-size at 1", "send-one", "--stream", "--batch-size", "2")]
+    [InlineData("sglang send-one: --base-url: must be an http or https URL, got 'nowhere'", "send-one", "--base-url", "nowhere")]
+    [InlineData("sglang send-one: --profile is not supported", "send-one", "--profile")]
+    public async Task Bad_usage_is_exit_code_2_and_a_message(string message, params string[] arguments)
+    {
+        (int code, string output, string error) = await Run(arguments);
+        Assert.Equal(2, code);
+        Assert.StartsWith(message, error);
+        Assert.Contains("--help' for what there is.", error);
+        Assert.Empty(output);
+    }
+
+    [Fact]
+    public async Task Send_one_says_when_there_is_no_server()
+    {
+        // Port 1 is never a server of ours.
+        (int code, _, string error) = await Run("send-one", "--port", "1", "--host", "127.0.0.1");
+        Assert.Equal(1, code);
+        Assert.StartsWith("send-one: cannot reach http://127.0.0.1:1/: ", error);
+    }
+}

@@ -1,0 +1,162 @@
+using SgLang.Cli.Commands;
+using SgLang.Cli.Parsing;
+using SgLang.Core;
+
+namespace SgLang.Cli.Tests.Commands;
+
+public class LaunchServerSettingsTests
+{
+    private static FlagValues Values(params string[] line)
+    {
+        var given = new Dictionary<string, string[]>();
+        foreach (string argument in LaunchServerFlags.All.Canonicalize(line))
+        {
+            string[] parts = argument.Split('=', 2);
+            given[parts[0]] = parts.Length == 1 ? [] : [.. given.GetValueOrDefault(parts[0], []), parts[1]];
+        }
+        return new FlagValues(LaunchServerFlags.All, given);
+    }
+
+    private static LaunchServerSettings Settings(params string[] line) => LaunchServerSettings.From(Values(line), () => "demo");
+
+    private static string Error(params string[] line) => Assert.Throws<UsageException>(() => Settings(line)).Message;
+
+    [Fact]
+    public void Without_flags_the_demo_model_is_served_with_the_defaults()
+    {
+        LaunchServerSettings settings = Settings();
+        Assert.Equal(new EngineOptions { ModelPath = "demo" }, settings.Engine);
+        Assert.Equal(("127.0.0.1", 30000), (settings.Server.Host, settings.Server.Port));
+        Assert.Equal(("info", "info", null), (settings.LogLevel, settings.LogLevelHttp, settings.LogFile));
+        Assert.True(settings.Server.SamplingDefaultsFromModel);
+        Assert.False(settings.Server.SkipServerWarmup);
+    }
+
+    [Fact]
+    public void Without_a_model_and_a_demo_model_the_flag_is_asked_for()
+    {
+        Assert.StartsWith("--model-path is required", Assert.Throws<UsageException>(() => LaunchServerSettings.From(Values(), () => null)).Message);
+    }
+
+    [Fact]
+    public void Every_engine_flag_arrives()
+    {
+        EngineOptions engine = Settings(
+            "--model", "m", "--tokenizer-path", "t", "--skip-tokenizer-init", "--load-format", "dummy", "--context-length", "4k", "--json-model-override-args", """{"a":1}""",
+            "--served-model-name", "name", "--weight-version", "v2", "--dtype", "float32", "--device", "cpu", "--base-gpu-id", "1", "--num-threads", "2", "--mem-frac=0.5",
+            "--max-running-requests", "7", "--max-queued-requests", "8", "--max-total-tokens", "64Ki", "--chunked-prefill-size", "64", "--max-prefill-tokens", "1k",
+            "--schedule-policy", "lpm", "--schedule-conservativeness", "0.5", "--page-size", "32", "--disable-radix-cache", "--disable-overlap-schedule", "--enable-mixed-chunk",
+            "--stream-interval", "3", "--decode-log-interval", "5", "--random-seed", "42", "--watchdog-timeout", "60").Engine;
+        Assert.Equal(
+            new EngineOptions
+            {
+                ModelPath = "m",
+                TokenizerPath = "t",
+                SkipTokenizerInit = true,
+                LoadFormat = LoadFormat.Dummy,
+                ContextLength = 4000,
+                JsonModelOverrideArgs = """{"a":1}""",
+                ServedModelName = "name",
+                WeightVersion = "v2",
+                DType = ModelDType.Float32,
+                Device = DeviceKind.Cpu,
+                BaseGpuId = 1,
+                NumThreads = 2,
+                MemFractionStatic = 0.5,
+                MaxRunningRequests = 7,
+                MaxQueuedRequests = 8,
+                MaxTotalTokens = 65536,
+                ChunkedPrefillSize = 64,
+                MaxPrefillTokens = 1000,
+                SchedulePolicy = SchedulePolicy.Lpm,
+                ScheduleConservativeness = 0.5,
+                PageSize = 32,
+                DisableRadixCache = true,
+                DisableOverlapSchedule = true,
+                EnableMixedChunk = true,
+                StreamInterval = 3,
+                DecodeLogInterval = 5,
+                RandomSeed = 42,
+                WatchdogTimeoutSeconds = 60,
+            },
+            engine);
+    }
+
+    [Fact]
+    public void Every_server_flag_arrives()
+    {
+        LaunchServerSettings settings = Settings(
+            "--host", "0.0.0.0", "--port", "1234", "--api-key", "k", "--admin-api-key", "a", "--enable-metrics", "--enable-cache-report", "--skip-server-warmup",
+            "--incremental-streaming-output", "--stream-response-default-include-usage", "--sampling-defaults", "openai", "--log-requests", "--log-requests-level", "3",
+            "--enable-request-time-stats-logging", "--log-level", "warning", "--log-level-http", "error", "--log-file", "f.log");
+        Assert.Equal(("0.0.0.0", 1234, "k", "a"), (settings.Server.Host, settings.Server.Port, settings.Server.ApiKey, settings.Server.AdminApiKey));
+        Assert.True(settings.Server is
+        {
+            EnableMetrics: true, EnableCacheReport: true, SkipServerWarmup: true, IncrementalStreamingOutput: true, StreamResponseDefaultIncludeUsage: true,
+            SamplingDefaultsFromModel: false, LogRequests: true, LogRequestsLevel: 3, EnableRequestTimeStatsLogging: true,
+        });
+        Assert.Equal(("warning", "error", "f.log"), (settings.LogLevel, settings.LogLevelHttp, settings.LogFile));
+    }
+
+    [Theory]
+    [InlineData("--port: must be an integer, got 'x'", "--port", "x")]
+    [InlineData("--port: must be in [0, 65535], got '70000'", "--port", "70000")]
+    [InlineData("--page-size: must be in [1, 65536], got '0'", "--page-size", "0")]
+    [InlineData("--mem-fraction-static: must be in [0.0001, 0.9999], got '1.5'", "--mem-frac", "1.5")]
+    [InlineData("--mem-fraction-static: must be a number, got 'much'", "--mem-frac", "much")]
+    [InlineData("--schedule-conservativeness: must be at least 0, got '-1'", "--schedule-conservativeness", "-1")]
+    [InlineData("--base-gpu-id: must be in [0, 1023], got '-1'", "--base-gpu-id", "-1")]
+    [InlineData("--gpu-id-step: must be at least 1, got '0'", "--gpu-id-step", "0")]
+    [InlineData("--load-format: must be one of: auto, safetensors, dummy, got 'gguf'", "--load-format", "gguf")]
+    [InlineData("--schedule-policy: must be one of: fcfs, lpm, got 'lof'", "--schedule-policy", "lof")]
+    [InlineData("--context-length: must be an integer, or a number with one of k M G T, or an integer with one of Ki Mi Gi Ti, got '4K'", "--context-length", "4K")]
+    [InlineData("--json-model-override-args: must be a JSON object, got '[1]'", "--json-model-override-args", "[1]")]
+    [InlineData("--json-model-override-args: must be a JSON object, got '{a'", "--json-model-override-args", "{a")]
+    [InlineData("--served-model-name: must not be empty or contain ':', got 'a:b'", "--served-model-name", "a:b")]
+    [InlineData("--chunked-prefill-size: must be a multiple of --page-size (16), got '100'", "--chunked-prefill-size", "100")]
+    [InlineData("--chunked-prefill-size: must be -1 (whole prompts) or at least 1, got '0'", "--chunked-prefill-size", "0")]
+    [InlineData("--api-key: must not be empty", "--api-key", "")]
+    [InlineData("--dtype half is not supported: the engine computes in bfloat16 or float32; use one of: auto, bfloat16, float, float32", "--dtype", "half")]
+    [InlineData("--kv-cache-dtype fp8_e4m3 is not supported: it is not implemented yet; use auto", "--kv-cache-dtype", "fp8_e4m3")]
+    [InlineData("--kv-cache-dtype bf16: the cache has the model's number format; use auto, or --dtype bfloat16 with it", "--kv-cache-dtype", "bf16")]
+    [InlineData("--chat-template: must be the path of a Jinja file, got 'llama-2', which does not exist (built-in names are not supported)", "--chat-template", "llama-2")]
+    public void Bad_values_say_flag_value_and_rule(string message, params string[] line) => Assert.Equal(message, Error(line));
+
+    [Theory]
+    [InlineData("--tp-size 2 is not supported: this server runs on one device; leave it out or use 1", "--tp", "2")]
+    [InlineData("--dp-size 4 is not supported: this server runs on one device; leave it out or use 1", "--dp-size", "4")]
+    [InlineData("--quantization fp8 is not supported: it is not implemented yet; leave it out", "--quantization", "fp8")]
+    [InlineData("--is-embedding is not supported: it is not implemented yet; leave it out", "--is-embedding")]
+    [InlineData("--disaggregation-mode prefill is not supported: it is not implemented yet; leave it out or use null", "--disaggregation-mode", "prefill")]
+    [InlineData("--enable-deterministic-inference is not supported: it is not implemented yet; leave it out", "--enable-deterministic-inference")]
+    [InlineData("--ssl-keyfile k is not supported: TLS is not served; put a proxy in front; leave it out", "--ssl-keyfile", "k")]
+    public void What_would_change_the_service_and_cannot_is_refused(string message, params string[] line) => Assert.Equal(message, Error(line));
+
+    [Fact]
+    public void The_one_supported_value_may_be_spelled_out()
+    {
+        Settings("--tp", "1", "--dp-size", "1", "--pp-size", "1", "--ep", "1", "--nnodes", "1", "--node-rank", "0", "--disaggregation-mode", "null", "--retraction-policy", "length", "--model-loader-extra-config", "{}");
+    }
+
+    [Fact]
+    public void Flags_without_effect_are_accepted_and_named()
+    {
+        FlagValues values = Values("--attention-backend", "fa3", "--disable-cuda-graph", "--cuda-graph-bs", "1", "2", "--trust-remote-code", "--port", "1");
+        Assert.Equal(["--trust-remote-code", "--disable-cuda-graph", "--cuda-graph-bs", "--attention-backend"], values.WithoutEffect().Select(flag => flag.Name));
+    }
+
+    [Fact]
+    public void Server_info_shows_every_flag_and_hides_keys()
+    {
+        var arguments = Settings("--api-key", "secret", "--port", "5", "--cuda-graph-bs", "1", "2", "--enable-metrics").Server.LaunchArguments;
+        Assert.Equal("***", (string?)arguments["api_key"]);
+        Assert.Equal("demo", (string?)arguments["model_path"]);
+        Assert.Equal(5, (long?)arguments["port"]);
+        Assert.Equal("[1,2]", arguments["cuda_graph_bs"]!.ToJsonString());
+        Assert.True((bool?)arguments["enable_metrics"]);
+        Assert.False((bool?)arguments["log_requests"]);
+        Assert.Equal(1, (long?)arguments["tp_size"]);
+        Assert.True(arguments.ContainsKey("quantization"));
+        Assert.Equal(LaunchServerFlags.All.All.Count, arguments.Count);
+    }
+}
