@@ -18,6 +18,8 @@ constexpr int64_t kSerialPackBytes = 32 << 10;
 /// Weight bytes, times rows, that are worth a thread.
 constexpr int64_t kMinWorkPerThread = 64 << 10;
 
+constexpr int64_t kRunsPerThread = 8;
+
 std::byte* at(const void* data, sgl_dtype dtype, int64_t index) {
   return data == nullptr ? nullptr : static_cast<std::byte*>(const_cast<void*>(data)) + index * element_bytes(dtype);
 }
@@ -101,7 +103,9 @@ class Pass {
   template <class Body>
   void for_each_block(int64_t count, const Body& body) {
     const int64_t work_per_block = 2 * weight_.panel_words() * sizeof(uint32_t) * store_.num_rows;
-    const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / work_per_block);
+    // Runs of neighbouring blocks, a few for each thread: streams stay unbroken, and no thread waits long for another.
+    const int64_t run = count / (kRunsPerThread * context_.pool.size());
+    const int64_t grain = std::max<int64_t>({1, run, kMinWorkPerThread / work_per_block});
     context_.pool.for_each(count, grain, [&](int worker, int64_t begin, int64_t end) {
       float* acc = blocks_ + worker * block_floats_;
       for (int64_t block = begin; block < end; ++block) body(acc, block);
@@ -109,15 +113,20 @@ class Pass {
   }
 
   void plain(const StoreArgs& to) {
-    for_each_block((weight_.num_panels + 1) / 2, [&](float* acc, int64_t block) {
-      const int num_panels = 2 * block + 1 < weight_.num_panels ? 2 : 1;
-      const uint32_t* panels[2] = {weight_.panel(0, 2 * block), weight_.panel(0, 2 * block + num_panels - 1)};
+    // The panels of a block are far apart, so that its two streams run on into the panels of the next block.
+    const int64_t num_blocks = (weight_.num_panels + 1) / 2;
+    for_each_block(num_blocks, [&](float* acc, int64_t block) {
+      const int64_t indices[2] = {block, block + num_blocks};
+      const int num_panels = indices[1] < weight_.num_panels ? 2 : 1;
+      const uint32_t* panels[2] = {weight_.panel(0, indices[0]), weight_.panel(0, indices[num_panels - 1])};
       kernels_.product(acc, packed_, tiles_, weight_.num_steps, panels, num_panels);
-      const int64_t first = block * kBlockWidth;
-      StoreArgs store = columns(to, first, std::min<int64_t>(kBlockWidth, weight_.desc.out_features - first));
-      store.acc = acc;
-      store.acc_stride = kBlockWidth;
-      kernels_.store(store);
+      for (int p = 0; p < num_panels; ++p) {
+        const int64_t first = indices[p] * kPanelWidth;
+        StoreArgs store = columns(to, first, std::min<int64_t>(kPanelWidth, weight_.desc.out_features - first));
+        store.acc = acc + p * kPanelWidth;
+        store.acc_stride = kBlockWidth;
+        kernels_.store(store);
+      }
     });
   }
 
