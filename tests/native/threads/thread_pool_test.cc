@@ -51,6 +51,37 @@ TEST(ThreadPool, For_each_covers_every_index_once) {
   }
 }
 
+TEST(ThreadPool, Mixed_regions_with_workers_awake_and_asleep_lose_and_repeat_nothing) {
+  ThreadPool pool(4);
+  for (int region = 0; region < 3000; ++region) {
+    if (region % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (region % 3 == 0) {
+      int calls[4] = {};
+      pool.run([&](int worker) { ++calls[worker]; });
+      for (const int count : calls) ASSERT_EQ(count, 1) << "region " << region;
+    } else {
+      const int64_t count = region % 97;
+      std::vector<int> visits(static_cast<size_t>(count), 0);
+      pool.for_each(count, 1 + region % 5, [&](int, int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) ++visits[static_cast<size_t>(i)];
+      });
+      ASSERT_EQ(visits, std::vector<int>(static_cast<size_t>(count), 1)) << "region " << region;
+    }
+  }
+}
+
+TEST(ThreadPool, For_each_rethrows_an_exception_and_stays_usable) {
+  ThreadPool pool(3);
+  EXPECT_THROW(pool.for_each(100, 1,
+                             [](int, int64_t begin, int64_t) {
+                               if (begin == 57) throw std::runtime_error("piece 57");
+                             }),
+               std::runtime_error);
+  std::atomic<int64_t> sum{0};
+  pool.for_each(100, 1, [&](int, int64_t begin, int64_t) { sum += begin; });
+  EXPECT_EQ(sum, 4950);
+}
+
 TEST(ThreadPool, Sees_what_the_caller_wrote_and_shows_what_workers_wrote) {
   ThreadPool pool(4);
   std::vector<int64_t> values(4, 0);

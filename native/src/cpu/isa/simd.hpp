@@ -12,8 +12,9 @@
 #pragma GCC diagnostic pop
 #endif
 
-// One register of floats, for blocked `*.isa.cc` files: operators come with the compiler's vector types, the
-// rest is below. Internal linkage throughout, because each set has its own copy.
+// One register of floats, as wide as the instruction set, for blocked `*.isa.cc` kernels that count registers
+// (element-wise ones are written with vector_map.hpp). Operators come with the compiler's vector types; the rest is below.
+// Internal linkage throughout, because each set has its own copy.
 
 namespace sgl::cpu {
 namespace {

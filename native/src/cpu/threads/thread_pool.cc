@@ -69,6 +69,33 @@ class alignas(kCacheLine) Signal {
 
 static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the futex is the atomic's own word");
 
+/// The door of a region: which region it is, whether it still lets workers in, and how many are inside, in one word.
+class alignas(kCacheLine) Gate {
+ public:
+  /// For a region that no one is in.
+  void open(uint32_t region) { word_.store(uint64_t{region} << 32, std::memory_order_release); }
+
+  /// False when `region` is over.
+  bool enter(uint32_t region) {
+    uint64_t word = word_.load(std::memory_order_acquire);
+    do {
+      if (word >> 32 != region || (word & kClosed) != 0) return false;
+    } while (!word_.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel, std::memory_order_acquire));
+    return true;
+  }
+
+  /// True for the last worker to leave after the gate was closed.
+  bool leave() { return ((word_.fetch_sub(1, std::memory_order_acq_rel) - 1) & kLow) == kClosed; }
+
+  /// True if no worker is inside.
+  bool close() { return (word_.fetch_or(kClosed, std::memory_order_acq_rel) & kLow) == 0; }
+
+ private:
+  static constexpr uint64_t kLow = 0xffffffff;
+  static constexpr uint64_t kClosed = 0x80000000;
+  std::atomic<uint64_t> word_{kClosed};
+};
+
 }  // namespace
 
 struct ThreadPool::State {
@@ -84,7 +111,7 @@ struct ThreadPool::State {
   ~State() { stop(); }
 
   void stop() {
-    stopping = true;
+    stopping.store(true, std::memory_order_relaxed);
     region.add(1, [](uint32_t) { return true; });
     for (std::thread& thread : threads) thread.join();
     threads.clear();
@@ -93,9 +120,12 @@ struct ThreadPool::State {
   void work(int worker) {
     for (uint32_t seen = 0;;) {
       seen = region.wait([seen](uint32_t now) { return now != seen; });
-      if (stopping) return;
+      if (stopping.load(std::memory_order_relaxed)) return;
+      if (!gate.enter(seen)) continue;
       call(worker);
-      running.add(-1u, [](uint32_t left) { return left == 0; });
+      const bool is_counted = join == Join::kAll;
+      if (gate.leave()) left.add(1, [](uint32_t) { return true; });
+      if (is_counted) missing.add(-1u, [](uint32_t count) { return count == 0; });
     }
   }
 
@@ -107,17 +137,34 @@ struct ThreadPool::State {
     }
   }
 
+  /// Opens a region, does the caller's part and waits for the workers that the region needs.
+  void run() {
+    const uint32_t left_before = left.load();
+    missing.store(static_cast<uint32_t>(size - 1));
+    gate.open(region.load() + 1);
+    region.add(1, [](uint32_t) { return true; });
+    call(0);
+    if (join == Join::kAll) {
+      missing.wait([](uint32_t count) { return count == 0; });
+    } else if (!gate.close()) {
+      left.wait([left_before](uint32_t now) { return now != left_before; });
+    }
+  }
+
   const int size;
-  // Written by the caller before it opens a region, read by workers after they saw it: `region` orders them.
+  // Written by the caller before it opens the gate, read by workers inside.
   Erased body = nullptr;
   const void* closure = nullptr;
-  bool stopping = false;
+  Join join = Join::kAll;
   std::exception_ptr failure;
   std::atomic<bool> failed{false};
   std::atomic<bool> busy{false};
+  std::atomic<bool> stopping{false};
 
   Signal region;   // regions opened so far
-  Signal running;  // workers still in the open region
+  Signal missing;  // workers that have yet to finish a region of all
+  Signal left;     // closed regions whose last worker has left
+  Gate gate;
   alignas(kCacheLine) std::atomic<int64_t> cursor{0};
 
   std::vector<std::thread> threads;
@@ -134,19 +181,19 @@ ThreadPool::~ThreadPool() = default;
 
 int ThreadPool::size() const { return state_->size; }
 
-void ThreadPool::run_erased(Erased body, const void* closure) {
+void ThreadPool::run_erased(Erased body, const void* closure, Join join) {
   State& state = *state_;
   if (state.busy.exchange(true, std::memory_order_acquire)) {
     fail(SGL_INTERNAL, "thread pool: a region is running already; regions do not nest and a context has one caller at a time");
   }
   state.body = body;
   state.closure = closure;
+  state.join = join;
   if (state.size > 1) {
-    state.running.store(state.size - 1);
-    state.region.add(1, [](uint32_t) { return true; });
+    state.run();
+  } else {
+    state.call(0);
   }
-  state.call(0);
-  if (state.size > 1) state.running.wait([](uint32_t left) { return left == 0; });
   std::exception_ptr failure;
   if (state.failed.load(std::memory_order_relaxed)) {
     failure = std::exchange(state.failure, nullptr);
