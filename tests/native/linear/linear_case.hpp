@@ -66,8 +66,8 @@ inline void expect_matches_reference(sgl_context* context, Random& random, const
   }
   const sgl_epilogue epilogue = c.is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE;
   ASSERT_OK(run_linear(context, y, x, weight, bias ? &*bias : nullptr, residual ? &*residual : nullptr, epilogue)) << c;
-  const auto expected =
-      reference::linear(x.view(), rows.view(), c.dtype, bias ? &bias->view() : nullptr, residual ? &residual->view() : nullptr, epilogue);
+  const auto expected = reference::linear(x.view(), rows.view(), c.dtype, bias ? &bias->view() : nullptr,
+                                          residual ? &residual->view() : nullptr, epilogue);
   EXPECT_TRUE(is_close(y, expected, product_tolerance(c.y_dtype, c.in_features))) << c;
 }
 
