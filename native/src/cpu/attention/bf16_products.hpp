@@ -34,7 +34,7 @@ struct Bf16Products {
       for (int d = 0; d < head_dim; d += 32) {
         __m512i rows[16];
         for (int j = 0; j < 16; ++j) {
-          __builtin_prefetch(next[key + j] + d);
+          prefetch_line(next[spread(key + j)] + d);
           rows[j] = load_row(keys[key + j] + d, head_dim - d);
         }
         transpose(rows);
@@ -50,8 +50,8 @@ struct Bf16Products {
     for (int key = 0; key < num_keys; key += 2) {
       uint32_t* row = packed + key / 2 * row_units;
       for (int d = 0; d < head_dim; d += 32) {
-        __builtin_prefetch(next[key] + d);
-        __builtin_prefetch(next[key + 1] + d);
+        prefetch_line(next[spread(key)] + d);
+        prefetch_line(next[spread(key + 1)] + d);
         const __m512i even = load_row(values[key] + d, head_dim - d);
         const __m512i odd = load_row(values[key + 1] + d, head_dim - d);
         const __m512i low = _mm512_unpacklo_epi16(even, odd);
@@ -73,7 +73,7 @@ struct Bf16Products {
         __m512i x[kRows];
         for (int r = 0; r < kRows; ++r) x[r] = _mm512_load_si512(q + r * row_units + d / 2);
         for (int j = 0; j < kKeys; ++j) {
-          __builtin_prefetch(next[key + j] + d);
+          prefetch_line(next[spread(key + j)] + d);
           const __m512i k = load_row(keys[key + j] + d, head_dim - d);
           for (int r = 0; r < kRows; ++r) {
             sums[r * kKeys + j] = _mm512_dpbf16_ps(sums[r * kKeys + j], (__m512bh)x[r], (__m512bh)k);
@@ -99,8 +99,8 @@ struct Bf16Products {
         high[r] = _mm512_load_ps(sums + r * row_floats + d + 16) * shrink[r];
       }
       for (int key = 0; key < num_keys; key += 2) {
-        __builtin_prefetch(next[key] + d);
-        __builtin_prefetch(next[key + 1] + d);
+        prefetch_line(next[spread(key)] + d);
+        prefetch_line(next[spread(key + 1)] + d);
         const __m512i even = load_row(values[key] + d, head_dim - d);
         const __m512i odd = load_row(values[key + 1] + d, head_dim - d);
         const __m512i pairs_low = _mm512_unpacklo_epi16(even, odd);
