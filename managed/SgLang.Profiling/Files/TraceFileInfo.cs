@@ -1,0 +1,24 @@
+namespace SgLang.Profiling;
+
+/// <summary>What a trace file says about itself besides its events.</summary>
+public sealed record TraceFileInfo
+{
+    public required ProfileOptions Options { get; init; }
+    public required RankCoordinates Rank { get; init; }
+    public int RankIndex { get; init; }
+    public int WorldSize { get; init; } = 1;
+    public TraceStage Stage { get; init; }
+    public long FirstStep { get; init; }
+    public long LastStep { get; init; }
+    public long NumSteps { get; init; }
+
+    /// <summary>Truths that the reader would not guess, such as activities that were asked for and do not exist.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <summary>A directory where unfinished files may lie; the target is in it.</summary>
+    public string Directory => Options.OutputDirectory;
+    public string FileName => TraceFileNames.Rank(Options.Prefix, Options.Id, Rank, Stage);
+}
+
+/// <summary>A file that was written.</summary>
+public sealed record TraceFile(string Path, long NumEvents, long NumBytes);

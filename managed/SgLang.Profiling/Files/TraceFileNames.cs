@@ -1,0 +1,28 @@
+namespace SgLang.Profiling;
+
+/// <summary>A rank's place in each kind of parallelism, with the sizes.</summary>
+public readonly record struct RankCoordinates(int Tp, int TpSize = 1, int Dp = 0, int DpSize = 1, int Pp = 0, int PpSize = 1, int Ep = 0, int EpSize = 1)
+{
+    public string Suffix => $"TP-{Tp}{Part("DP", Dp, DpSize)}{Part("PP", Pp, PpSize)}{Part("EP", Ep, EpSize)}";
+
+    private static string Part(string name, int rank, int size) => size > 1 ? $"-{name}-{rank}" : "";
+}
+
+/// <summary>Names of trace files (spec/profiling.md 5.2).</summary>
+public static class TraceFileNames
+{
+    public const string Extension = ".trace.json.gz";
+
+    public static string Rank(string? prefix, string id, RankCoordinates rank, TraceStage stage) =>
+        $"{(string.IsNullOrEmpty(prefix) ? "" : prefix + "-")}{id}-{rank.Suffix}{Stage(stage)}{Extension}";
+
+    /// <summary>Stages are merged apart, so that no merge overwrites another.</summary>
+    public static string Merged(string id, TraceStage stage) => $"merged-{id}{Stage(stage)}{Extension}";
+
+    public static string Stage(TraceStage stage) => stage switch
+    {
+        TraceStage.Extend => "-EXTEND",
+        TraceStage.Decode => "-DECODE",
+        _ => "",
+    };
+}

@@ -1,0 +1,163 @@
+using System.Diagnostics;
+
+namespace SgLang.Profiling;
+
+/// <summary>A thread that recorded something: its ring's index, its number and its name.</summary>
+public readonly record struct TracedThread(int Ring, int ThreadId, string Name);
+
+/// <summary>
+/// Collects one window: turns the recorder on, moves records from rings to the spool on a thread of its own, and after <see cref="End"/>
+/// calls the exporter on that thread, so that nobody who serves waits for a file.
+/// </summary>
+public sealed class TraceCapture
+{
+    public const long DefaultSpoolBytes = 512L << 20;
+    private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(5);
+
+    private static readonly Lazy<double> s_spanCost = new(MeasureSpanCost);
+
+    private readonly TraceRecorder _recorder;
+    private readonly TraceSpool _spool;
+    private readonly Action<TraceCapture> _export;
+    private readonly ManualResetEventSlim _ended = new();
+    private readonly Thread _thread;
+    private readonly TraceRecord[] _block = new TraceRecord[TraceSpool.BlockRecords];
+    private readonly Dictionary<int, long> _droppedBefore = [];
+    private long _collectorTicks;
+
+    /// <param name="spoolDirectory">For the temporary file.</param>
+    /// <param name="export">Called once on the capture's thread when all records are in the spool.</param>
+    public TraceCapture(TraceRecorder recorder, string spoolDirectory, Action<TraceCapture> export, long maxSpoolBytes = DefaultSpoolBytes)
+    {
+        _recorder = recorder;
+        _export = export;
+        recorder.ForgetDeadThreads();
+        SpanCostNanoseconds = s_spanCost.Value;
+        foreach (TraceRing ring in recorder.Rings)
+        {
+            ring.Discard();
+            _droppedBefore[ring.Index] = ring.Dropped;
+        }
+        _spool = new TraceSpool(spoolDirectory, maxSpoolBytes);
+        Clock = TraceClock.Now();
+        StartTicks = Stopwatch.GetTimestamp();
+        recorder.IsOn = true;
+        _thread = new Thread(Run) { Name = "sgl-profiler", IsBackground = true };
+        _thread.Start();
+    }
+
+    public TraceClock Clock { get; }
+    public long StartTicks { get; }
+    public long EndTicks { get; private set; }
+
+    /// <summary>Of one span on this machine, measured before the window.</summary>
+    public double SpanCostNanoseconds { get; }
+
+    /// <summary>Time the collector worked during the window.</summary>
+    public double CollectorMilliseconds => Stopwatch.GetElapsedTime(0, _collectorTicks).TotalMilliseconds;
+
+    public long NumRecords => _spool.NumRecords;
+    public long SpoolBytes => _spool.NumBytes;
+
+    /// <summary>Records lost to full rings and to a full spool.</summary>
+    public long DroppedByRings { get; private set; }
+    public long DroppedBySpool => _spool.Dropped;
+    public IReadOnlyList<TracedThread> Threads { get; private set; } = [];
+    public TraceName[] Names { get; private set; } = [];
+
+    /// <summary>Ends recording; the export follows on the capture's thread. Returns at once.</summary>
+    public void End()
+    {
+        _recorder.IsOn = false;
+        EndTicks = Stopwatch.GetTimestamp();
+        _ended.Set();
+    }
+
+    /// <summary>Waits until the exporter has returned.</summary>
+    public void Join() => _thread.Join();
+
+    /// <summary>Calls <paramref name="visit"/> with every record in the order of each thread, blocks of threads interleaved.</summary>
+    public void ForEach(RecordVisitor visit)
+    {
+        _spool.Rewind();
+        while (_spool.TryRead(_block, out int ring, out int count))
+            for (int i = 0; i < count; i++) visit(ring, in _block[i]);
+    }
+
+    private void Run()
+    {
+        try
+        {
+            while (!_ended.Wait(s_interval)) Sweep();
+            // A thread may stand between reading the clock and publishing its record.
+            Sweep();
+            Thread.Sleep(1);
+            Sweep();
+            AddUnfinished();
+            Finish();
+            _export(this);
+        }
+        finally
+        {
+            _recorder.IsOn = false;
+            _spool.Dispose();
+            _ended.Dispose();
+        }
+    }
+
+    private void Sweep()
+    {
+        long start = Stopwatch.GetTimestamp();
+        foreach (TraceRing ring in _recorder.Rings)
+        {
+            int count;
+            while ((count = ring.Take(_block)) > 0) _spool.Append(ring.Index, _block.AsSpan(0, count));
+        }
+        _collectorTicks += Stopwatch.GetTimestamp() - start;
+    }
+
+    private void AddUnfinished()
+    {
+        foreach ((int lane, long start, int name) in _recorder.Lanes.Unfinished())
+        {
+            // Count 1 marks a span that was cut off.
+            _block[0] = new TraceRecord { Start = start, End = EndTicks, Name = name, Lane = lane + 1, Kind = TraceKind.Span, Count = 1 };
+            _spool.Append(-1, _block.AsSpan(0, 1));
+        }
+    }
+
+    private void Finish()
+    {
+        var threads = new List<TracedThread>();
+        foreach (TraceRing ring in _recorder.Rings)
+        {
+            DroppedByRings += ring.Dropped - _droppedBefore.GetValueOrDefault(ring.Index);
+            threads.Add(new TracedThread(ring.Index, ring.ThreadId, ring.ThreadName));
+        }
+        Threads = threads;
+        Names = _recorder.Names.Snapshot();
+    }
+
+    /// <summary>On a thread and a recorder of its own, so that no live ring is touched.</summary>
+    private static double MeasureSpanCost()
+    {
+        const int Count = 1000;
+        double best = double.MaxValue;
+        var thread = new Thread(() =>
+        {
+            for (int round = 0; round < 5; round++)
+            {
+                var scratch = new TraceRecorder(1024) { IsOn = true };
+                scratch.End(scratch.Begin(), 0);
+                long start = Stopwatch.GetTimestamp();
+                for (int i = 0; i < Count; i++) scratch.End(scratch.Begin(), 0);
+                best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalNanoseconds / Count);
+            }
+        });
+        thread.Start();
+        thread.Join();
+        return best;
+    }
+}
+
+public delegate void RecordVisitor(int ring, ref readonly TraceRecord record);

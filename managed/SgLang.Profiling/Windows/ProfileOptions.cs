@@ -1,0 +1,28 @@
+namespace SgLang.Profiling;
+
+/// <summary>What a window records and where its files go.</summary>
+public sealed record ProfileOptions
+{
+    public required string OutputDirectory { get; init; }
+    public required string Id { get; init; }
+    public string? Prefix { get; init; }
+
+    /// <summary>Steps to record, of each stage when by stage; null is until stopped by hand.</summary>
+    public int? NumSteps { get; init; }
+
+    /// <summary>First step, counted from the start of the process; one already passed means the next. Ignored by stage.</summary>
+    public long? StartStep { get; init; }
+
+    /// <summary>Steps to let pass first, counted from the request. Ignored by stage.</summary>
+    public long? StartAfterSteps { get; init; }
+
+    /// <summary>Stages with a file each; empty is one file of all steps.</summary>
+    public IReadOnlyList<TraceStage> Stages { get; init; } = [];
+    public bool MergeProfiles { get; init; }
+    public bool RecordShapes { get; init; } = true;
+    public bool WithStack { get; init; } = true;
+    public bool DetailedAnnotations { get; init; }
+    public IReadOnlyList<string> Activities { get; init; } = ["CPU", "GPU"];
+
+    public bool IsByStage => Stages.Count > 0;
+}
