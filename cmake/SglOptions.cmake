@@ -21,13 +21,14 @@ set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 # libsgl.so and libsgl_cuda.so travel together: each finds the other beside itself.
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
 
-add_compile_options(-Wall -Wextra -Werror -fno-math-errno)
+add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Werror;-fno-math-errno>")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC bug 105651: a false alarm in "literal" + std::string.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 if(SGL_SANITIZE)
-  add_compile_options(-fsanitize=${SGL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
+  add_compile_options(
+    "$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${SGL_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all;-g1>")
   add_link_options(-fsanitize=${SGL_SANITIZE})
   # C callers can pass any value for an enum; the ABI layer checks them, and GCC reads them as the integers they are.
   add_compile_options(-fno-sanitize=enum)

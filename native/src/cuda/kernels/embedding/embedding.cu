@@ -1,0 +1,71 @@
+#include <algorithm>
+
+#include "cuda/kernels/embedding/embedding.cuh"
+#include "cuda/kernels/embedding/embedding.hpp"
+#include "cuda/kernels/gemm/weight.hpp"
+#include "cuda/runtime/launch.hpp"
+#include "cuda/runtime/tensor.hpp"
+
+namespace sgl::cuda {
+namespace {
+
+void gather(const CudaContext& context, const char* op, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) {
+  const int access = access_size(y.shape[1], y.dtype, {&y, &x});
+  GatherParams params{y.data,
+                      x.data,
+                      static_cast<const int32_t*>(rows.data),
+                      y.stride[0] / access,
+                      x.stride[0] / access,
+                      y.shape[0],
+                      x.shape[0],
+                      y.shape[1] / access};
+  LaunchConfig config;
+  config.grid =
+      dim3(blocks_for(params.width, kGatherThreads), static_cast<unsigned>(std::min<int64_t>(params.num_rows, kMaxGridY)));
+  config.block = kGatherThreads;
+  config.overlaps_predecessor = true;
+  if (access > 1) {
+    launch(context, op, gather_kernel<uint4>, config, params);
+  } else if (element_bytes(y.dtype) == 4) {
+    launch(context, op, gather_kernel<uint32_t>, config, params);
+  } else {
+    launch(context, op, gather_kernel<uint16_t>, config, params);
+  }
+}
+
+LaunchConfig config_of(const TokenParams& params) {
+  LaunchConfig config;
+  config.grid = blocks_for(params.num_tokens, kGatherThreads);
+  config.block = kGatherThreads;
+  config.overlaps_predecessor = true;
+  return config;
+}
+
+TokenParams params_of(const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) {
+  return {static_cast<int32_t*>(ids.data), static_cast<const int32_t*>(sources.data), static_cast<int32_t*>(last_ids.data),
+          ids.shape[0], last_ids.shape[0]};
+}
+
+}  // namespace
+
+void embedding(CudaContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) {
+  const sgl_weight_desc& desc = weight.desc;
+  const sgl_tensor table{on_device(weight).data, desc.dtype, 2, {desc.out_features, desc.in_features}, {desc.in_features, 1}};
+  gather(context, "embedding", y, table, ids);
+}
+
+void token_resolve(CudaContext& context, const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) {
+  const TokenParams params = params_of(ids, sources, last_ids);
+  launch(context, "token_resolve", token_resolve_kernel, config_of(params), params);
+}
+
+void token_scatter(CudaContext& context, const sgl_tensor& last_ids, const sgl_tensor& slots, const sgl_tensor& ids) {
+  const TokenParams params = params_of(ids, slots, last_ids);
+  launch(context, "token_scatter", token_scatter_kernel, config_of(params), params);
+}
+
+void gather_rows(CudaContext& context, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) {
+  gather(context, "gather_rows", y, x, rows);
+}
+
+}  // namespace sgl::cuda

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "cuda/ptx/grid_dependency.cuh"
+#include "cuda/tile/vec.cuh"
+
+// Rows picked by index, and the table of last tokens. Bound by memory: each picked row once in, once out.
+
+namespace sgl::cuda {
+
+inline constexpr int kGatherThreads = 128;
+
+struct GatherParams {
+  void* y;              // [num_rows, width]
+  const void* x;        // [num_source_rows, width]
+  const int32_t* rows;  // [num_rows]
+  int64_t y_stride;
+  int64_t x_stride;
+  int64_t num_rows;
+  int64_t num_source_rows;
+  int64_t width;
+};
+
+/// `Unit` is an access of 16 bytes or one element; strides and width count units.
+template <class Unit>
+__global__ void __launch_bounds__(kGatherThreads) gather_kernel(const __grid_constant__ GatherParams params) {
+  const int64_t column = int64_t{blockIdx.x} * kGatherThreads + threadIdx.x;
+  ptx::allow_successor();
+  ptx::wait_for_predecessor();
+  if (column >= params.width) return;
+  for (int64_t row = blockIdx.y; row < params.num_rows; row += gridDim.y) {
+    const int64_t wanted = params.rows[row];
+    const int64_t source = wanted >= 0 && wanted < params.num_source_rows ? wanted : 0;
+    static_cast<Unit*>(params.y)[row * params.y_stride + column] =
+        static_cast<const Unit*>(params.x)[source * params.x_stride + column];
+  }
+}
+
+struct TokenParams {
+  int32_t* ids;            // [num_tokens], of resolve: the output; of scatter: the input
+  const int32_t* sources;  // [num_tokens], of scatter: the slots
+  int32_t* last_ids;       // [num_slots]
+  int64_t num_tokens;
+  int64_t num_slots;
+};
+
+__global__ void __launch_bounds__(kGatherThreads) token_resolve_kernel(const __grid_constant__ TokenParams params) {
+  const int64_t token = int64_t{blockIdx.x} * kGatherThreads + threadIdx.x;
+  ptx::allow_successor();
+  ptx::wait_for_predecessor();
+  if (token >= params.num_tokens) return;
+  const int64_t source = params.sources[token];
+  const int64_t slot = -(source + 1);
+  if (source >= 0) {
+    params.ids[token] = static_cast<int32_t>(source);
+  } else {
+    params.ids[token] = slot < params.num_slots ? params.last_ids[slot] : 0;
+  }
+}
+
+__global__ void __launch_bounds__(kGatherThreads) token_scatter_kernel(const __grid_constant__ TokenParams params) {
+  const int64_t token = int64_t{blockIdx.x} * kGatherThreads + threadIdx.x;
+  ptx::allow_successor();
+  ptx::wait_for_predecessor();
+  if (token >= params.num_tokens) return;
+  const int64_t slot = params.sources[token];
+  if (slot >= 0 && slot < params.num_slots) params.last_ids[slot] = params.ids[token];
+}
+
+}  // namespace sgl::cuda

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "cuda/kernels/gemm/epilogue.cuh"
+#include "cuda/kernels/gemm/stream_product.cuh"
+
+namespace sgl::cuda {
+
+struct FewRowsParams {
+  const bf16* x;       // [num_rows, in_features]
+  const bf16* weight;  // [out_features, in_features]; with a gate its first half makes the gate
+  int64_t x_stride;
+  int32_t num_rows;
+  int32_t width;  // columns of y
+  int32_t in_features;
+  Epilogue epilogue;
+};
+
+/// A block makes kWeightRows columns of y (16 with a gate, whose tiles are a gate tile and its up tile), all rows.
+template <class Config, bool kIsGated>
+__global__ void __launch_bounds__(Config::kThreads, 2) few_rows_kernel(const __grid_constant__ FewRowsParams params) {
+  static_assert(!kIsGated || Config::kWeightTiles == 2, "a gate tile and its up tile");
+  __shared__ float sums[Config::kSharedFloats];
+  constexpr int kColumns = kIsGated ? 16 : Config::kWeightRows;
+  const int first_column = blockIdx.x * kColumns;
+  const int lane = threadIdx.x % kWarpSize;
+
+  StreamOperands<Config> operands;
+#pragma unroll
+  for (int tile = 0; tile < Config::kWeightTiles; ++tile) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int column = min(first_column + (kIsGated ? 0 : tile * 16) + half * 8 + lane / 4, params.width - 1);
+      const int64_t row = kIsGated && tile == 1 ? int64_t{params.width} + column : column;
+      operands.weight[tile][half] = params.weight + row * params.in_features + lane % 4 * 8;
+    }
+  }
+#pragma unroll
+  for (int tile = 0; tile < Config::kRowTiles; ++tile) {
+    const int64_t row = min(tile * 8 + lane / 4, params.num_rows - 1);
+    operands.x[tile] = params.x + row * params.x_stride + lane % 4 * 8;
+  }
+  stream_product<Config>(sums, operands, params.in_features);
+
+  for (int i = threadIdx.x; i < kColumns * params.num_rows; i += Config::kThreads) {
+    const int row = i / kColumns, column = first_column + i % kColumns;
+    if (column >= params.width) continue;
+    float value = params.epilogue.biased(total<Config>(sums, i % kColumns, row), column);
+    if constexpr (kIsGated) {
+      const float up = total<Config>(sums, 16 + i % kColumns, row);
+      value = silu(value) * params.epilogue.biased(up, params.width + column);
+    }
+    params.epilogue.store(row, column, value);
+  }
+}
+
+}  // namespace sgl::cuda

@@ -1,0 +1,199 @@
+#include <algorithm>
+
+#include "abi/error.hpp"
+#include "cuda/kernels/gemm/weight.hpp"
+#include "cuda/kernels/moe/experts.cuh"
+#include "cuda/kernels/moe/moe.hpp"
+#include "cuda/runtime/launch.hpp"
+#include "cuda/runtime/tensor.hpp"
+
+namespace sgl::cuda {
+namespace {
+
+constexpr const char* kOp = "moe_experts";
+
+/// (token, expert) pairs of one pass: bounds the scratch memory.
+constexpr int64_t kMaxPassPairs = 32768;
+
+/// Tokens [first_token, first_token + num_tokens) of a step.
+class Pass {
+ public:
+  Pass(CudaContext& context, const sgl_moe_args& args, int64_t first_token, int64_t num_tokens)
+      : context_(context),
+        args_(args),
+        first_token_(first_token),
+        num_tokens_(num_tokens),
+        k_(args.expert_ids->shape[1]),
+        num_choices_(num_tokens * k_),
+        num_experts_(args.gate_up->desc.num_groups),
+        hidden_(args.gate_up->desc.in_features),
+        intermediate_(args.gate_up->desc.out_features / 2),
+        dtype_(args.gate_up->desc.dtype) {
+    const int access = access_size(hidden_, dtype_, {args.x});
+    is_aligned_ = access > 1 && intermediate_ % access == 0;
+    is_streamed_ = dtype_ == SGL_BF16 && is_aligned_;
+    // Most of a tile's pairs should be real ones, and most experts' pairs should fit a tile.
+    const int64_t pairs_per_expert = num_choices_ / num_experts_;
+    pairs_per_tile_ = !is_streamed_ || pairs_per_expert <= 4 ? 8 : 16;
+    max_tiles_ = max_tiles(num_choices_, num_experts_, pairs_per_tile_);
+  }
+
+  void run() {
+    Slicer slicer(nullptr);
+    slice(slicer);
+    Slicer placed(context_.scratch.reserve(context_, slicer.num_bytes()));
+    slice(placed);
+    group_pairs();
+    gate_up();
+    down();
+    combine();
+  }
+
+ private:
+  void slice(Slicer& slicer) {
+    pair_of_choice_ = slicer.take<int32_t>(num_choices_);
+    token_of_pair_ = slicer.take<int32_t>(num_choices_);
+    tiles_ = slicer.take<PairTile>(max_tiles_);
+    num_tiles_ = slicer.take<int32_t>(1);
+    activated_ = slicer.take<std::byte>(num_choices_ * intermediate_ * element_bytes(dtype_));
+    products_ = slicer.take<float>(num_choices_ * hidden_);
+  }
+
+  const std::byte* rows(const sgl_tensor& tensor) const {
+    return static_cast<const std::byte*>(tensor.data) + first_token_ * tensor.stride[0] * element_bytes(tensor.dtype);
+  }
+
+  void group_pairs() {
+    GroupParams params{};
+    params.expert_ids = reinterpret_cast<const int32_t*>(rows(*args_.expert_ids));
+    params.ids_stride = args_.expert_ids->stride[0];
+    params.num_choices = static_cast<int32_t>(num_choices_);
+    params.k = static_cast<int32_t>(k_);
+    params.first_expert = args_.first_expert;
+    params.num_experts = static_cast<int32_t>(num_experts_);
+    params.pairs_per_tile = static_cast<int32_t>(pairs_per_tile_);
+    params.pair_of_choice = pair_of_choice_;
+    params.token_of_pair = token_of_pair_;
+    params.tiles = tiles_;
+    params.num_tiles = num_tiles_;
+    LaunchConfig config;
+    config.grid = 1;
+    config.block = kGroupThreads;
+    config.shared_bytes = num_experts_ * sizeof(int32_t);
+    if (config.shared_bytes > 48 << 10) {
+      fail(SGL_UNSUPPORTED, "moe_experts: %lld experts in one rank, at most 12288 are supported",
+           static_cast<long long>(num_experts_));
+    }
+    config.overlaps_predecessor = true;
+    launch(context_, kOp, group_pairs_kernel, config, params);
+  }
+
+  ExpertProductParams product_params(const sgl_weight& weight) const {
+    ExpertProductParams params{};
+    params.weight = on_device(weight).data;
+    params.tiles = tiles_;
+    params.num_tiles = num_tiles_;
+    params.expert_stride = weight.desc.out_features * weight.desc.in_features;
+    params.in_features = static_cast<int32_t>(weight.desc.in_features);
+    return params;
+  }
+
+  void gate_up() {
+    ExpertProductParams params = product_params(*args_.gate_up);
+    params.y = activated_;
+    params.x = rows(*args_.x);
+    params.x_stride = args_.x->stride[0];
+    params.token_of_pair = token_of_pair_;
+    params.width = static_cast<int32_t>(intermediate_);
+    run_product<true>(params);
+  }
+
+  void down() {
+    ExpertProductParams params = product_params(*args_.down);
+    params.y = products_;
+    params.x = activated_;
+    params.x_stride = intermediate_;
+    params.width = static_cast<int32_t>(hidden_);
+    run_product<false>(params);
+  }
+
+  template <bool kIsGated>
+  void run_product(const ExpertProductParams& params) {
+    if (is_streamed_) {
+      return pairs_per_tile_ == 8 ? run_stream<1, kIsGated>(params) : run_stream<2, kIsGated>(params);
+    }
+    if (dtype_ == SGL_BF16) return run_generic<bf16, 1, kIsGated>(params);
+    is_aligned_ ? run_generic<float, 4, kIsGated>(params) : run_generic<float, 1, kIsGated>(params);
+  }
+
+  template <int kRowTiles, bool kIsGated>
+  void run_stream(const ExpertProductParams& params) {
+    using Config = StreamConfig<2, kRowTiles>;
+    LaunchConfig config;
+    config.grid = dim3(blocks_for(params.width, kIsGated ? 16 : Config::kWeightRows), static_cast<unsigned>(max_tiles_));
+    config.block = Config::kThreads;
+    config.overlaps_predecessor = true;
+    launch(context_, kOp, stream_experts_kernel<Config, kIsGated>, config, params);
+  }
+
+  template <class T, int kVec, bool kIsGated>
+  void run_generic(const ExpertProductParams& params) {
+    LaunchConfig config;
+    config.grid = dim3(blocks_for(params.width, kGenericWarps), static_cast<unsigned>(max_tiles_));
+    config.block = kGenericThreads;
+    config.overlaps_predecessor = true;
+    launch(context_, kOp, generic_experts_kernel<T, kVec, kIsGated>, config, params);
+  }
+
+  void combine() {
+    CombineParams params{};
+    params.y = const_cast<std::byte*>(rows(*args_.y));
+    params.products = products_;
+    params.expert_weights = reinterpret_cast<const float*>(rows(*args_.expert_weights));
+    params.pair_of_choice = pair_of_choice_;
+    params.y_stride = args_.y->stride[0];
+    params.weights_stride = args_.expert_weights->stride[0];
+    params.num_tokens = num_tokens_;
+    params.hidden = static_cast<int32_t>(hidden_);
+    params.k = static_cast<int32_t>(k_);
+    LaunchConfig config;
+    config.grid = dim3(blocks_for(hidden_, kCombineThreads), static_cast<unsigned>(std::min<int64_t>(num_tokens_, kMaxGridY)));
+    config.block = kCombineThreads;
+    config.overlaps_predecessor = true;
+    launch(context_, kOp, args_.y->dtype == SGL_BF16 ? combine_kernel<bf16> : combine_kernel<float>, config, params);
+  }
+
+  CudaContext& context_;
+  const sgl_moe_args& args_;
+  const int64_t first_token_;
+  const int64_t num_tokens_;
+  const int64_t k_;
+  const int64_t num_choices_;
+  const int64_t num_experts_;
+  const int64_t hidden_;
+  const int64_t intermediate_;
+  const sgl_dtype dtype_;
+  bool is_aligned_;
+  bool is_streamed_;
+  int64_t pairs_per_tile_;
+  int64_t max_tiles_;
+
+  int32_t* pair_of_choice_ = nullptr;
+  int32_t* token_of_pair_ = nullptr;
+  PairTile* tiles_ = nullptr;
+  int32_t* num_tiles_ = nullptr;
+  std::byte* activated_ = nullptr;  // [num_choices, intermediate] in the activation type
+  float* products_ = nullptr;       // [num_choices, hidden]
+};
+
+}  // namespace
+
+void moe_experts(CudaContext& context, const sgl_moe_args& args) {
+  const int64_t num_tokens = args.x->shape[0];
+  const int64_t pass_tokens = std::max<int64_t>(1, kMaxPassPairs / std::max<int64_t>(1, args.expert_ids->shape[1]));
+  for (int64_t first = 0; first < num_tokens; first += pass_tokens) {
+    Pass(context, args, first, std::min(pass_tokens, num_tokens - first)).run();
+  }
+}
+
+}  // namespace sgl::cuda

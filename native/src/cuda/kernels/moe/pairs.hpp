@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+namespace sgl::cuda {
+
+/// Pairs [first_pair, first_pair + num_pairs) of one expert, at most `pairs_per_tile`.
+struct PairTile {
+  int32_t expert;
+  int32_t first_pair;
+  int32_t num_pairs;
+};
+
+struct GroupParams {
+  const int32_t* expert_ids;  // [num_tokens, k]
+  int64_t ids_stride;
+  int32_t num_choices;  // num_tokens * k
+  int32_t k;
+  int32_t first_expert;
+  int32_t num_experts;  // of this rank
+  int32_t pairs_per_tile;
+  int32_t* pair_of_choice;  // [num_choices], -1 where the expert is another rank's
+  int32_t* token_of_pair;   // [num_choices]
+  PairTile* tiles;          // [max_tiles]
+  int32_t* num_tiles;       // [1]
+};
+
+/// The most tiles that `num_choices` pairs of `num_experts` experts can need.
+inline int64_t max_tiles(int64_t num_choices, int64_t num_experts, int64_t pairs_per_tile) {
+  const int64_t touched = num_choices < num_experts ? num_choices : num_experts;
+  return touched + (num_choices - touched) / pairs_per_tile;
+}
+
+}  // namespace sgl::cuda

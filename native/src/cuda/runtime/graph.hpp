@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+
+#include "abi/backend.hpp"
+#include "cuda/runtime/context.hpp"
+
+namespace sgl::cuda {
+
+// Capture is thread-local: other threads go on allocating and launching on contexts of their own.
+
+void begin_capture(CudaContext& context);
+std::unique_ptr<sgl_graph> end_capture(CudaContext& context);
+void launch_graph(const CudaContext& context, sgl_graph& graph);
+
+}  // namespace sgl::cuda
