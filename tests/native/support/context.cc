@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace sgl::test {
 namespace {
@@ -10,11 +11,27 @@ void check(sgl_status status) {
   if (status != SGL_OK) throw std::runtime_error(sgl_last_error());
 }
 
+std::vector<sgl_context*> living_contexts;
+
 }  // namespace
 
 Context::Context(int num_threads) {
-  const sgl_context_options options{SGL_DEVICE_CPU, 0, num_threads, 0};
+  const sgl_context_options options{is_on_gpu() ? SGL_DEVICE_CUDA : SGL_DEVICE_CPU, 0, num_threads, 0};
   check(sgl_context_create(&context_, &options));
+  living_contexts.push_back(context_);
+}
+
+Context::~Context() {
+  std::erase(living_contexts, context_);
+  sgl_context_destroy(context_);
+}
+
+sgl_status completed(sgl_status status) {
+  if (!is_on_gpu()) return status;
+  for (sgl_context* context : living_contexts) {
+    if (status == SGL_OK) status = sgl_context_synchronize(context);
+  }
+  return status;
 }
 
 Weight::Weight(sgl_context* context, sgl_dtype storage, const HostTensor& rows) {

@@ -3,15 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "sgl/sgl.h"
+#include "support/device.hpp"
 #include "support/host_tensor.hpp"
 
 namespace sgl::test {
 
-/// A CPU context for the length of a scope.
+/// A context of the tests' device for the length of a scope.
 class Context {
  public:
   explicit Context(int num_threads = 2);
-  ~Context() { sgl_context_destroy(context_); }
+  ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
@@ -20,6 +21,9 @@ class Context {
  private:
   sgl_context* context_ = nullptr;
 };
+
+/// `status`, or the failure of waiting on a GPU for what was queued on all contexts.
+sgl_status completed(sgl_status status);
 
 /// A packed weight for the length of a scope, loaded from [out_features, in_features] or [num_groups, ...] of any float type.
 class Weight {
@@ -44,8 +48,8 @@ class CpuTest : public ::testing::Test {
 
 }  // namespace sgl::test
 
-#define EXPECT_OK(call) EXPECT_EQ(SGL_OK, (call)) << sgl_last_error()
-#define ASSERT_OK(call) ASSERT_EQ(SGL_OK, (call)) << sgl_last_error()
+#define EXPECT_OK(call) EXPECT_EQ(SGL_OK, ::sgl::test::completed(call)) << sgl_last_error()
+#define ASSERT_OK(call) ASSERT_EQ(SGL_OK, ::sgl::test::completed(call)) << sgl_last_error()
 
 /// The call fails with `status` and exactly `message`.
 #define EXPECT_FAILS(status, message, call)  \

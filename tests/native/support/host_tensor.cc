@@ -56,7 +56,7 @@ HostTensor::HostTensor(sgl_dtype dtype, const Shape& shape, const Shape& stride)
     view_.stride[axis] = stride[axis];
   }
   num_bytes_ = num_stored() * bytes_of(dtype);
-  memory_.reset(new unsigned char[num_bytes_]);
+  memory_ = allocate_memory(num_bytes_);
   view_.data = memory_.get();
   poison();
 }

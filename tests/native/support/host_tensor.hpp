@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sgl/base.h"
+#include "support/memory.hpp"
 #include "support/random.hpp"
 
 namespace sgl::test {
@@ -58,7 +59,7 @@ class HostTensor {
   int64_t offset_of(int64_t i) const;
   int64_t num_stored() const;
 
-  std::unique_ptr<unsigned char[]> memory_;
+  Memory memory_;
   int64_t num_bytes_ = 0;
   sgl_tensor view_{};
 };

@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "cpu/isa/isa.hpp"
+#include "sgl/device.h"
+#include "support/device.hpp"
 #include "support/random.hpp"
 
 namespace {
@@ -26,6 +28,15 @@ int main(int argc, char** argv) {
     }
   }
   sgl::test::print_seed_on_failure();
+  if (sgl::test::is_on_gpu()) {
+    sgl_device_info info;
+    if (sgl_device_get_info(&info, SGL_DEVICE_CUDA, 0) != SGL_OK) {
+      std::printf("skipped: %s\n", sgl_last_error());
+      return kExitSkipped;
+    }
+    std::printf("device: %s, %s\n", info.name, info.isa);
+    return RUN_ALL_TESTS();
+  }
   std::printf("instruction set: %s\n", sgl::cpu::name_of(sgl::cpu::current_isa()));
   return RUN_ALL_TESTS();
 }

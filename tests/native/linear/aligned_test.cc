@@ -1,0 +1,57 @@
+// Products whose rows are whole 16-byte accesses, as those of real models are: on a GPU they take other paths than odd shapes.
+
+#include "linear/linear_case.hpp"
+
+namespace sgl::test {
+namespace {
+
+using AlignedLinear = CpuTest;
+
+TEST_F(AlignedLinear, Matches_the_reference_for_every_number_of_few_rows) {
+  for (int64_t rows = 1; rows <= 34; ++rows) expect_matches_reference(context, random, {rows, 112, 264, SGL_BF16, SGL_F32});
+}
+
+TEST_F(AlignedLinear, Matches_the_reference_around_tiles_of_the_weight) {
+  for (const int64_t out : {1, 8, 15, 16, 17, 31, 32, 33, 48, 500}) {
+    for (const int64_t in : {8, 16, 24, 32, 120, 128, 136, 1024, 1032}) {
+      for (const int64_t rows : {1, 8, 13, 32}) {
+        expect_matches_reference(context, random, {rows, out, in, SGL_BF16, SGL_BF16});
+      }
+    }
+  }
+}
+
+TEST_F(AlignedLinear, Fuses_bias_residual_and_gate_at_any_number_of_rows) {
+  for (const int64_t out : {32, 36, 320}) {
+    for (const int64_t rows : {1, 7, 16, 25, 33, 100}) {
+      for (int options = 0; options < 8; ++options) {
+        for (const sgl_dtype y_dtype : {SGL_BF16, SGL_F32}) {
+          LinearCase c{rows, out, 256, SGL_BF16, y_dtype, (options & 1) != 0, (options & 2) != 0, (options & 4) != 0, 8};
+          expect_matches_reference(context, random, c);
+        }
+      }
+      expect_matches_reference(context, random, {rows, out, 128, SGL_F32, SGL_F32, true, true, false, 4});
+    }
+  }
+}
+
+TEST_F(AlignedLinear, Takes_many_rows) {
+  for (const int64_t rows : {64, 129, 511, 700}) {
+    expect_matches_reference(context, random, {rows, 200, 512, SGL_BF16, SGL_BF16, false, true});
+    expect_matches_reference(context, random, {rows, 72, 64, SGL_F32, SGL_F32, true});
+  }
+}
+
+TEST_F(AlignedLinear, A_wide_gate_may_round_its_product_once_before_the_gate) {
+  const HostTensor x = HostTensor::normal(random, SGL_BF16, {300, 128});
+  const HostTensor rows = random_rows(random, SGL_BF16, 256, 128);
+  const Weight weight(context, SGL_BF16, rows);
+  const HostTensor y(SGL_BF16, {300, 128});
+  ASSERT_OK(run_linear(context, y, x, weight, nullptr, nullptr, SGL_EPILOGUE_SILU_MUL));
+  const auto expected = reference::linear(x.view(), rows.view(), SGL_BF16, nullptr, nullptr, SGL_EPILOGUE_SILU_MUL);
+  // Each factor is off by up to 2^-9 of itself, and a gate's slope may double that.
+  EXPECT_TRUE(is_close(y, expected, {2e-3, 4 * 0x1p-8}));
+}
+
+}  // namespace
+}  // namespace sgl::test
