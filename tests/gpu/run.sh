@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Builds the native library with its CUDA part and tests it on this machine's GPU; called by `./build.sh gpu-test`. Ends with a
+# table and fails if a row of it did.
+#
+#   GTEST_PREFIX    where GoogleTest is installed, if CMake does not find it by itself
+#   SGL_PUBLISH     folder with a published `sglang` (./build.sh publish): golden parity and serving run through it
+#   SGL_GPU_STEPS   which of: suites memcheck racecheck golden bench (all but bench if unset)
+#   SGL_GPU_SUITES  test suites, all if unset
+#   SGL_SANITIZER_SECONDS   limit of one suite under compute-sanitizer; a suite that reaches it is reported as such
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+steps=" ${SGL_GPU_STEPS:-suites memcheck racecheck golden} "
+limit=${SGL_SANITIZER_SECONDS:-600}
+build=out/native/gpu
+logs=out/gpu-logs
+mkdir -p "$logs"
+table=() failed=0
+
+row() { # outcome, step, seconds, remark
+  table+=("$(printf '%-8s %-28s %6s s  %s' "$1" "$2" "$3" "${4:-}")")
+  [ "$1" = FAILED ] && failed=1
+}
+print_table() {
+  printf '\n%s\n' "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null || echo 'no nvidia-smi')"
+  printf '%s\n' "${table[@]}"
+}
+timed() { # step, log, command...
+  local step=$1 log=$logs/$2.log started=$SECONDS status
+  shift 2
+  "$@" >"$log" 2>&1
+  status=$?
+  case $status in
+    0) row passed "$step" $((SECONDS - started)) ;;
+    77) row skipped "$step" $((SECONDS - started)) "$(grep -m1 skipped "$log")" ;;
+    124) row FAILED "$step" $((SECONDS - started)) "reached its limit of $limit s" ;;
+    *)
+      row FAILED "$step" $((SECONDS - started)) "status $status, $log"
+      grep -E 'FAILED|Failure|[Ee]rror|off; worst|=========' "$log" | head -n 40
+      ;;
+  esac
+  return $status
+}
+
+build() {
+  cmake -S . -B "$build" ${CMAKE_GENERATOR:+-G "$CMAKE_GENERATOR"} -DSGL_CUDA=ON -DCMAKE_BUILD_TYPE=Release \
+    ${GTEST_PREFIX:+-DCMAKE_PREFIX_PATH="$GTEST_PREFIX"} &&
+    cmake --build "$build" --parallel "$(nproc)"
+}
+command -v ninja >/dev/null 2>&1 && export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"
+if ! timed build build build; then
+  tail -n 60 "$logs/build.log"
+  print_table
+  exit 1
+fi
+
+all_suites="norm activation rope embedding quant sampling kvcache linear moe attention cuda_runtime"
+read -r -a suites <<<"${SGL_GPU_SUITES:-$all_suites}"
+export SGL_TEST_DEVICE=cuda
+if [[ $steps == *" suites "* ]]; then
+  timed cuda_selection cuda_selection "$build/bin/test_cuda_selection" --gtest_brief=1
+  for suite in "${suites[@]}"; do timed "$suite.cuda" "$suite" timeout "$limit" "$build/bin/test_$suite" --gtest_brief=1; done
+fi
+
+sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
+sanitize() { # tool, suite
+  [[ " ${suites[*]} " == *" $2 "* ]] || return 0
+  timed "$1 $2" "$1-$2" timeout "$limit" "$sanitizer" --tool "$1" --error-exitcode 1 "$build/bin/test_$2" --gtest_brief=1
+}
+# Tests whose failing calls are meant run without the sanitizer.
+if [[ $steps == *" memcheck "* ]]; then
+  for suite in norm activation rope embedding quant sampling kvcache linear moe attention; do sanitize memcheck "$suite"; done
+fi
+# Kernels with shared memory or barriers.
+if [[ $steps == *" racecheck "* ]]; then
+  for tool in racecheck synccheck; do
+    for suite in norm sampling linear moe attention; do sanitize "$tool" "$suite"; done
+  done
+fi
+
+if [[ $steps == *" golden "* ]]; then
+  if [ -x "${SGL_PUBLISH:-}/sglang" ]; then
+    cp "$build"/lib/libsgl*.so "$SGL_PUBLISH/"
+    timed golden golden timeout "$limit" tests/gpu/golden.sh "$SGL_PUBLISH/sglang"
+  else
+    row skipped golden 0 "no published sglang (SGL_PUBLISH)"
+  fi
+fi
+
+if [[ $steps == *" bench "* ]]; then
+  for bench in "$build"/bin/cuda_*_bench; do
+    name=$(basename "$bench")
+    timed "$name" "$name" "$bench"
+    cat "$logs/$name.log"
+  done
+fi
+
+print_table
+exit $failed
