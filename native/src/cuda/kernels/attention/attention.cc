@@ -1,0 +1,100 @@
+#include "cuda/kernels/attention/attention.hpp"
+
+#include <cstdint>
+
+#include "cuda/kernels/attention/attention_plan.hpp"
+#include "cuda/runtime/launch.hpp"
+#include "cuda/runtime/tensor.hpp"
+
+namespace sgl::cuda {
+namespace {
+
+constexpr const char* kRun = "attention_run";
+
+/// Rows of a cache are numbered in 31 bits and copied in 16-byte pieces.
+bool uses_tensor_cores(const AttentionPlan& plan, const sgl_tensor& k_cache, const sgl_tensor& v_cache) {
+  const int64_t num_rows = k_cache.shape[0] * k_cache.shape[1] * k_cache.shape[2];
+  return plan.has_tensor_core_kernels() && num_rows <= INT32_MAX && rows_are_aligned(k_cache, 16) &&
+         rows_are_aligned(v_cache, 16);
+}
+
+AttentionParams params_of(const AttentionPlan& plan, const sgl_tensor& out, const sgl_tensor& q, const sgl_tensor& k_cache,
+                          const sgl_tensor& v_cache, const sgl_tensor* sinks) {
+  AttentionParams params{};
+  params.q = q.data;
+  params.out = out.data;
+  params.k_cache = k_cache.data;
+  params.v_cache = v_cache.data;
+  params.sinks = sinks == nullptr ? nullptr : static_cast<const float*>(sinks->data);
+  params.step = plan.header;
+  params.decode_workers = plan.decode_workers;
+  params.tickets = plan.tickets;
+  for (int axis = 0; axis < 2; ++axis) {
+    params.q_stride[axis] = q.stride[axis];
+    params.out_stride[axis] = out.stride[axis];
+  }
+  params.num_kv_heads = plan.desc.num_kv_heads;
+  params.group = plan.group();
+  params.head_dim = plan.desc.head_dim;
+  params.page_size = plan.desc.page_size;
+  params.window = plan.desc.window;
+  params.scale = plan.desc.scale;
+  params.soft_cap = plan.desc.soft_cap;
+  constexpr float kLog2E = 1.4426950408889634f;
+  params.log2_scale = plan.desc.scale * kLog2E;
+  params.cap_scale = plan.desc.soft_cap > 0 ? 2 * params.log2_scale / plan.desc.soft_cap : 0;
+  params.q_by_two = rows_are_aligned(q, 4);
+  params.out_by_two = rows_are_aligned(out, 4);
+  return params;
+}
+
+void launch_kernel(const CudaContext& context, const AttentionKernel& kernel, int64_t num_blocks,
+                   const AttentionParams& params) {
+  LaunchConfig config;
+  config.grid = static_cast<unsigned>(num_blocks);
+  config.block = static_cast<unsigned>(kernel.num_threads);
+  config.shared_bytes = kernel.shared_bytes;
+  config.overlaps_predecessor = true;
+  launch(context, kRun, kernel.launch, config, params);
+}
+
+}  // namespace
+
+std::unique_ptr<sgl_attention_plan> create_attention_plan(CudaContext& context, const sgl_attention_desc& desc) {
+  return std::make_unique<AttentionPlan>(context, desc);
+}
+
+void update_attention_plan(CudaContext& context, sgl_attention_plan& plan, const sgl_attention_batch& batch) {
+  static_cast<AttentionPlan&>(plan).update(context, batch);
+}
+
+void attention(CudaContext& context, sgl_attention_plan& base, const sgl_tensor& out, const sgl_tensor& q,
+               const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor* sinks) {
+  auto& plan = static_cast<AttentionPlan&>(base);
+  AttentionParams params = params_of(plan, out, q, k_cache, v_cache, sinks);
+  if (!uses_tensor_cores(plan, k_cache, v_cache)) {
+    launch_kernel(context, plan.plain, plan.num_rows * plan.desc.num_q_heads, params);
+    return;
+  }
+  const bool has_decode = !plan.split.decode_requests.empty(), has_prefill = !plan.split.prefill_tiles.empty();
+  // Room for any step, since a captured launch serves steps that are split otherwise.
+  const size_t decode_floats =
+      has_decode ? static_cast<size_t>(plan.workers.num_decode_workers) * 2 * plan.kernels.decode.partial_floats : 0;
+  const size_t num_prefill_partials =
+      static_cast<size_t>(context.is_capturing ? max_prefill_partials(plan.workers) : plan.split.num_prefill_partials);
+  const size_t prefill_floats = has_prefill ? num_prefill_partials * plan.kernels.prefill.partial_floats : 0;
+  params.partials = reinterpret_cast<float*>(
+      context.scratch.reserve(context, sizeof(float) * (decode_floats > prefill_floats ? decode_floats : prefill_floats)));
+  if (has_decode) {
+    params.num_done = plan.decode_done;
+    launch_kernel(context, plan.kernels.decode, plan.workers.num_decode_workers, params);
+  }
+  if (has_prefill) {
+    params.num_done = plan.prefill_done;
+    const bool is_sm90 = plan.kernels.prefill_sm90.launch != nullptr && rows_are_aligned(q, 16);
+    launch_kernel(context, is_sm90 ? plan.kernels.prefill_sm90 : plan.kernels.prefill,
+                  is_sm90 ? plan.workers.num_sm90_workers : plan.workers.num_prefill_workers, params);
+  }
+}
+
+}  // namespace sgl::cuda

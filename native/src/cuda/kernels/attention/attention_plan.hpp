@@ -1,0 +1,45 @@
+#pragma once
+
+#include "abi/backend.hpp"
+#include "cuda/kernels/attention/attention_split.hpp"
+#include "cuda/kernels/attention/kernels.hpp"
+#include "cuda/runtime/context.hpp"
+
+namespace sgl::cuda {
+
+/// A split, in device memory. The header and the counters never move, so graphs captured with the plan stay valid; the arrays
+/// behind the header may.
+class AttentionPlan final : public sgl_attention_plan {
+ public:
+  AttentionPlan(CudaContext& context, const sgl_attention_desc& desc);
+  ~AttentionPlan() override;
+  AttentionPlan(const AttentionPlan&) = delete;
+  AttentionPlan& operator=(const AttentionPlan&) = delete;
+
+  /// Divides a step's work and queues its upload.
+  void update(CudaContext& context, const sgl_attention_batch& batch);
+
+  int group() const { return desc.num_q_heads / desc.num_kv_heads; }
+  bool has_tensor_core_kernels() const { return kernels.decode.launch != nullptr; }
+
+  SelectedKernels kernels;
+  AttentionKernel plain;
+  AttentionWorkers workers{};
+  AttentionSplit split;
+  /// Device memory, see AttentionParams.
+  StepHeader* header = nullptr;
+  DecodeWorker* decode_workers = nullptr;  // right behind the header, uploaded with it
+  int32_t* decode_done = nullptr;
+  int32_t* prefill_done = nullptr;
+  int32_t* tickets = nullptr;
+
+ private:
+  void reserve_arrays(size_t num_bytes);
+
+  const int ordinal_;
+  std::byte* memory_ = nullptr;  // header and counters
+  std::byte* arrays_ = nullptr;
+  size_t arrays_capacity_ = 0;
+};
+
+}  // namespace sgl::cuda

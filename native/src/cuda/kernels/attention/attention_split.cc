@@ -1,0 +1,124 @@
+#include "cuda/kernels/attention/attention_split.hpp"
+
+#include <algorithm>
+
+namespace sgl::cuda {
+namespace {
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int first_visible_key(const sgl_attention_desc& desc, int position) {
+  return desc.window > 0 ? std::max(0, position - desc.window + 1) : 0;
+}
+
+void add_decode_request(AttentionSplit& split, const sgl_attention_desc& desc, const sgl_attention_batch& batch, int r) {
+  DecodeRequest request{};
+  request.first_token = batch.query_start[r];
+  request.num_tokens = batch.query_start[r + 1] - batch.query_start[r];
+  request.kv_length = batch.kv_length[r];
+  request.page_start = batch.page_start[r];
+  request.key_begin = first_visible_key(desc, request.kv_length - request.num_tokens);
+  request.first_unit = split.num_units;
+  request.num_units = static_cast<int32_t>(divide_up(request.kv_length - request.key_begin, kUnitKeys));
+  split.num_units += request.num_units * desc.num_kv_heads;
+  split.decode_requests.push_back(request);
+}
+
+void add_prefill_tiles(AttentionSplit& split, const sgl_attention_desc& desc, const sgl_attention_batch& batch, int r,
+                       int tile_rows) {
+  const int group = desc.num_q_heads / desc.num_kv_heads;
+  PrefillTile tile{};
+  tile.first_token = batch.query_start[r];
+  tile.num_tokens = batch.query_start[r + 1] - batch.query_start[r];
+  tile.kv_length = batch.kv_length[r];
+  tile.page_start = batch.page_start[r];
+  tile.num_splits = 1;
+  const int first_position = tile.kv_length - tile.num_tokens;
+  const int64_t num_rows = static_cast<int64_t>(tile.num_tokens) * group;
+  for (int64_t row = 0; row < num_rows; row += tile_rows) {
+    tile.row_begin = static_cast<int32_t>(row);
+    tile.num_rows = static_cast<int32_t>(std::min<int64_t>(tile_rows, num_rows - row));
+    tile.key_begin = first_visible_key(desc, first_position + tile.row_begin / group);
+    tile.key_end = first_position + (tile.row_begin + tile.num_rows - 1) / group + 1;
+    split.prefill_tiles.push_back(tile);
+  }
+}
+
+/// Every worker an equal stretch of the sequence of units.
+void share_out_decode(AttentionSplit& split, const sgl_attention_desc& desc, int num_workers) {
+  const auto per_worker = static_cast<int32_t>(std::max<int64_t>(1, divide_up(split.num_units, num_workers)));
+  split.decode_workers.assign(static_cast<size_t>(num_workers), DecodeWorker{});
+  size_t request = 0;
+  for (int64_t unit = 0; unit < split.num_units; unit += per_worker) {
+    DecodeWorker& worker = split.decode_workers[static_cast<size_t>(unit / per_worker)];
+    const auto end_of = [&](const DecodeRequest& r) { return r.first_unit + int64_t{r.num_units} * desc.num_kv_heads; };
+    while (unit >= end_of(split.decode_requests[request])) ++request;
+    worker.request = split.decode_requests[request];
+    worker.request_index = static_cast<int32_t>(request);
+    worker.unit_begin = static_cast<int32_t>(unit);
+    worker.unit_end = static_cast<int32_t>(std::min<int64_t>(split.num_units, unit + per_worker));
+    worker.units_per_worker = per_worker;
+  }
+}
+
+/// Cuts the keys of tiles that are longer than a worker's equal share.
+void split_prefill(AttentionSplit& split, const sgl_attention_desc& desc, int num_workers) {
+  int64_t num_keys = 0;
+  for (const PrefillTile& tile : split.prefill_tiles) num_keys += tile.key_end - tile.key_begin;
+  const int64_t share = std::max<int64_t>(kMinSplitKeys, divide_up(num_keys * desc.num_kv_heads, num_workers));
+  const size_t num_tiles = split.prefill_tiles.size();
+  for (size_t i = 0; i < num_tiles; ++i) {
+    const PrefillTile whole = split.prefill_tiles[i];
+    const int64_t length = whole.key_end - whole.key_begin;
+    if (length <= share) continue;
+    const int64_t part_keys = divide_up(divide_up(length, divide_up(length, share)), kUnitKeys) * kUnitKeys;
+    PrefillTile part = whole;
+    part.num_splits = static_cast<int32_t>(divide_up(length, part_keys));
+    part.first_partial = split.num_prefill_partials;
+    part.merge = split.num_prefill_merges;
+    if (part.num_splits == 1) continue;
+    split.num_prefill_partials += part.num_splits * desc.num_kv_heads;
+    ++split.num_prefill_merges;
+    for (part.split = 0; part.split < part.num_splits; ++part.split) {
+      part.key_begin = whole.key_begin + static_cast<int32_t>(part.split * part_keys);
+      part.key_end = static_cast<int32_t>(std::min<int64_t>(whole.key_end, part.key_begin + part_keys));
+      if (part.split == 0) {
+        split.prefill_tiles[i] = part;
+      } else {
+        split.prefill_tiles.push_back(part);
+      }
+    }
+  }
+  std::sort(split.prefill_tiles.begin(), split.prefill_tiles.end(),
+            [](const PrefillTile& a, const PrefillTile& b) { return a.key_end - a.key_begin > b.key_end - b.key_begin; });
+}
+
+}  // namespace
+
+void split_attention(AttentionSplit& split, const sgl_attention_desc& desc, const sgl_attention_batch& batch,
+                     const AttentionWorkers& workers) {
+  split.decode_requests.clear();
+  split.prefill_tiles.clear();
+  split.num_units = 0;
+  split.num_prefill_partials = 0;
+  split.num_prefill_merges = 0;
+  const int group = desc.num_q_heads / desc.num_kv_heads;
+  for (int r = 0; r < batch.num_requests; ++r) {
+    const int64_t num_rows = static_cast<int64_t>(batch.query_start[r + 1] - batch.query_start[r]) * group;
+    if (num_rows == 0) continue;
+    if (num_rows <= kDecodeRows) {
+      add_decode_request(split, desc, batch, r);
+    } else {
+      add_prefill_tiles(split, desc, batch, r, workers.prefill_rows);
+    }
+  }
+  share_out_decode(split, desc, workers.num_decode_workers);
+  split_prefill(split, desc, workers.num_sm90_workers > 0 ? workers.num_sm90_workers : workers.num_prefill_workers);
+}
+
+// A tile of `length` keys is split if length > share, into at most 2 * length / share parts, and the lengths of all tiles and
+// heads together are at most num_prefill_workers * share.
+int max_prefill_partials(const AttentionWorkers& workers) { return 2 * workers.num_prefill_workers; }
+int max_prefill_merges(const AttentionWorkers& workers) { return workers.num_prefill_workers; }
+
+}  // namespace sgl::cuda

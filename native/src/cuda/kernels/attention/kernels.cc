@@ -1,0 +1,35 @@
+#include "cuda/kernels/attention/kernels.hpp"
+
+namespace sgl::cuda {
+namespace {
+
+AttentionKernels kernels_for(int head_dim) {
+  if (head_dim <= 64) return attention_kernels<64>();
+  if (head_dim <= 80) return attention_kernels<80>();
+  if (head_dim <= 96) return attention_kernels<96>();
+  if (head_dim <= 128) return attention_kernels<128>();
+  if (head_dim <= 192) return attention_kernels<192>();
+  return attention_kernels<256>();
+}
+
+}  // namespace
+
+SelectedKernels select_attention_kernels(int head_dim, const DeviceInfo& device) {
+  const AttentionKernels all = kernels_for(head_dim);
+  const auto first_that_fits = [&](const AttentionKernel(&kernels)[2]) {
+    for (const AttentionKernel& kernel : kernels) {
+      if (static_cast<int64_t>(kernel.shared_bytes) <= device.shared_bytes_per_block) return kernel;
+    }
+    return AttentionKernel{};
+  };
+  SelectedKernels selected{first_that_fits(all.decode), first_that_fits(all.prefill), {}};
+  if (selected.decode.launch == nullptr || selected.prefill.launch == nullptr) return {};
+  if (device.compute_major == 9) {
+    if (head_dim <= 64) selected.prefill_sm90 = prefill_sm90_kernel_of<64>();
+    // Below 96 a third of the wider kernel's work would be zeros, more than it is faster by.
+    if (head_dim >= 96 && head_dim <= 128) selected.prefill_sm90 = prefill_sm90_kernel_of<128>();
+  }
+  return selected;
+}
+
+}  // namespace sgl::cuda

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+
+#include "cuda/kernels/attention/attention_params.hpp"
+#include "cuda/runtime/device_info.hpp"
+#include "sgl/base.h"
+
+namespace sgl::cuda {
+
+struct AttentionKernel {
+  void (*launch)(AttentionParams) = nullptr;
+  int num_threads = 0;
+  size_t shared_bytes = 0;
+  /// Query rows of a KV head that a block takes at a time.
+  int num_rows = 0;
+  /// Floats of a part of a split item.
+  size_t partial_floats = 0;
+};
+
+/// Tensor-core kernels of one head dim, or of smaller ones filled up with zeros. Configurations in order of preference.
+struct AttentionKernels {
+  AttentionKernel decode[2];
+  AttentionKernel prefill[2];
+};
+
+/// One instantiation a file, in inst/.
+template <int kDim>
+AttentionKernels attention_kernels();
+
+/// Hopper's own prefill kernel, for queries in rows of aligned 16-byte pieces.
+template <int kDim>
+AttentionKernel prefill_sm90_kernel_of();
+
+/// What a plan launches for bf16; the first two null if the device has too little shared memory.
+struct SelectedKernels {
+  AttentionKernel decode;
+  AttentionKernel prefill;
+  /// With the same rows a tile as `prefill`; null on other devices and for head dims without one.
+  AttentionKernel prefill_sm90;
+};
+
+/// Pure: the same for the same arguments on any machine.
+SelectedKernels select_attention_kernels(int head_dim, const DeviceInfo& device);
+
+AttentionKernel plain_attention_kernel_for(sgl_dtype dtype);
+
+}  // namespace sgl::cuda
