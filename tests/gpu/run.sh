@@ -80,7 +80,8 @@ fi
 if [[ $steps == *" golden "* ]]; then
   if [ -x "${SGL_PUBLISH:-}/sglang" ]; then
     cp "$build"/lib/libsgl*.so "$SGL_PUBLISH/"
-    timed golden golden timeout "$limit" tests/gpu/golden.sh "$SGL_PUBLISH/sglang"
+    timed golden golden timeout "$limit" python3 tests/gpu/golden.py "$SGL_PUBLISH/sglang"
+    grep -E "^(passed|FAILED)" "$logs/golden.log"
   else
     row skipped golden 0 "no published sglang (SGL_PUBLISH)"
   fi
