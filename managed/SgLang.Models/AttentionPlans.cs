@@ -10,32 +10,32 @@ public readonly record struct AttentionKind(int Window, float Scale, float SoftC
 /// <summary>One <see cref="AttentionPlan"/> for each kind of attention in a model, updated together once per step.</summary>
 public sealed class AttentionPlans : IDisposable
 {
-    private readonly AttentionPlan[] plans;
+    private readonly AttentionPlan[] _plans;
 
     /// <param name="maxTokens">Most tokens of one step.</param>
     /// <param name="maxRequests">Most requests of one step.</param>
     public AttentionPlans(DeviceContext context, IModel model, int pageSize, int maxTokens, int maxRequests)
     {
         ModelConfig c = model.Config;
-        plans = new AttentionPlan[model.AttentionKinds.Count];
-        for (int i = 0; i < plans.Length; i++)
+        _plans = new AttentionPlan[model.AttentionKinds.Count];
+        for (int i = 0; i < _plans.Length; i++)
         {
             AttentionKind kind = model.AttentionKinds[i];
-            plans[i] = new AttentionPlan(context, new AttentionDesc(
+            _plans[i] = new AttentionPlan(context, new AttentionDesc(
                 c.NumHeads, c.NumKvHeads, c.HeadDim, pageSize, model.DType, kind.Window, kind.Scale, kind.SoftCap, maxTokens, maxRequests));
         }
     }
 
-    public AttentionPlan this[int kind] => plans[kind];
+    public AttentionPlan this[int kind] => _plans[kind];
 
     /// <inheritdoc cref="AttentionPlan.Update"/>
     public void Update(ReadOnlySpan<int> queryStart, ReadOnlySpan<int> kvLength, ReadOnlySpan<int> pageStart, ReadOnlySpan<int> pages)
     {
-        foreach (AttentionPlan plan in plans) plan.Update(queryStart, kvLength, pageStart, pages);
+        foreach (AttentionPlan plan in _plans) plan.Update(queryStart, kvLength, pageStart, pages);
     }
 
     public void Dispose()
     {
-        foreach (AttentionPlan plan in plans) plan.Dispose();
+        foreach (AttentionPlan plan in _plans) plan.Dispose();
     }
 }

@@ -14,38 +14,38 @@ public interface IDecoderLayer
 /// </summary>
 public abstract class CausalLm : IModel
 {
-    private readonly ModelBuilder model;
-    private readonly Embedding embedding;
-    private readonly IDecoderLayer[] layers;
-    private readonly RmsNorm norm;
-    private readonly LmHead head;
+    private readonly ModelBuilder _model;
+    private readonly Embedding _embedding;
+    private readonly IDecoderLayer[] _layers;
+    private readonly RmsNorm _norm;
+    private readonly LmHead _head;
 
     /// <param name="createLayer">Makes the layer at a place, given its index.</param>
     protected CausalLm(ModelBuilder model, Func<ModuleScope, int, IDecoderLayer> createLayer)
     {
-        this.model = model;
+        _model = model;
         ModuleScope at = model.Root / "model";
-        embedding = new Embedding(at / "embed_tokens");
-        layers = new IDecoderLayer[model.Config.NumLayers];
-        for (int i = 0; i < layers.Length; i++) layers[i] = createLayer(at / "layers" / i, i);
-        norm = new RmsNorm(at / "norm", model.Config.HiddenSize);
-        head = new LmHead(model.Root / "lm_head", model.Config.TieWordEmbeddings ? embedding : null);
+        _embedding = new Embedding(at / "embed_tokens");
+        _layers = new IDecoderLayer[model.Config.NumLayers];
+        for (int i = 0; i < _layers.Length; i++) _layers[i] = createLayer(at / "layers" / i, i);
+        _norm = new RmsNorm(at / "norm", model.Config.HiddenSize);
+        _head = new LmHead(model.Root / "lm_head", model.Config.TieWordEmbeddings ? _embedding : null);
     }
 
-    public ModelConfig Config => model.Config;
-    public DType DType => model.DType;
-    public long WeightBytes => model.WeightBytes;
+    public ModelConfig Config => _model.Config;
+    public DType DType => _model.DType;
+    public long WeightBytes => _model.WeightBytes;
     public long KvBytesPerToken => KvCache.BytesPerToken(Config, DType);
-    public int MaxPositions => model.MaxPositions;
-    public IReadOnlyList<AttentionKind> AttentionKinds => model.AttentionKinds;
-    public IReadOnlyList<string> ModulePaths => model.ModulePaths;
+    public int MaxPositions => _model.MaxPositions;
+    public IReadOnlyList<AttentionKind> AttentionKinds => _model.AttentionKinds;
+    public IReadOnlyList<string> ModulePaths => _model.ModulePaths;
 
     public Tensor Forward(ForwardContext f) => Logits(f, ForwardHidden(f), f.LogitRows);
 
     public Tensor ForwardHidden(ForwardContext f)
     {
-        Tensor x = embedding.Forward(f, f.InputIds);
-        foreach (IDecoderLayer layer in layers)
+        Tensor x = _embedding.Forward(f, f.InputIds);
+        foreach (IDecoderLayer layer in _layers)
         {
             using DeviceArena.Scope temporaries = f.Arena.EnterScope();
             layer.Forward(f, x);
@@ -61,7 +61,7 @@ public abstract class CausalLm : IModel
             wanted = f.Arena.Allocate("wanted rows", hidden.DType, rows.NumRows, hidden[1]);
             Ops.GatherRows(f.Device, wanted, hidden, rows);
         }
-        return head.Forward(f, norm.Forward(f, wanted));
+        return _head.Forward(f, _norm.Forward(f, wanted));
     }
 
     public long ActivationBytes(int numTokens, int numLogitRows)
@@ -83,7 +83,7 @@ public abstract class CausalLm : IModel
 
     public void Dispose()
     {
-        model.Dispose();
+        _model.Dispose();
         GC.SuppressFinalize(this);
     }
 }

@@ -10,11 +10,11 @@ namespace SgLang.Models;
 /// </summary>
 public sealed class ModelBuilder : IDisposable
 {
-    private readonly IWeightSource weights;
-    private readonly List<IDisposable> owned = [];
-    private readonly List<AttentionKind> attentionKinds = [];
-    private readonly List<string> modulePaths = [];
-    private Rotary? rotary;
+    private readonly IWeightSource _weights;
+    private readonly List<IDisposable> _owned = [];
+    private readonly List<AttentionKind> _attentionKinds = [];
+    private readonly List<string> _modulePaths = [];
+    private Rotary? _rotary;
 
     /// <param name="maxPositions">Longest sequence that will be run.</param>
     public ModelBuilder(DeviceContext device, ModelConfig config, DType dtype, IWeightSource weights, int maxPositions)
@@ -23,7 +23,7 @@ public sealed class ModelBuilder : IDisposable
         Config = config;
         DType = dtype;
         MaxPositions = maxPositions;
-        this.weights = weights;
+        _weights = weights;
     }
 
     public DeviceContext Device { get; }
@@ -33,23 +33,23 @@ public sealed class ModelBuilder : IDisposable
 
     /// <summary>Bytes allocated so far for parameters and tables.</summary>
     public long WeightBytes { get; private set; }
-    public IReadOnlyList<AttentionKind> AttentionKinds => attentionKinds;
-    public IReadOnlyList<string> ModulePaths => modulePaths;
+    public IReadOnlyList<AttentionKind> AttentionKinds => _attentionKinds;
+    public IReadOnlyList<string> ModulePaths => _modulePaths;
     public ModuleScope Root => new(this, "");
 
     /// <summary>The rotary embedding that all layers share.</summary>
-    public Rotary Rotary => rotary ??= new Rotary(this);
+    public Rotary Rotary => _rotary ??= new Rotary(this);
 
     /// <summary>Index of a kind of attention among the model's.</summary>
     public int AddAttentionKind(AttentionKind kind)
     {
-        int index = attentionKinds.IndexOf(kind);
+        int index = _attentionKinds.IndexOf(kind);
         if (index >= 0) return index;
-        attentionKinds.Add(kind);
-        return attentionKinds.Count - 1;
+        _attentionKinds.Add(kind);
+        return _attentionKinds.Count - 1;
     }
 
-    public void AddModule(string path) => modulePaths.Add(path);
+    public void AddModule(string path) => _modulePaths.Add(path);
 
     /// <summary>A packed weight; parts of one group are stacked in order.</summary>
     public PackedWeight LoadWeight(long inFeatures, int numGroups, params ReadOnlySpan<WeightPart> parts)
@@ -58,8 +58,8 @@ public sealed class ModelBuilder : IDisposable
         foreach (WeightPart part in parts)
             if (part.Group == 0) rows += part.Rows;
         var weight = new PackedWeight(Device, DType, rows, inFeatures, numGroups);
-        owned.Add(weight);
-        weights.Load(Device, weight, parts);
+        _owned.Add(weight);
+        _weights.Load(Device, weight, parts);
         WeightBytes += weight.NumBytes;
         return weight;
     }
@@ -70,7 +70,7 @@ public sealed class ModelBuilder : IDisposable
         long length = 0;
         foreach (WeightPart part in parts) length += part.Rows;
         Tensor vector = Allocate(parts[0].Name, DType, length);
-        weights.Load(Device, vector, parts);
+        _weights.Load(Device, vector, parts);
         return vector;
     }
 
@@ -78,15 +78,15 @@ public sealed class ModelBuilder : IDisposable
     {
         long bytes = new Tensor(0, dtype, shape).NumBytes;
         var buffer = new DeviceBuffer(Device, bytes, name);
-        owned.Add(buffer);
+        _owned.Add(buffer);
         WeightBytes += bytes;
         return buffer.AsTensor(dtype, shape);
     }
 
     public void Dispose()
     {
-        for (int i = owned.Count - 1; i >= 0; i--) owned[i].Dispose();
-        owned.Clear();
+        for (int i = _owned.Count - 1; i >= 0; i--) _owned[i].Dispose();
+        _owned.Clear();
     }
 }
 

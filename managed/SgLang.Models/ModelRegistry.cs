@@ -6,7 +6,7 @@ namespace SgLang.Models;
 /// <summary>Which family runs an architecture. A new family is its file and one line here.</summary>
 public static class ModelRegistry
 {
-    private static readonly FrozenDictionary<string, Func<ModelBuilder, IModel>> families = new Dictionary<string, Func<ModelBuilder, IModel>>
+    private static readonly FrozenDictionary<string, Func<ModelBuilder, IModel>> s_families = new Dictionary<string, Func<ModelBuilder, IModel>>
     {
         ["LlamaForCausalLM"] = static model => new LlamaForCausalLM(model),
         ["MistralForCausalLM"] = static model => new MistralForCausalLM(model),
@@ -18,12 +18,12 @@ public static class ModelRegistry
     }.ToFrozenDictionary();
 
     /// <summary>Architectures that can be served, in order of name.</summary>
-    public static IReadOnlyList<string> Supported { get; } = [.. families.Keys.Order(StringComparer.Ordinal)];
+    public static IReadOnlyList<string> Supported { get; } = [.. s_families.Keys.Order(StringComparer.Ordinal)];
 
     /// <summary>Throws <see cref="ModelConfigException"/>, listing what is supported, unless the model's architecture is.</summary>
     public static void Check(ModelConfig config)
     {
-        if (!families.ContainsKey(config.Architecture))
+        if (!s_families.ContainsKey(config.Architecture))
             throw new ModelConfigException($"config.json: architectures[0] is {config.Architecture}, which is not supported. Supported: {string.Join(", ", Supported)}.");
         if (config.HiddenAct is not ("silu" or "swish"))
             throw new ModelConfigException($"config.json: hidden_act is {config.HiddenAct}; {config.Architecture} supports silu.");
@@ -38,6 +38,6 @@ public static class ModelRegistry
     internal static IModel Build(ModelBuilder builder)
     {
         Check(builder.Config);
-        return families[builder.Config.Architecture](builder);
+        return s_families[builder.Config.Architecture](builder);
     }
 }

@@ -18,12 +18,12 @@ public readonly record struct AttentionDesc(
 /// <summary>How a step's attention is split over pages and processors; reused from step to step by all layers of one description.</summary>
 public sealed unsafe class AttentionPlan : IDisposable
 {
-    private readonly DeviceContext context;
-    private SglAttentionPlan handle;
+    private readonly DeviceContext _context;
+    private SglAttentionPlan _handle;
 
     public AttentionPlan(DeviceContext context, in AttentionDesc desc)
     {
-        this.context = context;
+        _context = context;
         Desc = desc;
         if (!context.IsMeta)
         {
@@ -42,14 +42,14 @@ public sealed unsafe class AttentionPlan : IDisposable
             };
             SglAttentionPlan plan;
             Check(sgl_attention_plan_create(context.Handle, &plan, &native));
-            handle = plan;
+            _handle = plan;
         }
         context.Retain();
     }
 
     public AttentionDesc Desc { get; }
 
-    internal SglAttentionPlan Handle => !handle.IsNull ? handle : throw new ObjectDisposedException(nameof(AttentionPlan));
+    internal SglAttentionPlan Handle => !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(AttentionPlan));
 
     /// <summary>Host work of a step, before its first layer. The spans are read during the call only.</summary>
     /// <param name="queryStart">[requests + 1]: query tokens of request r are rows [queryStart[r], queryStart[r + 1]).</param>
@@ -58,7 +58,7 @@ public sealed unsafe class AttentionPlan : IDisposable
     /// <param name="pages">Pages of all requests, ceil(kvLength / page size) for each.</param>
     public void Update(ReadOnlySpan<int> queryStart, ReadOnlySpan<int> kvLength, ReadOnlySpan<int> pageStart, ReadOnlySpan<int> pages)
     {
-        if (context.IsMeta) return;
+        if (_context.IsMeta) return;
         if (queryStart.Length != kvLength.Length + 1 || pageStart.Length != kvLength.Length) ThrowLengths(queryStart.Length, kvLength.Length, pageStart.Length);
         for (int r = 0; r < kvLength.Length; r++)
         {
@@ -75,16 +75,16 @@ public sealed unsafe class AttentionPlan : IDisposable
                 PageStart = pageStartData,
                 Pages = pagesData,
             };
-            Check(sgl_attention_plan_update(context.Handle, Handle, &batch));
+            Check(sgl_attention_plan_update(_context.Handle, Handle, &batch));
         }
     }
 
     public void Dispose()
     {
-        if (handle.IsNull) return;
-        sgl_attention_plan_destroy(handle);
-        handle = default;
-        context.Release();
+        if (_handle.IsNull) return;
+        sgl_attention_plan_destroy(_handle);
+        _handle = default;
+        _context.Release();
     }
 
     [DoesNotReturn]

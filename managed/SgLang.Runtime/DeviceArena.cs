@@ -11,13 +11,13 @@ public sealed class DeviceArena : IDisposable
 {
     public const long Alignment = 256;
 
-    private readonly DeviceBuffer? memory;
+    private readonly DeviceBuffer? _memory;
 
     public DeviceArena(DeviceContext context, long capacityBytes, string name)
     {
         Name = name;
         CapacityBytes = capacityBytes;
-        memory = new DeviceBuffer(context, capacityBytes, name);
+        _memory = new DeviceBuffer(context, capacityBytes, name);
     }
 
     private DeviceArena(string name)
@@ -40,7 +40,7 @@ public sealed class DeviceArena : IDisposable
     public Tensor Allocate(string name, DType dtype, params ReadOnlySpan<long> shape)
     {
         // A counting arena's addresses are offsets, never null.
-        nint address = memory is null ? (nint)(Alignment + UsedBytes) : memory.Data + (nint)UsedBytes;
+        nint address = _memory is null ? (nint)(Alignment + UsedBytes) : _memory.Data + (nint)UsedBytes;
         var tensor = new Tensor(address, dtype, shape);
         long bytes = (tensor.NumBytes + Alignment - 1) / Alignment * Alignment;
         if (bytes > CapacityBytes - UsedBytes) ThrowFull(name, tensor);
@@ -54,14 +54,14 @@ public sealed class DeviceArena : IDisposable
     /// <summary>What is allocated from here on is freed when the returned value is disposed.</summary>
     public Scope EnterScope() => new(this);
 
-    public void Dispose() => memory?.Dispose();
+    public void Dispose() => _memory?.Dispose();
 
     public readonly ref struct Scope(DeviceArena arena)
     {
-        private readonly DeviceArena arena = arena;
-        private readonly long start = arena.UsedBytes;
+        private readonly DeviceArena _arena = arena;
+        private readonly long _start = arena.UsedBytes;
 
-        public void Dispose() => arena.UsedBytes = start;
+        public void Dispose() => _arena.UsedBytes = _start;
     }
 
     [DoesNotReturn]

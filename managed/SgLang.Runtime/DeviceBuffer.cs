@@ -6,14 +6,14 @@ namespace SgLang.Runtime;
 /// <summary>Owns a block of device memory, aligned to 256 bytes, contents undefined. In a meta context it has a size and no memory.</summary>
 public sealed unsafe class DeviceBuffer : IDisposable
 {
-    private readonly DeviceContext context;
-    private bool isDisposed;
+    private readonly DeviceContext _context;
+    private bool _isDisposed;
 
     /// <param name="name">What it is for; the error of a failed allocation says it.</param>
     public DeviceBuffer(DeviceContext context, long numBytes, string name)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(numBytes);
-        this.context = context;
+        _context = context;
         Name = name;
         NumBytes = numBytes;
         if (!context.IsMeta)
@@ -37,7 +37,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
     /// <summary>A dense view from <paramref name="byteOffset"/> on.</summary>
     public Tensor View(long byteOffset, DType dtype, params ReadOnlySpan<long> shape)
     {
-        ObjectDisposedException.ThrowIf(isDisposed, this);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         var tensor = new Tensor(Data + (nint)byteOffset, dtype, shape);
         if (byteOffset < 0 || tensor.NumBytes > NumBytes - byteOffset)
             throw new ArgumentException($"buffer '{Name}' has {NumBytes} bytes; {tensor} at {byteOffset} does not fit");
@@ -46,11 +46,11 @@ public sealed unsafe class DeviceBuffer : IDisposable
 
     public void Dispose()
     {
-        if (isDisposed) return;
-        isDisposed = true;
-        if (!context.IsMeta) sgl_memory_free(context.HandleForDestroy, (void*)Data);
+        if (_isDisposed) return;
+        _isDisposed = true;
+        if (!_context.IsMeta) sgl_memory_free(_context.HandleForDestroy, (void*)Data);
         Data = 0;
-        context.Release();
+        _context.Release();
     }
 }
 

@@ -14,13 +14,13 @@ namespace SgLang.Runtime;
 /// </summary>
 public sealed unsafe class DeviceContext : IDisposable
 {
-    private readonly ContextHandle? owner;
-    private SglContext handle;
+    private readonly ContextHandle? _owner;
+    private SglContext _handle;
 
     private DeviceContext(ContextHandle? owner, DeviceKind kind, int ordinal)
     {
-        this.owner = owner;
-        handle = owner is null ? default : new SglContext(owner.DangerousGetHandle());
+        _owner = owner;
+        _handle = owner is null ? default : new SglContext(owner.DangerousGetHandle());
         Kind = kind;
         Ordinal = ordinal;
     }
@@ -29,12 +29,12 @@ public sealed unsafe class DeviceContext : IDisposable
     public int Ordinal { get; }
 
     /// <summary>True for a context without a device: operators do nothing and allocations are only counted. Used to measure.</summary>
-    public bool IsMeta => owner is null;
+    public bool IsMeta => _owner is null;
 
     /// <summary>Worker threads of a CPU context, the calling one included; 1 on a GPU.</summary>
     public int NumThreads { get; private init; } = 1;
 
-    internal SglContext Handle => !handle.IsNull ? handle : Disposed();
+    internal SglContext Handle => !_handle.IsNull ? _handle : Disposed();
 
     /// <param name="kind">Auto takes a GPU when there is one and its backend is installed, else the CPU.</param>
     /// <param name="numThreads">CPU: worker threads, the calling one included; 0 means one per physical core.</param>
@@ -138,21 +138,21 @@ public sealed unsafe class DeviceContext : IDisposable
 
     public void Dispose()
     {
-        handle = default;
-        owner?.Dispose();
+        _handle = default;
+        _owner?.Dispose();
     }
 
     /// <summary>Called by each child at birth; <see cref="Release"/> at its death.</summary>
     internal void Retain()
     {
         bool added = false;
-        owner?.DangerousAddRef(ref added);
+        _owner?.DangerousAddRef(ref added);
     }
 
-    internal void Release() => owner?.DangerousRelease();
+    internal void Release() => _owner?.DangerousRelease();
 
     /// <summary>For destroy calls, which come after <see cref="Dispose"/> when a child outlives its context's user.</summary>
-    internal SglContext HandleForDestroy => owner is null ? default : new SglContext(owner.DangerousGetHandle());
+    internal SglContext HandleForDestroy => _owner is null ? default : new SglContext(_owner.DangerousGetHandle());
 
     internal static SglDeviceKind ToNative(DeviceKind kind) => kind switch
     {

@@ -6,15 +6,15 @@ namespace SgLang.Runtime;
 /// <summary>A point in a context's stream.</summary>
 public sealed unsafe class DeviceEvent : IDisposable
 {
-    private readonly DeviceContext context;
-    private SglEvent handle;
+    private readonly DeviceContext _context;
+    private SglEvent _handle;
 
     public DeviceEvent(DeviceContext context)
     {
-        this.context = context;
+        _context = context;
         SglEvent created;
         Check(sgl_event_create(context.Handle, &created));
-        handle = created;
+        _handle = created;
         context.Retain();
     }
 
@@ -29,9 +29,9 @@ public sealed unsafe class DeviceEvent : IDisposable
         }
     }
 
-    private SglEvent Handle => !handle.IsNull ? handle : throw new ObjectDisposedException(nameof(DeviceEvent));
+    private SglEvent Handle => !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(DeviceEvent));
 
-    public void Record() => Check(sgl_event_record(context.Handle, Handle));
+    public void Record() => Check(sgl_event_record(_context.Handle, Handle));
 
     /// <summary>Waits on the host until the event has happened; returns at once for one never recorded.</summary>
     public void Synchronize() => Check(sgl_event_synchronize(Handle));
@@ -46,9 +46,9 @@ public sealed unsafe class DeviceEvent : IDisposable
 
     public void Dispose()
     {
-        if (handle.IsNull) return;
-        sgl_event_destroy(handle);
-        handle = default;
-        context.Release();
+        if (_handle.IsNull) return;
+        sgl_event_destroy(_handle);
+        _handle = default;
+        _context.Release();
     }
 }

@@ -6,13 +6,13 @@ namespace SgLang.Runtime;
 /// <summary>A recording of a context's work that can be run again. Only where <see cref="DeviceInfo.SupportsGraphs"/>.</summary>
 public sealed unsafe class GraphExec : IDisposable
 {
-    private readonly DeviceContext context;
-    private SglGraph handle;
+    private readonly DeviceContext _context;
+    private SglGraph _handle;
 
     private GraphExec(DeviceContext context, SglGraph handle)
     {
-        this.context = context;
-        this.handle = handle;
+        _context = context;
+        _handle = handle;
         context.Retain();
     }
 
@@ -36,13 +36,13 @@ public sealed unsafe class GraphExec : IDisposable
         return new GraphExec(context, graph);
     }
 
-    public void Launch() => Check(sgl_graph_launch(context.Handle, !handle.IsNull ? handle : throw new ObjectDisposedException(nameof(GraphExec))));
+    public void Launch() => Check(sgl_graph_launch(_context.Handle, !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(GraphExec))));
 
     public void Dispose()
     {
-        if (handle.IsNull) return;
-        sgl_graph_destroy(handle);
-        handle = default;
-        context.Release();
+        if (_handle.IsNull) return;
+        sgl_graph_destroy(_handle);
+        _handle = default;
+        _context.Release();
     }
 }

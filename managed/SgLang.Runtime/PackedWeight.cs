@@ -9,14 +9,14 @@ namespace SgLang.Runtime;
 /// </summary>
 public sealed unsafe class PackedWeight : IDisposable
 {
-    private readonly DeviceContext context;
-    private SglWeight handle;
+    private readonly DeviceContext _context;
+    private SglWeight _handle;
 
     /// <summary>Every element is zero until loaded.</summary>
     /// <param name="dtype">Storage, F32 or BF16; the activations of a product must have the same type.</param>
     public PackedWeight(DeviceContext context, DType dtype, long outFeatures, long inFeatures, int numGroups = 1)
     {
-        this.context = context;
+        _context = context;
         DType = dtype;
         OutFeatures = outFeatures;
         InFeatures = inFeatures;
@@ -27,7 +27,7 @@ public sealed unsafe class PackedWeight : IDisposable
             var desc = new SglWeightDesc { NumGroups = numGroups, DType = (SglDType)dtype, OutFeatures = outFeatures, InFeatures = inFeatures };
             SglWeight weight;
             Check(sgl_weight_create(context.Handle, &weight, &desc));
-            handle = weight;
+            _handle = weight;
             ulong bytes;
             Check(sgl_weight_num_bytes(weight, &bytes));
             NumBytes = checked((long)bytes);
@@ -45,7 +45,7 @@ public sealed unsafe class PackedWeight : IDisposable
     /// <summary>Device memory held, padding included; without padding in a meta context.</summary>
     public long NumBytes { get; }
 
-    internal SglWeight Handle => !handle.IsNull ? handle : throw new ObjectDisposedException(nameof(PackedWeight));
+    internal SglWeight Handle => !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(PackedWeight));
 
     /// <summary>
     /// Packs rows [n, in_features] in host memory (BF16, F16 or F32, converted) into rows [rowOffset, rowOffset + n) of one group. The source
@@ -53,21 +53,21 @@ public sealed unsafe class PackedWeight : IDisposable
     /// </summary>
     public void Load(in Tensor rows, long rowOffset = 0, int group = 0)
     {
-        if (context.IsMeta) return;
-        fixed (Tensor* source = &rows) Check(sgl_weight_load(context.Handle, Handle, (SglTensor*)source, group, rowOffset));
+        if (_context.IsMeta) return;
+        fixed (Tensor* source = &rows) Check(sgl_weight_load(_context.Handle, Handle, (SglTensor*)source, group, rowOffset));
     }
 
     /// <summary>Uniform values in [-scale, scale], a pure function of (seed, group, row, column).</summary>
     public void FillRandom(ulong seed, float scale)
     {
-        if (!context.IsMeta) Check(sgl_weight_fill_random(context.Handle, Handle, seed, scale));
+        if (!_context.IsMeta) Check(sgl_weight_fill_random(_context.Handle, Handle, seed, scale));
     }
 
     public void Dispose()
     {
-        if (handle.IsNull) return;
-        sgl_weight_destroy(handle);
-        handle = default;
-        context.Release();
+        if (_handle.IsNull) return;
+        sgl_weight_destroy(_handle);
+        _handle = default;
+        _context.Release();
     }
 }

@@ -9,13 +9,13 @@ namespace SgLang.Runtime;
 /// </summary>
 public sealed unsafe class PinnedBuffer : IDisposable
 {
-    private readonly DeviceContext context;
-    private bool isDisposed;
+    private readonly DeviceContext _context;
+    private bool _isDisposed;
 
     public PinnedBuffer(DeviceContext context, long numBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(numBytes);
-        this.context = context;
+        _context = context;
         NumBytes = numBytes;
         void* data;
         Check(sgl_host_allocate(context.Handle, &data, (ulong)Math.Max(numBytes, 1)));
@@ -30,7 +30,7 @@ public sealed unsafe class PinnedBuffer : IDisposable
     /// <summary>The whole buffer, or its first <paramref name="count"/> values. Valid until the buffer is disposed.</summary>
     public Span<T> AsSpan<T>(int count = -1) where T : unmanaged
     {
-        ObjectDisposedException.ThrowIf(isDisposed, this);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (count < 0) count = checked((int)(NumBytes / sizeof(T)));
         if ((long)count * sizeof(T) > NumBytes) throw new ArgumentOutOfRangeException(nameof(count), $"{count} values of {sizeof(T)} bytes in a buffer of {NumBytes}");
         return new Span<T>((void*)Data, count);
@@ -39,7 +39,7 @@ public sealed unsafe class PinnedBuffer : IDisposable
     /// <summary>A dense view of the first bytes, for copies.</summary>
     public Tensor AsTensor(DType dtype, params ReadOnlySpan<long> shape)
     {
-        ObjectDisposedException.ThrowIf(isDisposed, this);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         var tensor = new Tensor(Data, dtype, shape);
         if (tensor.NumBytes > NumBytes) throw new ArgumentException($"a pinned buffer of {NumBytes} bytes cannot be seen as {tensor}");
         return tensor;
@@ -47,10 +47,10 @@ public sealed unsafe class PinnedBuffer : IDisposable
 
     public void Dispose()
     {
-        if (isDisposed) return;
-        isDisposed = true;
-        sgl_host_free(context.HandleForDestroy, (void*)Data);
+        if (_isDisposed) return;
+        _isDisposed = true;
+        sgl_host_free(_context.HandleForDestroy, (void*)Data);
         Data = 0;
-        context.Release();
+        _context.Release();
     }
 }

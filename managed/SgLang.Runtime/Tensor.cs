@@ -16,13 +16,13 @@ public readonly struct Tensor
     public readonly nint Data;
     public readonly DType DType;
     public readonly int Rank;
-    private readonly Dims shape;
-    private readonly Dims stride;
+    private readonly Dims _shape;
+    private readonly Dims _stride;
 
     [InlineArray(MaxRank)]
     private struct Dims
     {
-        private long element;
+        private long _element;
     }
 
     private Tensor(nint data, DType dtype, int rank, Dims shape, Dims stride)
@@ -30,8 +30,8 @@ public readonly struct Tensor
         Data = data;
         DType = dtype;
         Rank = rank;
-        this.shape = shape;
-        this.stride = stride;
+        _shape = shape;
+        _stride = stride;
     }
 
     /// <summary>A dense row-major view of memory at <paramref name="data"/>.</summary>
@@ -45,8 +45,8 @@ public readonly struct Tensor
         for (int i = shape.Length - 1; i >= 0; i--)
         {
             if (shape[i] < 0) ThrowDimension(shape[i]);
-            this.shape[i] = shape[i];
-            stride[i] = step;
+            _shape[i] = shape[i];
+            _stride[i] = step;
             step *= shape[i];
         }
     }
@@ -54,19 +54,19 @@ public readonly struct Tensor
     /// <summary>True for the default value, where an operator's argument is left out.</summary>
     public bool IsNone => Rank == 0;
 
-    public long this[int dimension] => dimension < Rank ? shape[dimension] : ThrowIndex(dimension, Rank);
+    public long this[int dimension] => dimension < Rank ? _shape[dimension] : ThrowIndex(dimension, Rank);
 
-    public long Stride(int dimension) => dimension < Rank ? stride[dimension] : ThrowIndex(dimension, Rank);
+    public long Stride(int dimension) => dimension < Rank ? _stride[dimension] : ThrowIndex(dimension, Rank);
 
     /// <summary>Rows of the first dimension.</summary>
-    public long NumRows => shape[0];
+    public long NumRows => _shape[0];
 
     public long NumElements
     {
         get
         {
             long count = Rank == 0 ? 0 : 1;
-            for (int i = 0; i < Rank; i++) count *= shape[i];
+            for (int i = 0; i < Rank; i++) count *= _shape[i];
             return count;
         }
     }
@@ -81,8 +81,8 @@ public readonly struct Tensor
             long step = 1;
             for (int i = Rank - 1; i >= 0; i--)
             {
-                if (shape[i] != 1 && stride[i] != step) return false;
-                step *= shape[i];
+                if (_shape[i] != 1 && _stride[i] != step) return false;
+                step *= _shape[i];
             }
             return true;
         }
@@ -92,10 +92,10 @@ public readonly struct Tensor
     public Tensor Slice(int dimension, long start, long count)
     {
         if (dimension >= Rank) ThrowIndex(dimension, Rank);
-        if (start < 0 || count < 0 || start > shape[dimension] - count) ThrowSlice(this, dimension, start, count);
-        Dims sliced = shape;
+        if (start < 0 || count < 0 || start > _shape[dimension] - count) ThrowSlice(this, dimension, start, count);
+        Dims sliced = _shape;
         sliced[dimension] = count;
-        return new Tensor(Data + (nint)(start * stride[dimension] * DType.SizeInBytes()), DType, Rank, sliced, stride);
+        return new Tensor(Data + (nint)(start * _stride[dimension] * DType.SizeInBytes()), DType, Rank, sliced, _stride);
     }
 
     /// <summary>Rows [start, start + count).</summary>
@@ -107,8 +107,8 @@ public readonly struct Tensor
     /// <summary>[n, heads * dim] as [n, heads, dim]; rows may be strided.</summary>
     public Tensor SplitLast(long heads, long dim)
     {
-        if (Rank is 0 or MaxRank || shape[Rank - 1] != heads * dim || stride[Rank - 1] != 1) ThrowSplit(this, heads, dim);
-        Dims splitShape = shape, splitStride = stride;
+        if (Rank is 0 or MaxRank || _shape[Rank - 1] != heads * dim || _stride[Rank - 1] != 1) ThrowSplit(this, heads, dim);
+        Dims splitShape = _shape, splitStride = _stride;
         splitShape[Rank - 1] = heads;
         splitStride[Rank - 1] = dim;
         splitShape[Rank] = dim;
@@ -129,7 +129,7 @@ public readonly struct Tensor
     {
         if (IsNone) return "none";
         var text = new System.Text.StringBuilder("[");
-        for (int i = 0; i < Rank; i++) text.Append(i == 0 ? "" : ", ").Append(shape[i]);
+        for (int i = 0; i < Rank; i++) text.Append(i == 0 ? "" : ", ").Append(_shape[i]);
         return text.Append("] ").Append(DType.ToString().ToLowerInvariant()).ToString();
     }
 

@@ -21,24 +21,24 @@ internal struct AdmissionBudget
     /// <summary>A request's max_new_tokens counts at most this much, so that a huge one can be admitted at all.</summary>
     public const int ClipMaxNewTokens = 4096;
 
-    private readonly KvCache cache;
-    private long totalOffset, currentOffset;
+    private readonly KvCache _cache;
+    private long _totalOffset, _currentOffset;
 
     /// <param name="mixedTokens">Decode tokens that join the step.</param>
     /// <param name="mixedMemory">Tokens of the pages they need.</param>
     /// <param name="runningReserve">Future tokens expected of running requests.</param>
     public AdmissionBudget(KvCache cache, int maxPrefillTokens, int chunkedPrefillSize, int mixedTokens, int mixedMemory, double runningReserve)
     {
-        this.cache = cache;
-        currentOffset = mixedMemory;
-        totalOffset = mixedMemory + (long)Math.Ceiling(runningReserve);
+        _cache = cache;
+        _currentOffset = mixedMemory;
+        _totalOffset = mixedMemory + (long)Math.Ceiling(runningReserve);
         RemainingInput = maxPrefillTokens - mixedTokens;
         HasChunkLimit = chunkedPrefillSize >= 0;
         RemainingChunk = HasChunkLimit ? chunkedPrefillSize - mixedTokens : int.MaxValue;
     }
 
-    public readonly long RemainingTotal => cache.AvailableTokens - totalOffset;
-    public readonly long RemainingCurrent => cache.AvailableTokens - currentOffset;
+    public readonly long RemainingTotal => _cache.AvailableTokens - _totalOffset;
+    public readonly long RemainingCurrent => _cache.AvailableTokens - _currentOffset;
     public long RemainingInput { get; private set; }
     public bool HasChunkLimit { get; }
     public int RemainingChunk { get; private set; }
@@ -54,9 +54,9 @@ internal struct AdmissionBudget
     /// <summary>Takes on new tokens now and future ones later; a page more covers misalignment.</summary>
     public void Charge(int newTokens, int futureTokens)
     {
-        int rounded = cache.RoundUp(newTokens);
-        totalOffset += rounded + futureTokens + cache.PageSize;
-        currentOffset += rounded + cache.PageSize;
+        int rounded = _cache.RoundUp(newTokens);
+        _totalOffset += rounded + futureTokens + _cache.PageSize;
+        _currentOffset += rounded + _cache.PageSize;
         RemainingInput -= rounded;
         if (HasChunkLimit) RemainingChunk -= rounded;
     }

@@ -5,12 +5,12 @@ namespace SgLang.Scheduling;
 /// <summary>One token for every running request; when pages run out, some go back to waiting.</summary>
 internal sealed class DecodePlanner(SchedulerState state)
 {
-    private static readonly Comparer<Request> KeepFirst = Comparer<Request>.Create(static (a, b) =>
+    private static readonly Comparer<Request> s_keepFirst = Comparer<Request>.Create(static (a, b) =>
         a.PlannedOutput != b.PlannedOutput ? b.PlannedOutput.CompareTo(a.PlannedOutput)
         : a.PromptLength != b.PromptLength ? a.PromptLength.CompareTo(b.PromptLength)
         : a.Sequence.CompareTo(b.Sequence));
 
-    private Request[] candidates = [];
+    private Request[] _candidates = [];
 
     /// <summary>Whether a token after those under way may be wanted; known before their values are.</summary>
     public static bool WantsToken(Request request) => request.PlannedOutput < request.MaxNewTokens;
@@ -73,12 +73,12 @@ internal sealed class DecodePlanner(SchedulerState state)
     {
         KvCache cache = state.Cache;
         int count = Collect();
-        Array.Sort(candidates, 0, count, KeepFirst);
+        Array.Sort(_candidates, 0, count, s_keepFirst);
         while (!cache.EnsureFree(pages) && count > 0)
         {
             if (count > 1)
             {
-                Request victim = candidates[--count];
+                Request victim = _candidates[--count];
                 pages -= cache.PagesMissing(victim, victim.KvLength + 1);
                 state.Retract(victim);
             }
@@ -89,18 +89,18 @@ internal sealed class DecodePlanner(SchedulerState state)
             else
             {
                 count = 0;
-                state.Finish(candidates[0], FinishReason.Abort(
+                state.Finish(_candidates[0], FinishReason.Abort(
                     "Out of memory even after retracting all other requests; raise --mem-fraction-static or --max-total-tokens, "
                     + $"which is {cache.Pool.Capacity * cache.PageSize} now.", 500));
             }
         }
         long generated = 0, maxNewTokens = 0;
-        foreach (Request survivor in candidates.AsSpan(0, count))
+        foreach (Request survivor in _candidates.AsSpan(0, count))
         {
             generated += survivor.PlannedOutput;
             maxNewTokens += survivor.MaxNewTokens;
         }
-        Array.Clear(candidates);
+        Array.Clear(_candidates);
         if (count == 0) return false;
         state.Ratio.Raise(generated, count, maxNewTokens);
         int reserve = cache.PagesFor(count * NewTokenRatio.ReservedPerRequest);
@@ -110,9 +110,9 @@ internal sealed class DecodePlanner(SchedulerState state)
 
     private int Collect()
     {
-        if (candidates.Length < state.Running.Count) candidates = new Request[state.Options.MaxRunningRequests];
+        if (_candidates.Length < state.Running.Count) _candidates = new Request[state.Options.MaxRunningRequests];
         int count = 0;
-        for (Request? request = state.Running.First; request is not null; request = request.Next) candidates[count++] = request;
+        for (Request? request = state.Running.First; request is not null; request = request.Next) _candidates[count++] = request;
         return count;
     }
 }

@@ -6,14 +6,14 @@ namespace SgLang.Scheduling;
 /// </summary>
 internal sealed class EvictionHeap
 {
-    private RadixNode[] items = new RadixNode[64];
+    private RadixNode[] _items = new RadixNode[64];
 
     public int Count { get; private set; }
-    public RadixNode Top => items[0];
+    public RadixNode Top => _items[0];
 
     public void Add(RadixNode node)
     {
-        if (Count == items.Length) Array.Resize(ref items, 2 * Count);
+        if (Count == _items.Length) Array.Resize(ref _items, 2 * Count);
         Place(node, Count++);
         SiftUp(node.HeapIndex);
     }
@@ -21,8 +21,8 @@ internal sealed class EvictionHeap
     public void Remove(RadixNode node)
     {
         int hole = node.HeapIndex;
-        RadixNode last = items[--Count];
-        items[Count] = null!;
+        RadixNode last = _items[--Count];
+        _items[Count] = null!;
         node.HeapIndex = -1;
         if (last == node) return;
         Place(last, hole);
@@ -38,14 +38,14 @@ internal sealed class EvictionHeap
 
     private void Place(RadixNode node, int index)
     {
-        items[index] = node;
+        _items[index] = node;
         node.HeapIndex = index;
     }
 
     private void SiftUp(int index)
     {
-        RadixNode node = items[index];
-        while (index > 0 && items[(index - 1) / 2] is var parent && Less(node, parent))
+        RadixNode node = _items[index];
+        while (index > 0 && _items[(index - 1) / 2] is var parent && Less(node, parent))
         {
             Place(parent, index);
             index = (index - 1) / 2;
@@ -55,14 +55,14 @@ internal sealed class EvictionHeap
 
     private void SiftDown(int index)
     {
-        RadixNode node = items[index];
+        RadixNode node = _items[index];
         while (true)
         {
             int child = 2 * index + 1;
             if (child >= Count) break;
-            if (child + 1 < Count && Less(items[child + 1], items[child])) child++;
-            if (!Less(items[child], node)) break;
-            Place(items[child], index);
+            if (child + 1 < Count && Less(_items[child + 1], _items[child])) child++;
+            if (!Less(_items[child], node)) break;
+            Place(_items[child], index);
             index = child;
         }
         Place(node, index);

@@ -11,37 +11,37 @@ internal sealed class IgnoreEosForecast(SchedulerState state)
     private const int ReservedPerRequest = 1;
 
     // Sorted by tokens left.
-    private double[] left = new double[16];
-    private int[] occupied = new int[16];
-    private int count;
-    private bool isBuilt;
+    private double[] _left = new double[16];
+    private int[] _occupied = new int[16];
+    private int _count;
+    private bool _isBuilt;
 
     /// <summary>Before each prefill plan.</summary>
     public void Start()
     {
-        isBuilt = false;
-        count = 0;
+        _isBuilt = false;
+        _count = 0;
     }
 
     /// <summary>A request was admitted by this plan.</summary>
     public void Admitted(Request request)
     {
-        if (isBuilt) Add(request);
+        if (_isBuilt) Add(request);
     }
 
     /// <param name="freeTokens">Tokens that are free once the candidate's prompt has been taken off.</param>
     /// <param name="admitted">Requests this plan has admitted before.</param>
     public bool Fits(Request candidate, long freeTokens, ReadOnlySpan<Request> admitted)
     {
-        if (!isBuilt) Build(admitted);
+        if (!_isBuilt) Build(admitted);
         double candidateLeft = Left(candidate);
         bool isPlaced = candidateLeft <= 0;
-        int remaining = isPlaced ? count : count + 1;
+        int remaining = isPlaced ? _count : _count + 1;
         double free = freeTokens;
         for (int i = 0; remaining > 0;)
         {
-            bool isCandidate = !isPlaced && (i == count || candidateLeft <= left[i]);
-            double tokensLeft = isCandidate ? candidateLeft : left[i];
+            bool isCandidate = !isPlaced && (i == _count || candidateLeft <= _left[i]);
+            double tokensLeft = isCandidate ? candidateLeft : _left[i];
             if (free - tokensLeft * remaining <= ReservedPerRequest * remaining) return false;
             if (isCandidate)
             {
@@ -50,7 +50,7 @@ internal sealed class IgnoreEosForecast(SchedulerState state)
             }
             else
             {
-                free += occupied[i++];
+                free += _occupied[i++];
             }
             remaining--;
         }
@@ -62,7 +62,7 @@ internal sealed class IgnoreEosForecast(SchedulerState state)
 
     private void Build(ReadOnlySpan<Request> admitted)
     {
-        isBuilt = true;
+        _isBuilt = true;
         for (Request? request = state.Running.First; request is not null; request = request.Next) Add(request);
         foreach (Request request in admitted) Add(request);
     }
@@ -71,18 +71,18 @@ internal sealed class IgnoreEosForecast(SchedulerState state)
     {
         double tokens = Left(request);
         if (tokens <= 0) return;
-        if (count == left.Length)
+        if (_count == _left.Length)
         {
-            Array.Resize(ref left, 2 * count);
-            Array.Resize(ref occupied, 2 * count);
+            Array.Resize(ref _left, 2 * _count);
+            Array.Resize(ref _occupied, 2 * _count);
         }
-        int at = count++;
-        for (; at > 0 && left[at - 1] > tokens; at--)
+        int at = _count++;
+        for (; at > 0 && _left[at - 1] > tokens; at--)
         {
-            left[at] = left[at - 1];
-            occupied[at] = occupied[at - 1];
+            _left[at] = _left[at - 1];
+            _occupied[at] = _occupied[at - 1];
         }
-        left[at] = tokens;
-        occupied[at] = request.Tokens.Length + request.Pending;
+        _left[at] = tokens;
+        _occupied[at] = request.Tokens.Length + request.Pending;
     }
 }

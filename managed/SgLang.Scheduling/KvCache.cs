@@ -8,12 +8,12 @@ namespace SgLang.Scheduling;
 /// </summary>
 internal sealed class KvCache
 {
-    private readonly bool disableRadixCache;
+    private readonly bool _disableRadixCache;
 
     public KvCache(int numPages, int pageSize, bool disableRadixCache = false)
     {
         PageSize = pageSize;
-        this.disableRadixCache = disableRadixCache;
+        _disableRadixCache = disableRadixCache;
         Reset(numPages);
     }
 
@@ -35,13 +35,13 @@ internal sealed class KvCache
     public int RoundUp(int tokens) => PagesFor(tokens) * PageSize;
 
     /// <summary>Cached tokens a request would start with.</summary>
-    public int CountMatch(Request request) => disableRadixCache ? 0 : Tree.CountMatch(request.Tokens[..request.MaxPrefixLength]) * PageSize;
+    public int CountMatch(Request request) => _disableRadixCache ? 0 : Tree.CountMatch(request.Tokens[..request.MaxPrefixLength]) * PageSize;
 
     /// <summary>Gives the request its cached prefix and locks it.</summary>
     public void Attach(Request request)
     {
         request.Pages.Clear();
-        request.Node = disableRadixCache ? Tree.Root : Tree.Match(request.Tokens[..request.MaxPrefixLength], ref request.Pages);
+        request.Node = _disableRadixCache ? Tree.Root : Tree.Match(request.Tokens[..request.MaxPrefixLength], ref request.Pages);
         Tree.Lock(request.Node);
         request.SharedPages = request.Pages.Count;
         request.KvLength = request.CommittedKv = request.SharedPages * PageSize;
@@ -70,7 +70,7 @@ internal sealed class KvCache
     /// </summary>
     public void CacheUnfinished(Request request)
     {
-        if (disableRadixCache) return;
+        if (_disableRadixCache) return;
         RadixNode previous = request.Node;
         request.Node = Insert(request, request.CommittedKv);
         Tree.Lock(request.Node);
@@ -81,7 +81,7 @@ internal sealed class KvCache
     public void Release(Request request, bool insert)
     {
         RadixNode locked = request.Node;
-        if (insert && !disableRadixCache) Insert(request, Math.Min(request.CommittedKv, request.Tokens.Length));
+        if (insert && !_disableRadixCache) Insert(request, Math.Min(request.CommittedKv, request.Tokens.Length));
         foreach (int page in request.Pages.Span[request.SharedPages..]) Pool.Free(page);
         Tree.Unlock(locked);
         request.Pages.Clear();

@@ -6,13 +6,13 @@ namespace SgLang.Scheduling;
 /// </summary>
 internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
 {
-    private readonly QueueOrder order = new(state);
-    private readonly IgnoreEosForecast forecast = new(state);
+    private readonly QueueOrder _order = new(state);
+    private readonly IgnoreEosForecast _forecast = new(state);
 
     // Requests of the plan being made and how many tokens of each it computes.
-    private Request[] requests = new Request[16];
-    private int[] counts = new int[16];
-    private int numEntries;
+    private Request[] _requests = new Request[16];
+    private int[] _counts = new int[16];
+    private int _numEntries;
 
     /// <summary>
     /// 1. Skip when nothing can be admitted. 2. Make the budget. 3. Continue the chunked request. 4. Walk the waiting requests until the
@@ -35,8 +35,8 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         if (options.EnableMixedChunk) mixedTokens = CountMixed(out mixedPages);
         var budget = new AdmissionBudget(state.Cache, options.MaxPrefillTokens, options.ChunkedPrefillSize,
             mixedTokens, mixedPages * options.PageSize, RunningReserve());
-        forecast.Start();
-        numEntries = 0;
+        _forecast.Start();
+        _numEntries = 0;
         int cachedTokens = 0;
 
         // :: Step 3
@@ -44,14 +44,14 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
 
         // :: Step 4
         if (isOpen && !state.BatchIsFull) cachedTokens = AdmitWaiting(ref budget, rows);
-        if (numEntries == 0) return false;
+        if (_numEntries == 0) return false;
 
         // :: Step 5
         Fill(plan, mixedTokens > 0, mixedPages);
         plan.NumCachedTokens = cachedTokens;
         state.Totals.PrefillTokens += plan.NumPrefillTokens;
         state.Totals.CacheHitRate = (double)cachedTokens / (cachedTokens + plan.NumPrefillTokens);
-        Array.Clear(requests, 0, numEntries);
+        Array.Clear(_requests, 0, _numEntries);
         return true;
     }
 
@@ -95,8 +95,8 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
     {
         int cachedTokens = 0;
         AdmissionStatus status = AdmissionStatus.Continue;
-        order.Start();
-        while (status == AdmissionStatus.Continue && order.Next() is { } request)
+        _order.Start();
+        while (status == AdmissionStatus.Continue && _order.Next() is { } request)
         {
             if (rows-- == 0)
             {
@@ -105,7 +105,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
             }
             status = TryAdmit(request, ref budget, ref cachedTokens);
         }
-        if (status == AdmissionStatus.NoToken && state.NumAdmitted + numEntries > 0) state.BatchIsFull = true;
+        if (status == AdmissionStatus.NoToken && state.NumAdmitted + _numEntries > 0) state.BatchIsFull = true;
         return cachedTokens;
     }
 
@@ -116,16 +116,16 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         int input = request.Tokens.Length - request.KvLength;
 
         // Nothing else holds memory, and arrival has made sure that the prompt fits the pool: waiting would be for ever.
-        bool isAlone = state.NumAdmitted == 0 && numEntries == 0;
+        bool isAlone = state.NumAdmitted == 0 && _numEntries == 0;
         if (!isAlone && !HasMemory(request, input, budget)) return Refuse(request, AdmissionStatus.NoToken);
-        if (!budget.HasChunkLimit && numEntries > 0 && cache.RoundUp(input) >= budget.RemainingInput)
+        if (!budget.HasChunkLimit && _numEntries > 0 && cache.RoundUp(input) >= budget.RemainingInput)
             return Refuse(request, AdmissionStatus.Other);
 
         int count = input;
         if (input > budget.RemainingChunk)
         {
             count = budget.RemainingChunk / cache.PageSize * cache.PageSize;
-            if (count == 0 && numEntries > 0) return Refuse(request, AdmissionStatus.Other);
+            if (count == 0 && _numEntries > 0) return Refuse(request, AdmissionStatus.Other);
             if (count == 0) count = budget.RemainingChunk; // chunks smaller than a page
         }
         if (request.NumRetractions == 0)
@@ -154,19 +154,19 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         if (!state.Options.DisableRadixCache || !request.SamplingParams.IgnoreEos)
             return input + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) + cache.PageSize < budget.RemainingTotal;
         int rounded = cache.RoundUp(input);
-        return rounded <= budget.RemainingTotal && forecast.Fits(request, budget.RemainingCurrent - rounded, requests.AsSpan(0, numEntries));
+        return rounded <= budget.RemainingTotal && _forecast.Fits(request, budget.RemainingCurrent - rounded, _requests.AsSpan(0, _numEntries));
     }
 
     private void Add(Request request, int count, bool isLast, ref AdmissionBudget budget)
     {
-        if (numEntries == requests.Length)
+        if (_numEntries == _requests.Length)
         {
-            Array.Resize(ref requests, 2 * numEntries);
-            Array.Resize(ref counts, 2 * numEntries);
+            Array.Resize(ref _requests, 2 * _numEntries);
+            Array.Resize(ref _counts, 2 * _numEntries);
         }
-        requests[numEntries] = request;
-        counts[numEntries++] = count;
-        forecast.Admitted(request);
+        _requests[_numEntries] = request;
+        _counts[_numEntries++] = count;
+        _forecast.Admitted(request);
         budget.Charge(count, isLast ? AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) : 0);
     }
 
@@ -174,20 +174,20 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
     {
         KvCache cache = state.Cache;
         int pages = mixedPages;
-        for (int i = 0; i < numEntries; i++) pages += cache.PagesMissing(requests[i], requests[i].KvLength + counts[i]);
+        for (int i = 0; i < _numEntries; i++) pages += cache.PagesMissing(_requests[i], _requests[i].KvLength + _counts[i]);
         if (!cache.EnsureFree(pages))
             throw new InvalidOperationException($"Admission took on {pages} pages where {cache.AvailablePages} are available.");
 
         plan.Begin(isMixed ? StepKind.Mixed : StepKind.Prefill);
-        for (int i = 0; i < numEntries; i++)
+        for (int i = 0; i < _numEntries; i++)
         {
-            Request request = requests[i];
-            bool samples = IsLast(request, counts[i]) && DecodePlanner.WantsToken(request);
-            cache.Extend(request, request.KvLength + counts[i]);
-            plan.AddPrefill(request, counts[i], cache.PageSize, samples);
+            Request request = _requests[i];
+            bool samples = IsLast(request, _counts[i]) && DecodePlanner.WantsToken(request);
+            cache.Extend(request, request.KvLength + _counts[i]);
+            plan.AddPrefill(request, _counts[i], cache.PageSize, samples);
         }
         if (isMixed) decode.Append(plan);
-        for (int i = 0; i < numEntries; i++) Place(requests[i], counts[i]);
+        for (int i = 0; i < _numEntries; i++) Place(_requests[i], _counts[i]);
     }
 
     /// <summary>Advances a request by what the plan computes of it and puts it where it now belongs.</summary>

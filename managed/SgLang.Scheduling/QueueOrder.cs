@@ -8,31 +8,31 @@ internal sealed class QueueOrder(SchedulerState state)
     /// <summary>Above this many waiting, lpm would cost more than it saves and is first-come.</summary>
     private const int MaxSorted = 128;
 
-    private readonly Request[] sorted = new Request[MaxSorted];
-    private readonly long[] keys = new long[MaxSorted];
-    private readonly Request[] representatives = new Request[MaxSorted];
-    private Request? next;
-    private int index, count;
+    private readonly Request[] _sorted = new Request[MaxSorted];
+    private readonly long[] _keys = new long[MaxSorted];
+    private readonly Request[] _representatives = new Request[MaxSorted];
+    private Request? _next;
+    private int _index, _count;
 
     public void Start()
     {
         SchedulerOptions options = state.Options;
-        count = -1;
-        next = state.Waiting.First;
+        _count = -1;
+        _next = state.Waiting.First;
         if (options.Policy == SchedulePolicy.Lpm && !options.DisableRadixCache && state.Waiting.Count is > 1 and <= MaxSorted) SortByPrefix();
     }
 
     public Request? Next()
     {
-        if (count >= 0)
+        if (_count >= 0)
         {
-            if (index == count) return null;
-            Request request = sorted[index];
-            sorted[index++] = null!;
+            if (_index == _count) return null;
+            Request request = _sorted[_index];
+            _sorted[_index++] = null!;
             return request;
         }
-        Request? current = next;
-        next = current?.Next;
+        Request? current = _next;
+        _next = current?.Next;
         return current;
     }
 
@@ -46,22 +46,22 @@ internal sealed class QueueOrder(SchedulerState state)
         SchedulerOptions options = state.Options;
         KvCache cache = state.Cache;
         int numRepresentatives = 0;
-        count = index = 0;
-        Array.Clear(sorted); // a walk that stopped early left requests here
-        for (Request? request = state.Waiting.First; request is not null; request = request.Next, count++)
+        _count = _index = 0;
+        Array.Clear(_sorted); // a walk that stopped early left requests here
+        for (Request? request = state.Waiting.First; request is not null; request = request.Next, _count++)
         {
             int cached = cache.CountMatch(request);
             bool isDeprioritized = false;
             if (cached <= options.InBatchPrefixCheckThreshold && options.InBatchPrefixDeprioritizeThreshold >= 0)
             {
-                isDeprioritized = SharesPrefix(request, representatives.AsSpan(0, numRepresentatives));
-                if (!isDeprioritized) representatives[numRepresentatives++] = request;
+                isDeprioritized = SharesPrefix(request, _representatives.AsSpan(0, numRepresentatives));
+                if (!isDeprioritized) _representatives[numRepresentatives++] = request;
             }
-            sorted[count] = request;
-            keys[count] = (isDeprioritized ? Last : (long)(int.MaxValue - cached) << 8) + count;
+            _sorted[_count] = request;
+            _keys[_count] = (isDeprioritized ? Last : (long)(int.MaxValue - cached) << 8) + _count;
         }
-        Array.Clear(representatives, 0, numRepresentatives);
-        Array.Sort(keys, sorted, 0, count);
+        Array.Clear(_representatives, 0, numRepresentatives);
+        Array.Sort(_keys, _sorted, 0, _count);
     }
 
     /// <summary>

@@ -11,28 +11,28 @@ namespace SgLang.Scheduling;
 /// </remarks>
 internal sealed class RadixTree
 {
-    private readonly int pageSize;
-    private readonly PagePool pool;
-    private readonly EvictionHeap leaves = new();
-    private RadixNode?[] buckets;
-    private long nextId;
-    private long clock;
+    private readonly int _pageSize;
+    private readonly PagePool _pool;
+    private readonly EvictionHeap _leaves = new();
+    private RadixNode?[] _buckets;
+    private long _nextId;
+    private long _clock;
 
     /// <param name="initialBuckets">A power of two.</param>
     public RadixTree(int pageSize, PagePool pool, int initialBuckets = 256)
     {
-        this.pageSize = pageSize;
-        this.pool = pool;
-        buckets = new RadixNode?[initialBuckets];
-        Root = new RadixNode(nextId++, null, [], []) { LockCount = 1 };
+        _pageSize = pageSize;
+        _pool = pool;
+        _buckets = new RadixNode?[initialBuckets];
+        Root = new RadixNode(_nextId++, null, [], []) { LockCount = 1 };
     }
 
-    public int PageSize => pageSize;
+    public int PageSize => _pageSize;
     public RadixNode Root { get; }
 
     /// <summary>Nodes without the root.</summary>
     public int NodeCount { get; private set; }
-    public int LeafCount => leaves.Count;
+    public int LeafCount => _leaves.Count;
 
     /// <summary>Pages of nodes that nobody locks.</summary>
     public int EvictablePages { get; private set; }
@@ -62,7 +62,7 @@ internal sealed class RadixTree
     /// </summary>
     public RadixNode Match(ReadOnlySpan<int> tokens, ref PageList pages)
     {
-        clock++;
+        _clock++;
         RadixNode node = Root;
         while (FindChild(node, tokens) is { } child)
         {
@@ -90,16 +90,16 @@ internal sealed class RadixTree
     /// <returns>The node that ends the run.</returns>
     public RadixNode Insert(ReadOnlySpan<int> tokens, Span<int> pages, int firstOwned)
     {
-        clock++;
+        _clock++;
         RadixNode node = Root;
         int done = 0; // pages
         while (done < pages.Length)
         {
-            RadixNode? child = FindChild(node, tokens[(done * pageSize)..]);
-            if (child is null) return AddLeaf(node, tokens[(done * pageSize)..], pages[done..]);
-            int common = CommonPages(child, tokens[(done * pageSize)..]);
+            RadixNode? child = FindChild(node, tokens[(done * _pageSize)..]);
+            if (child is null) return AddLeaf(node, tokens[(done * _pageSize)..], pages[done..]);
+            int common = CommonPages(child, tokens[(done * _pageSize)..]);
             if (common < child.Pages.Length) child = Split(child, common);
-            for (int i = Math.Max(firstOwned - done, 0); i < common; i++) pool.Free(pages[done + i]);
+            for (int i = Math.Max(firstOwned - done, 0); i < common; i++) _pool.Free(pages[done + i]);
             child.Pages.CopyTo(pages[done..]);
             Touch(child);
             done += common;
@@ -115,7 +115,7 @@ internal sealed class RadixTree
             {
                 EvictablePages -= node.Pages.Length;
                 ProtectedPages += node.Pages.Length;
-                if (node.HeapIndex >= 0) leaves.Remove(node);
+                if (node.HeapIndex >= 0) _leaves.Remove(node);
             }
     }
 
@@ -126,7 +126,7 @@ internal sealed class RadixTree
             {
                 EvictablePages += node.Pages.Length;
                 ProtectedPages -= node.Pages.Length;
-                if (node.ChildCount == 0) leaves.Add(node);
+                if (node.ChildCount == 0) _leaves.Add(node);
             }
     }
 
@@ -135,17 +135,17 @@ internal sealed class RadixTree
     public int Evict(int pages)
     {
         int freed = 0;
-        while (freed < pages && leaves.Count > 0)
+        while (freed < pages && _leaves.Count > 0)
         {
-            RadixNode node = leaves.Top;
+            RadixNode node = _leaves.Top;
             RadixNode parent = node.Parent!;
-            leaves.Remove(node);
+            _leaves.Remove(node);
             Unlink(node);
             NodeCount--;
-            foreach (int page in node.Pages) pool.Free(page);
+            foreach (int page in node.Pages) _pool.Free(page);
             freed += node.Pages.Length;
             EvictablePages -= node.Pages.Length;
-            if (--parent.ChildCount == 0 && parent.LockCount == 0) leaves.Add(parent);
+            if (--parent.ChildCount == 0 && parent.LockCount == 0) _leaves.Add(parent);
         }
         return freed;
     }
@@ -153,26 +153,26 @@ internal sealed class RadixTree
     /// <summary>Every node but the root, in no particular order.</summary>
     public IEnumerable<RadixNode> Nodes()
     {
-        foreach (RadixNode? bucket in buckets)
+        foreach (RadixNode? bucket in _buckets)
             for (RadixNode? node = bucket; node is not null; node = node.BucketNext)
                 yield return node;
     }
 
     private int CommonPages(RadixNode node, ReadOnlySpan<int> tokens) =>
-        node.Tokens.AsSpan().CommonPrefixLength(tokens) / pageSize;
+        node.Tokens.AsSpan().CommonPrefixLength(tokens) / _pageSize;
 
     private void Touch(RadixNode node)
     {
-        node.LastAccess = clock;
-        if (node.HeapIndex >= 0) leaves.Touched(node);
+        node.LastAccess = _clock;
+        if (node.HeapIndex >= 0) _leaves.Touched(node);
     }
 
     /// <summary>The upper part is a new node, so that holders of this one still hold its whole run.</summary>
     private RadixNode Split(RadixNode node, int atPage)
     {
-        int atToken = atPage * pageSize;
+        int atToken = atPage * _pageSize;
         Unlink(node);
-        var upper = new RadixNode(nextId++, node.Parent, node.Tokens[..atToken], node.Pages[..atPage])
+        var upper = new RadixNode(_nextId++, node.Parent, node.Tokens[..atToken], node.Pages[..atPage])
         {
             LockCount = node.LockCount,
             LastAccess = node.LastAccess,
@@ -189,38 +189,38 @@ internal sealed class RadixTree
 
     private RadixNode AddLeaf(RadixNode parent, ReadOnlySpan<int> tokens, ReadOnlySpan<int> pages)
     {
-        if (parent.HeapIndex >= 0) leaves.Remove(parent);
-        var leaf = new RadixNode(nextId++, parent, tokens.ToArray(), pages.ToArray()) { LastAccess = clock };
+        if (parent.HeapIndex >= 0) _leaves.Remove(parent);
+        var leaf = new RadixNode(_nextId++, parent, tokens.ToArray(), pages.ToArray()) { LastAccess = _clock };
         parent.ChildCount++;
         EvictablePages += pages.Length;
-        if (++NodeCount > buckets.Length) Grow();
+        if (++NodeCount > _buckets.Length) Grow();
         Link(leaf);
-        leaves.Add(leaf);
+        _leaves.Add(leaf);
         return leaf;
     }
 
     private RadixNode? FindChild(RadixNode parent, ReadOnlySpan<int> tokens)
     {
-        if (tokens.Length < pageSize) return null;
-        ReadOnlySpan<int> firstPage = tokens[..pageSize];
+        if (tokens.Length < _pageSize) return null;
+        ReadOnlySpan<int> firstPage = tokens[.._pageSize];
         ulong hash = Hash(parent.Id, firstPage);
-        for (RadixNode? node = buckets[hash & (ulong)(buckets.Length - 1)]; node is not null; node = node.BucketNext)
-            if (node.Hash == hash && node.Parent == parent && node.Tokens.AsSpan(0, pageSize).SequenceEqual(firstPage))
+        for (RadixNode? node = _buckets[hash & (ulong)(_buckets.Length - 1)]; node is not null; node = node.BucketNext)
+            if (node.Hash == hash && node.Parent == parent && node.Tokens.AsSpan(0, _pageSize).SequenceEqual(firstPage))
                 return node;
         return null;
     }
 
     private void Link(RadixNode node)
     {
-        node.Hash = Hash(node.Parent!.Id, node.Tokens.AsSpan(0, pageSize));
-        ref RadixNode? bucket = ref buckets[node.Hash & (ulong)(buckets.Length - 1)];
+        node.Hash = Hash(node.Parent!.Id, node.Tokens.AsSpan(0, _pageSize));
+        ref RadixNode? bucket = ref _buckets[node.Hash & (ulong)(_buckets.Length - 1)];
         node.BucketNext = bucket;
         bucket = node;
     }
 
     private void Unlink(RadixNode node)
     {
-        ref RadixNode? bucket = ref buckets[node.Hash & (ulong)(buckets.Length - 1)];
+        ref RadixNode? bucket = ref _buckets[node.Hash & (ulong)(_buckets.Length - 1)];
         if (bucket == node)
         {
             bucket = node.BucketNext;
@@ -236,8 +236,8 @@ internal sealed class RadixTree
 
     private void Grow()
     {
-        RadixNode?[] old = buckets;
-        buckets = new RadixNode?[2 * old.Length];
+        RadixNode?[] old = _buckets;
+        _buckets = new RadixNode?[2 * old.Length];
         foreach (RadixNode? bucket in old)
             for (RadixNode? node = bucket; node is not null;)
             {

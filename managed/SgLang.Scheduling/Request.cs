@@ -24,7 +24,7 @@ public enum RequestState : byte
 /// </summary>
 public sealed class Request
 {
-    private TokenBuffer tokens;
+    private TokenBuffer _tokens;
 
     /// <param name="promptIds">The prompt; kept, not copied, so the caller must not change it.</param>
     /// <param name="stopTokenIds">Ids that end the output: the model's EOS ids and the request's own; empty with ignore_eos.</param>
@@ -35,7 +35,7 @@ public sealed class Request
         StopTokenIds = stopTokenIds ?? [];
         LogprobOptions = logprobs;
         PromptLength = promptIds.Length;
-        tokens = new TokenBuffer(promptIds);
+        _tokens = new TokenBuffer(promptIds);
     }
 
     public string Rid { get; }
@@ -47,14 +47,14 @@ public sealed class Request
     public object? Owner { get; set; }
 
     public int PromptLength { get; }
-    public ReadOnlySpan<int> PromptIds => tokens.Span[..PromptLength];
+    public ReadOnlySpan<int> PromptIds => _tokens.Span[..PromptLength];
 
     /// <summary>Tokens sampled and committed, the stop token included. Grows at commit; <see cref="Scheduler.FinishAt"/> may cut it.</summary>
-    public ReadOnlySpan<int> OutputIds => tokens.Span[PromptLength..];
-    public int OutputLength => tokens.Count - PromptLength;
+    public ReadOnlySpan<int> OutputIds => _tokens.Span[PromptLength..];
+    public int OutputLength => _tokens.Count - PromptLength;
 
     /// <summary>Prompt followed by output.</summary>
-    public ReadOnlySpan<int> Tokens => tokens.Span;
+    public ReadOnlySpan<int> Tokens => _tokens.Span;
     public RequestState State { get; internal set; }
 
     /// <summary>Why it ended; null until <see cref="State"/> is finished.</summary>
@@ -85,7 +85,7 @@ public sealed class Request
     public long FirstTokenAt { get; internal set; }
     public long FinishedAt { get; internal set; }
 
-    internal ref TokenBuffer TokenBuffer => ref tokens;
+    internal ref TokenBuffer TokenBuffer => ref _tokens;
 
     /// <summary>Pages of the sequence in order of position: ceil(KvLength / page_size) of them.</summary>
     internal PageList Pages = new();

@@ -14,13 +14,13 @@ public sealed class Scheduler
 {
     private const int MaxInitialPages = 1 << 16;
 
-    private readonly SchedulerState state;
-    private readonly DecodePlanner decode;
-    private readonly PrefillPlanner prefill;
+    private readonly SchedulerState _state;
+    private readonly DecodePlanner _decode;
+    private readonly PrefillPlanner _prefill;
 
     // A ring of three: two may be uncommitted, and the one committed last stays readable while the next is filled.
-    private readonly StepPlan[] plans = new StepPlan[3];
-    private int numOutstanding;
+    private readonly StepPlan[] _plans = new StepPlan[3];
+    private int _numOutstanding;
 
     /// <param name="time">For time stamps and time-outs; plans depend on it only when a time-out is set.</param>
     public Scheduler(SchedulerOptions options, TimeProvider? time = null)
@@ -31,34 +31,34 @@ public sealed class Scheduler
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxPrefillTokens, 1);
         if (options.ChunkedPrefillSize is 0 or < -1)
             throw new ArgumentOutOfRangeException(nameof(options), options.ChunkedPrefillSize, "ChunkedPrefillSize must be -1 (off) or at least 1.");
-        state = new SchedulerState(options, time ?? TimeProvider.System);
-        decode = new DecodePlanner(state);
-        prefill = new PrefillPlanner(state, decode);
-        for (int i = 0; i < plans.Length; i++) plans[i] = new StepPlan(options.MaxRunningRequests, Math.Min(options.NumPages, MaxInitialPages));
+        _state = new SchedulerState(options, time ?? TimeProvider.System);
+        _decode = new DecodePlanner(_state);
+        _prefill = new PrefillPlanner(_state, _decode);
+        for (int i = 0; i < _plans.Length; i++) _plans[i] = new StepPlan(options.MaxRunningRequests, Math.Min(options.NumPages, MaxInitialPages));
     }
 
-    public SchedulerOptions Options => state.Options;
+    public SchedulerOptions Options => _state.Options;
 
     /// <summary>Nothing waits, runs or is uncommitted.</summary>
-    public bool IsIdle => state.NumAdmitted == 0 && state.Waiting.Count == 0 && numOutstanding == 0;
+    public bool IsIdle => _state.NumAdmitted == 0 && _state.Waiting.Count == 0 && _numOutstanding == 0;
 
     /// <summary>What happened since <see cref="ClearEvents"/>, in order.</summary>
-    public ReadOnlySpan<SchedulerEvent> Events => state.Events;
+    public ReadOnlySpan<SchedulerEvent> Events => _state.Events;
 
-    public SchedulerStats Stats => SchedulerStats.Of(state);
+    public SchedulerStats Stats => SchedulerStats.Of(_state);
 
-    internal SchedulerState State => state;
+    internal SchedulerState State => _state;
 
     /// <summary>Uncommitted plans, oldest first.</summary>
     internal IEnumerable<StepPlan> Outstanding
     {
         get
         {
-            for (int i = numOutstanding; i > 0; i--) yield return PlanAt(state.Totals.Steps - i);
+            for (int i = _numOutstanding; i > 0; i--) yield return PlanAt(_state.Totals.Steps - i);
         }
     }
 
-    public void ClearEvents() => state.ClearEvents();
+    public void ClearEvents() => _state.ClearEvents();
 
     /// <summary>
     /// Accepts a request, clamping its max_new_tokens to what context and pool allow, or says why not (400 too long, 503 queue full).
@@ -67,16 +67,16 @@ public sealed class Scheduler
     public bool TryEnqueue(Request request, out FinishReason refusal)
     {
         if (request.State != RequestState.New) throw new ArgumentException($"Request {request.Rid} was given to a scheduler before.", nameof(request));
-        if (Arrival.Settle(request, Options, state.Waiting.Count) is { } reason)
+        if (Arrival.Settle(request, Options, _state.Waiting.Count) is { } reason)
         {
             refusal = reason;
             return false;
         }
         refusal = default;
-        request.Sequence = state.Totals.Accepted++;
-        request.EnqueuedAt = state.Now;
-        request.Node = state.Cache.Tree.Root;
-        state.Enqueue(request);
+        request.Sequence = _state.Totals.Accepted++;
+        request.EnqueuedAt = _state.Now;
+        request.Node = _state.Cache.Tree.Root;
+        _state.Enqueue(request);
         return true;
     }
 
@@ -84,9 +84,9 @@ public sealed class Scheduler
     public void Abort(string ridPrefix, string message)
     {
         FinishReason reason = FinishReason.Abort(message);
-        AbortMatching(state.Waiting, ridPrefix, reason);
-        AbortMatching(state.Running, ridPrefix, reason);
-        if (state.Chunked is { } chunked && chunked.Rid.StartsWith(ridPrefix, StringComparison.Ordinal)) state.Finish(chunked, reason);
+        AbortMatching(_state.Waiting, ridPrefix, reason);
+        AbortMatching(_state.Running, ridPrefix, reason);
+        if (_state.Chunked is { } chunked && chunked.Rid.StartsWith(ridPrefix, StringComparison.Ordinal)) _state.Finish(chunked, reason);
     }
 
     public void AbortAll(string message) => Abort("", message);
@@ -94,7 +94,7 @@ public sealed class Scheduler
     /// <summary>Ends one request at once; nothing happens if it has finished.</summary>
     public void Abort(Request request, FinishReason reason)
     {
-        if (IsUnfinished(request)) state.Finish(request, reason);
+        if (IsUnfinished(request)) _state.Finish(request, reason);
     }
 
     /// <summary>
@@ -106,7 +106,7 @@ public sealed class Scheduler
         ArgumentOutOfRangeException.ThrowIfNegative(outputLength);
         if (!IsUnfinished(request)) return;
         request.TokenBuffer.Truncate((int)Math.Min((long)request.PromptLength + outputLength, int.MaxValue));
-        state.Finish(request, reason);
+        _state.Finish(request, reason);
     }
 
     /// <summary>
@@ -115,17 +115,17 @@ public sealed class Scheduler
     /// </summary>
     public StepPlan? Plan()
     {
-        if (numOutstanding == 2) throw new InvalidOperationException("Two plans are uncommitted; commit the older one before planning a third.");
+        if (_numOutstanding == 2) throw new InvalidOperationException("Two plans are uncommitted; commit the older one before planning a third.");
         CheckTimeouts();
-        if (state.NumAdmitted == 0)
+        if (_state.NumAdmitted == 0)
         {
-            state.BatchIsFull = false;
-            if (IsIdle) state.Ratio.Reset();
+            _state.BatchIsFull = false;
+            if (IsIdle) _state.Ratio.Reset();
         }
-        StepPlan plan = PlanAt(state.Totals.Steps);
-        if (!prefill.Plan(plan) && !decode.Plan(plan)) return null;
-        plan.StepId = ++state.Totals.Steps;
-        numOutstanding++;
+        StepPlan plan = PlanAt(_state.Totals.Steps);
+        if (!_prefill.Plan(plan) && !_decode.Plan(plan)) return null;
+        plan.StepId = ++_state.Totals.Steps;
+        _numOutstanding++;
         return plan;
     }
 
@@ -142,7 +142,7 @@ public sealed class Scheduler
             bool isSampled = sample < sampleIndex.Length && sampleIndex[sample] == i;
             int id = isSampled ? sampledIds[sample++] : -1;
             if (plan.IsCurrent(i)) CommitRequest(plan, i, isSampled, id);
-            else if (isSampled) state.Totals.Dropped++;
+            else if (isSampled) _state.Totals.Dropped++;
         }
     }
 
@@ -151,27 +151,27 @@ public sealed class Scheduler
     {
         Retire(plan);
         for (int i = 0; i < plan.NumRequests; i++)
-            if (plan.IsCurrent(i)) state.Finish(plan.Requests[i], reason);
+            if (plan.IsCurrent(i)) _state.Finish(plan.Requests[i], reason);
     }
 
     /// <summary>Empties the prefix cache; false unless <see cref="IsIdle"/>.</summary>
     public bool TryFlushCache()
     {
         if (!IsIdle) return false;
-        state.Cache.Clear();
-        state.Ratio.Reset();
+        _state.Cache.Clear();
+        _state.Ratio.Reset();
         return true;
     }
 
     private static bool IsUnfinished(Request request) => request.State is not (RequestState.New or RequestState.Finished);
 
-    private StepPlan PlanAt(long step) => plans[step % plans.Length];
+    private StepPlan PlanAt(long step) => _plans[step % _plans.Length];
 
     private void Retire(StepPlan plan)
     {
-        if (numOutstanding == 0 || plan != PlanAt(state.Totals.Steps - numOutstanding))
+        if (_numOutstanding == 0 || plan != PlanAt(_state.Totals.Steps - _numOutstanding))
             throw new InvalidOperationException($"Step {plan.StepId} is not the oldest uncommitted plan.");
-        numOutstanding--;
+        _numOutstanding--;
     }
 
     private void CommitRequest(StepPlan plan, int i, bool isSampled, int id)
@@ -187,9 +187,9 @@ public sealed class Scheduler
         }
         else if (request.MaxNewTokens == 0 && request.CommittedKv == request.PromptLength)
         {
-            state.Finish(request, FinishReason.Length);
+            _state.Finish(request, FinishReason.Length);
         }
-        if (isPrefill && request.State != RequestState.Finished) state.Cache.CacheUnfinished(request);
+        if (isPrefill && request.State != RequestState.Finished) _state.Cache.CacheUnfinished(request);
     }
 
     private void AcceptToken(Request request, int id)
@@ -198,12 +198,12 @@ public sealed class Scheduler
         if (keepsToken)
         {
             request.TokenBuffer.Append(id);
-            state.Totals.Generated++;
-            if (request.OutputLength == 1) request.FirstTokenAt = state.Now;
+            _state.Totals.Generated++;
+            if (request.OutputLength == 1) request.FirstTokenAt = _state.Now;
         }
         int eventToken = keepsToken ? id : -1;
-        if (finish is { } reason) state.Finish(request, reason, eventToken);
-        else state.Emit(request, eventToken, null);
+        if (finish is { } reason) _state.Finish(request, reason, eventToken);
+        else _state.Emit(request, eventToken, null);
     }
 
     private void AbortMatching(RequestList list, string ridPrefix, FinishReason reason)
@@ -211,7 +211,7 @@ public sealed class Scheduler
         for (Request? request = list.First; request is not null;)
         {
             Request? next = request.Next;
-            if (request.Rid.StartsWith(ridPrefix, StringComparison.Ordinal)) state.Finish(request, reason);
+            if (request.Rid.StartsWith(ridPrefix, StringComparison.Ordinal)) _state.Finish(request, reason);
             request = next;
         }
     }
@@ -219,13 +219,13 @@ public sealed class Scheduler
     private void CheckTimeouts()
     {
         if (Options.WaitingTimeout is { } waiting)
-            while (state.Waiting.First is { } oldest && state.Since(oldest.QueuedAt) > waiting)
-                state.Finish(oldest, FinishReason.Abort("Request waiting timeout reached.", 503));
+            while (_state.Waiting.First is { } oldest && _state.Since(oldest.QueuedAt) > waiting)
+                _state.Finish(oldest, FinishReason.Abort("Request waiting timeout reached.", 503));
         if (Options.RunningTimeout is not { } running) return;
-        for (Request? request = state.Running.First; request is not null;)
+        for (Request? request = _state.Running.First; request is not null;)
         {
             Request? next = request.Next;
-            if (state.Since(request.AdmittedAt) > running) state.Finish(request, FinishReason.Abort("Request running timeout reached.", 503));
+            if (_state.Since(request.AdmittedAt) > running) _state.Finish(request, FinishReason.Abort("Request running timeout reached.", 503));
             request = next;
         }
     }

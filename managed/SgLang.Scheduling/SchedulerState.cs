@@ -8,7 +8,7 @@ namespace SgLang.Scheduling;
 /// </summary>
 internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time)
 {
-    private SchedulerEvent[] events = new SchedulerEvent[64];
+    private SchedulerEvent[] _events = new SchedulerEvent[64];
 
     public SchedulerOptions Options { get; } = options;
     public KvCache Cache { get; } = new(options.NumPages, options.PageSize, options.DisableRadixCache);
@@ -27,7 +27,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
 
     /// <summary>Requests that hold a row.</summary>
     public int NumAdmitted => Running.Count + (Chunked is null ? 0 : 1);
-    public ReadOnlySpan<SchedulerEvent> Events => events.AsSpan(0, EventCount);
+    public ReadOnlySpan<SchedulerEvent> Events => _events.AsSpan(0, EventCount);
     public int EventCount { get; private set; }
     public Counters Totals;
 
@@ -37,14 +37,14 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
 
     public void ClearEvents()
     {
-        Array.Clear(events, 0, EventCount);
+        Array.Clear(_events, 0, EventCount);
         EventCount = 0;
     }
 
     public void Emit(Request request, int tokenId, FinishReason? finish)
     {
-        if (EventCount == events.Length) Array.Resize(ref events, 2 * EventCount);
-        events[EventCount++] = new SchedulerEvent(request, tokenId, finish);
+        if (EventCount == _events.Length) Array.Resize(ref _events, 2 * EventCount);
+        _events[EventCount++] = new SchedulerEvent(request, tokenId, finish);
     }
 
     public void Enqueue(Request request)

@@ -6,7 +6,7 @@ public sealed partial class StepPlan
     internal void Begin(StepKind kind)
     {
         Kind = kind;
-        Array.Clear(requests, 0, NumRequests);
+        Array.Clear(_requests, 0, NumRequests);
         NumRequests = NumTokens = NumSamples = NumPrefillRequests = NumPrefillTokens = NumCachedTokens = NumCopies = 0;
         HasInputLogprobs = false;
     }
@@ -22,22 +22,22 @@ public sealed partial class StepPlan
 
         ReadOnlySpan<int> tokens = request.Tokens;
         ReadOnlySpan<int> requestPages = request.Pages.Span;
-        tokens.Slice(start, count).CopyTo(tokenSources.AsSpan(first));
+        tokens.Slice(start, count).CopyTo(_tokenSources.AsSpan(first));
         for (int i = 0; i < count; i++)
         {
             int position = start + i;
-            positions[first + i] = position;
-            slots[first + i] = requestPages[position / pageSize] * pageSize + position % pageSize;
+            _positions[first + i] = position;
+            _slots[first + i] = requestPages[position / pageSize] * pageSize + position % pageSize;
         }
 
         ReadOnlySpan<int> targets = request.PromptIds[Math.Min(start + 1, request.PromptLength)..];
         targets = targets[..Math.Min(count, targets.Length)];
-        targets.CopyTo(logprobTargets.AsSpan(first));
-        logprobTargets.AsSpan(first + targets.Length, count - targets.Length).Fill(-1);
+        targets.CopyTo(_logprobTargets.AsSpan(first));
+        _logprobTargets.AsSpan(first + targets.Length, count - targets.Length).Fill(-1);
         if (request.NextInputLogprob < request.PromptLength)
         {
             int window = Math.Clamp(request.NextInputLogprob - start, 0, count);
-            inputLogprobStart[NumRequests - 1] = window;
+            _inputLogprobStart[NumRequests - 1] = window;
             HasInputLogprobs |= window < count;
         }
     }
@@ -48,10 +48,10 @@ public sealed partial class StepPlan
         int position = request.KvLength;
         int token = NumTokens;
         Add(request, 1, samples: true);
-        tokenSources[token] = request.Pending > 0 ? -(request.Row + 1) : request.Tokens[position];
-        positions[token] = position;
-        slots[token] = request.Pages.Span[position / pageSize] * pageSize + position % pageSize;
-        logprobTargets[token] = -1;
+        _tokenSources[token] = request.Pending > 0 ? -(request.Row + 1) : request.Tokens[position];
+        _positions[token] = position;
+        _slots[token] = request.Pages.Span[position / pageSize] * pageSize + position % pageSize;
+        _logprobTargets[token] = -1;
     }
 
     private void Add(Request request, int count, bool samples)
@@ -59,28 +59,28 @@ public sealed partial class StepPlan
         int i = NumRequests++;
         NumTokens += count;
         EnsureTokens(NumTokens);
-        requests[i] = request;
-        epochs[i] = request.Epoch;
-        rows[i] = request.Row;
-        queryStart[i + 1] = NumTokens;
-        kvLength[i] = request.KvLength + count;
-        inputLogprobStart[i] = count;
-        if (samples) sampleIndex[NumSamples++] = i;
+        _requests[i] = request;
+        _epochs[i] = request.Epoch;
+        _rows[i] = request.Row;
+        _queryStart[i + 1] = NumTokens;
+        _kvLength[i] = request.KvLength + count;
+        _inputLogprobStart[i] = count;
+        if (samples) _sampleIndex[NumSamples++] = i;
 
         ReadOnlySpan<int> requestPages = request.Pages.Span;
-        int end = pageStart[i] + requestPages.Length;
-        if (end > pages.Length) Array.Resize(ref pages, Math.Max(end, 2 * pages.Length));
-        requestPages.CopyTo(pages.AsSpan(pageStart[i]));
-        pageStart[i + 1] = end;
+        int end = _pageStart[i] + requestPages.Length;
+        if (end > _pages.Length) Array.Resize(ref _pages, Math.Max(end, 2 * _pages.Length));
+        requestPages.CopyTo(_pages.AsSpan(_pageStart[i]));
+        _pageStart[i + 1] = end;
     }
 
     private void EnsureTokens(int count)
     {
-        if (count <= tokenSources.Length) return;
-        int size = Math.Max(count, Math.Max(64, 2 * tokenSources.Length));
-        Array.Resize(ref tokenSources, size);
-        Array.Resize(ref positions, size);
-        Array.Resize(ref slots, size);
-        Array.Resize(ref logprobTargets, size);
+        if (count <= _tokenSources.Length) return;
+        int size = Math.Max(count, Math.Max(64, 2 * _tokenSources.Length));
+        Array.Resize(ref _tokenSources, size);
+        Array.Resize(ref _positions, size);
+        Array.Resize(ref _slots, size);
+        Array.Resize(ref _logprobTargets, size);
     }
 }

@@ -19,27 +19,27 @@ public enum StepKind : byte
 /// </summary>
 public sealed partial class StepPlan
 {
-    private Request[] requests;
-    private int[] epochs, rows, queryStart, kvLength, pageStart, pages, sampleIndex, inputLogprobStart;
-    private int[] tokenSources, positions, slots, logprobTargets;
-    private readonly int[] copySources = [], copyDestinations = [];
+    private Request[] _requests;
+    private int[] _epochs, _rows, _queryStart, _kvLength, _pageStart, _pages, _sampleIndex, _inputLogprobStart;
+    private int[] _tokenSources, _positions, _slots, _logprobTargets;
+    private readonly int[] _copySources = [], _copyDestinations = [];
 
     /// <summary>Room to start with; all of it grows as needed.</summary>
     internal StepPlan(int numRequests, int numPages)
     {
-        requests = new Request[numRequests];
-        epochs = new int[numRequests];
-        rows = new int[numRequests];
-        queryStart = new int[numRequests + 1];
-        kvLength = new int[numRequests];
-        pageStart = new int[numRequests + 1];
-        pages = new int[numPages];
-        sampleIndex = new int[numRequests];
-        inputLogprobStart = new int[numRequests];
-        tokenSources = new int[numRequests];
-        positions = new int[numRequests];
-        slots = new int[numRequests];
-        logprobTargets = new int[numRequests];
+        _requests = new Request[numRequests];
+        _epochs = new int[numRequests];
+        _rows = new int[numRequests];
+        _queryStart = new int[numRequests + 1];
+        _kvLength = new int[numRequests];
+        _pageStart = new int[numRequests + 1];
+        _pages = new int[numPages];
+        _sampleIndex = new int[numRequests];
+        _inputLogprobStart = new int[numRequests];
+        _tokenSources = new int[numRequests];
+        _positions = new int[numRequests];
+        _slots = new int[numRequests];
+        _logprobTargets = new int[numRequests];
     }
 
     /// <summary>Counts from 1 and up by one per plan.</summary>
@@ -66,52 +66,52 @@ public sealed partial class StepPlan
     /// <summary>Whether any <see cref="InputLogprobStart"/> window is non-empty; <see cref="LogprobTargets"/> is filled only then.</summary>
     public bool HasInputLogprobs { get; internal set; }
 
-    public ReadOnlySpan<Request> Requests => requests.AsSpan(0, NumRequests);
+    public ReadOnlySpan<Request> Requests => _requests.AsSpan(0, NumRequests);
 
     /// <summary>[NumRequests] slot of the request in the device's table of last sampled tokens.</summary>
-    public ReadOnlySpan<int> Rows => rows.AsSpan(0, NumRequests);
+    public ReadOnlySpan<int> Rows => _rows.AsSpan(0, NumRequests);
 
     /// <summary>[NumRequests + 1] where each request's new tokens begin in the per-token arrays.</summary>
-    public ReadOnlySpan<int> QueryStart => queryStart.AsSpan(0, NumRequests + 1);
+    public ReadOnlySpan<int> QueryStart => _queryStart.AsSpan(0, NumRequests + 1);
 
     /// <summary>[NumRequests] tokens in KV once this step has run, its own included.</summary>
-    public ReadOnlySpan<int> KvLength => kvLength.AsSpan(0, NumRequests);
+    public ReadOnlySpan<int> KvLength => _kvLength.AsSpan(0, NumRequests);
 
     /// <summary>[NumRequests + 1] where each request's pages begin in <see cref="Pages"/>.</summary>
-    public ReadOnlySpan<int> PageStart => pageStart.AsSpan(0, NumRequests + 1);
+    public ReadOnlySpan<int> PageStart => _pageStart.AsSpan(0, NumRequests + 1);
 
     /// <summary>Pages of each request in order of position, ceil(kv_length / page_size) each.</summary>
-    public ReadOnlySpan<int> Pages => pages.AsSpan(0, pageStart[NumRequests]);
+    public ReadOnlySpan<int> Pages => _pages.AsSpan(0, _pageStart[NumRequests]);
 
     /// <summary>[NumSamples] indices, rising, of the requests that sample; a middle chunk and max_new_tokens = 0 do not.</summary>
-    public ReadOnlySpan<int> SampleIndex => sampleIndex.AsSpan(0, NumSamples);
+    public ReadOnlySpan<int> SampleIndex => _sampleIndex.AsSpan(0, NumSamples);
 
     /// <summary>
     /// [NumRequests] first of the request's new tokens (counted from its <see cref="QueryStart"/>) whose next token is to be scored as
     /// an input log-probability; equal to its number of new tokens when there is none. The last new token of a finished prompt belongs
     /// to the window although its target is sampled, not given: its <see cref="LogprobTargets"/> is -1.
     /// </summary>
-    public ReadOnlySpan<int> InputLogprobStart => inputLogprobStart.AsSpan(0, NumRequests);
+    public ReadOnlySpan<int> InputLogprobStart => _inputLogprobStart.AsSpan(0, NumRequests);
 
     /// <summary>[NumTokens] an id, or -(row + 1): the last token sampled for that row, which only the device knows yet.</summary>
-    public ReadOnlySpan<int> TokenSources => tokenSources.AsSpan(0, NumTokens);
+    public ReadOnlySpan<int> TokenSources => _tokenSources.AsSpan(0, NumTokens);
 
     /// <summary>[NumTokens] position in the sequence, from 0.</summary>
-    public ReadOnlySpan<int> Positions => positions.AsSpan(0, NumTokens);
+    public ReadOnlySpan<int> Positions => _positions.AsSpan(0, NumTokens);
 
     /// <summary>[NumTokens] page * page_size + offset where the token's KV is written.</summary>
-    public ReadOnlySpan<int> Slots => slots.AsSpan(0, NumTokens);
+    public ReadOnlySpan<int> Slots => _slots.AsSpan(0, NumTokens);
 
     /// <summary>[NumTokens] the prompt's next id, -1 where it is not known; empty without <see cref="HasInputLogprobs"/>.</summary>
-    public ReadOnlySpan<int> LogprobTargets => HasInputLogprobs ? logprobTargets.AsSpan(0, NumTokens) : [];
+    public ReadOnlySpan<int> LogprobTargets => HasInputLogprobs ? _logprobTargets.AsSpan(0, NumTokens) : [];
 
     /// <summary>[NumCopies] pages copied to <see cref="CopyDestinations"/> before the step runs.</summary>
-    public ReadOnlySpan<int> CopySources => copySources.AsSpan(0, NumCopies);
-    public ReadOnlySpan<int> CopyDestinations => copyDestinations.AsSpan(0, NumCopies);
+    public ReadOnlySpan<int> CopySources => _copySources.AsSpan(0, NumCopies);
+    public ReadOnlySpan<int> CopyDestinations => _copyDestinations.AsSpan(0, NumCopies);
 
     /// <summary>
     /// Whether what this step computes for request i still counts. False once the request has finished or was retracted after planning:
     /// its token, log-probabilities included, must be dropped. Ask before <see cref="Scheduler.Commit"/>.
     /// </summary>
-    public bool IsCurrent(int i) => requests[i].Epoch == epochs[i];
+    public bool IsCurrent(int i) => _requests[i].Epoch == _epochs[i];
 }

@@ -9,24 +9,24 @@ namespace SgLang.Models;
 /// </summary>
 internal sealed class ConfigSection(string prefix)
 {
-    private readonly Dictionary<string, (JsonElement Value, string Source)> entries = [];
+    private readonly Dictionary<string, (JsonElement Value, string Source)> _entries = [];
 
     public void Add(JsonElement value, string source)
     {
         foreach (JsonProperty property in value.EnumerateObject()) Set(property.Name, property.Value, source);
     }
 
-    public void Set(string key, JsonElement value, string source) => entries[key] = (value.Clone(), source);
+    public void Set(string key, JsonElement value, string source) => _entries[key] = (value.Clone(), source);
 
-    public bool Has(string key) => entries.TryGetValue(key, out var entry) && entry.Value.ValueKind != JsonValueKind.Null;
+    public bool Has(string key) => _entries.TryGetValue(key, out var entry) && entry.Value.ValueKind != JsonValueKind.Null;
 
     /// <summary>True when the key is there even if its value is null.</summary>
-    public bool Mentions(string key) => entries.ContainsKey(key);
+    public bool Mentions(string key) => _entries.ContainsKey(key);
 
     public int Int(string key, int? fallback = null, int minimum = 1)
     {
         if (!Has(key)) return fallback ?? throw Missing(key);
-        JsonElement value = entries[key].Value;
+        JsonElement value = _entries[key].Value;
         // Some exporters write whole numbers as 4096.0.
         if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number == Math.Floor(number)
             && number >= minimum && number <= int.MaxValue)
@@ -37,7 +37,7 @@ internal sealed class ConfigSection(string prefix)
     public double Positive(string key, double? fallback = null)
     {
         if (!Has(key)) return fallback ?? throw Missing(key);
-        JsonElement value = entries[key].Value;
+        JsonElement value = _entries[key].Value;
         if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number > 0 && double.IsFinite(number)) return number;
         throw Invalid(key, "a positive number");
     }
@@ -47,13 +47,13 @@ internal sealed class ConfigSection(string prefix)
     public double? NumberOrNull(string key)
     {
         if (!Has(key)) return null;
-        return entries[key].Value.ValueKind == JsonValueKind.Number ? entries[key].Value.GetDouble() : throw Invalid(key, "a number");
+        return _entries[key].Value.ValueKind == JsonValueKind.Number ? _entries[key].Value.GetDouble() : throw Invalid(key, "a number");
     }
 
     public bool Bool(string key, bool fallback)
     {
         if (!Has(key)) return fallback;
-        return entries[key].Value.ValueKind switch
+        return _entries[key].Value.ValueKind switch
         {
             JsonValueKind.True => true,
             JsonValueKind.False => false,
@@ -64,13 +64,13 @@ internal sealed class ConfigSection(string prefix)
     public string? Text(string key)
     {
         if (!Has(key)) return null;
-        return entries[key].Value.ValueKind == JsonValueKind.String ? entries[key].Value.GetString() : throw Invalid(key, "a string");
+        return _entries[key].Value.ValueKind == JsonValueKind.String ? _entries[key].Value.GetString() : throw Invalid(key, "a string");
     }
 
     public IReadOnlyList<string> Texts(string key)
     {
         if (!Has(key)) return [];
-        JsonElement value = entries[key].Value;
+        JsonElement value = _entries[key].Value;
         if (value.ValueKind != JsonValueKind.Array) throw Invalid(key, "a list of strings");
         var texts = new List<string>();
         foreach (JsonElement item in value.EnumerateArray())
@@ -82,7 +82,7 @@ internal sealed class ConfigSection(string prefix)
     public IReadOnlyList<int> Ints(string key)
     {
         if (!Has(key)) return [];
-        JsonElement value = entries[key].Value;
+        JsonElement value = _entries[key].Value;
         if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int single)) return [single];
         if (value.ValueKind != JsonValueKind.Array) throw Invalid(key, "an integer or a list of integers");
         var numbers = new List<int>();
@@ -94,7 +94,7 @@ internal sealed class ConfigSection(string prefix)
     public ConfigSection? Section(string key)
     {
         if (!Has(key)) return null;
-        (JsonElement value, string source) = entries[key];
+        (JsonElement value, string source) = _entries[key];
         if (value.ValueKind != JsonValueKind.Object) throw Invalid(key, "an object");
         var section = new ConfigSection(prefix + key + ".");
         section.Add(value, source);
@@ -103,7 +103,7 @@ internal sealed class ConfigSection(string prefix)
 
     public ModelConfigException Invalid(string key, string allowed)
     {
-        (JsonElement value, string source) = entries[key];
+        (JsonElement value, string source) = _entries[key];
         string seen = value.GetRawText();
         if (seen.Length > 80) seen = seen[..77] + "...";
         return new($"{source}: {prefix}{key} is {seen}; it must be {allowed}.");
@@ -112,7 +112,7 @@ internal sealed class ConfigSection(string prefix)
     public ModelConfigException Missing(string key)
     {
         string source = "config.json";
-        foreach (var entry in entries.Values) source = entry.Source;
+        foreach (var entry in _entries.Values) source = entry.Source;
         return new($"{source}: {prefix}{key} is missing.");
     }
 

@@ -8,15 +8,15 @@ public sealed class MixtralForCausalLM(ModelBuilder model) : CausalLm(model, sta
 {
     private sealed class Block(ModuleScope at, int layer) : IDecoderLayer
     {
-        private readonly RmsNorm inputNorm = new(at / "input_layernorm", at.Config.HiddenSize);
-        private readonly Attention attention = new(at / "self_attn", layer, qkvBias: false, outputBias: false);
-        private readonly RmsNorm postAttentionNorm = new(at / "post_attention_layernorm", at.Config.HiddenSize);
-        private readonly SparseMoe moe = new(at / "block_sparse_moe", at.Config.IntermediateSize, renormalize: true, new ExpertNames("w1", "w3", "w2"));
+        private readonly RmsNorm _inputNorm = new(at / "input_layernorm", at.Config.HiddenSize);
+        private readonly Attention _attention = new(at / "self_attn", layer, qkvBias: false, outputBias: false);
+        private readonly RmsNorm _postAttentionNorm = new(at / "post_attention_layernorm", at.Config.HiddenSize);
+        private readonly SparseMoe _moe = new(at / "block_sparse_moe", at.Config.IntermediateSize, renormalize: true, new ExpertNames("w1", "w3", "w2"));
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            attention.AddTo(f, x, inputNorm.Forward(f, x));
-            moe.AddTo(f, x, postAttentionNorm.Forward(f, x));
+            _attention.AddTo(f, x, _inputNorm.Forward(f, x));
+            _moe.AddTo(f, x, _postAttentionNorm.Forward(f, x));
         }
     }
 }

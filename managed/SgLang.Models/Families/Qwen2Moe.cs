@@ -11,31 +11,31 @@ public sealed class Qwen2MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
 {
     private sealed class Block(ModuleScope at, int layer) : IDecoderLayer
     {
-        private readonly RmsNorm inputNorm = new(at / "input_layernorm", at.Config.HiddenSize);
-        private readonly Attention attention = new(at / "self_attn", layer, qkvBias: true, outputBias: false);
-        private readonly RmsNorm postAttentionNorm = new(at / "post_attention_layernorm", at.Config.HiddenSize);
-        private readonly SharedMoe? moe = at.Config.IsSparseLayer(layer) ? new(at / "mlp") : null;
-        private readonly GatedMlp? mlp = at.Config.IsSparseLayer(layer) ? null : new(at / "mlp", at.Config.IntermediateSize);
+        private readonly RmsNorm _inputNorm = new(at / "input_layernorm", at.Config.HiddenSize);
+        private readonly Attention _attention = new(at / "self_attn", layer, qkvBias: true, outputBias: false);
+        private readonly RmsNorm _postAttentionNorm = new(at / "post_attention_layernorm", at.Config.HiddenSize);
+        private readonly SharedMoe? _moe = at.Config.IsSparseLayer(layer) ? new(at / "mlp") : null;
+        private readonly GatedMlp? _mlp = at.Config.IsSparseLayer(layer) ? null : new(at / "mlp", at.Config.IntermediateSize);
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            attention.AddTo(f, x, inputNorm.Forward(f, x));
-            Tensor h = postAttentionNorm.Forward(f, x);
-            moe?.AddTo(f, x, h);
-            mlp?.AddTo(f, x, h);
+            _attention.AddTo(f, x, _inputNorm.Forward(f, x));
+            Tensor h = _postAttentionNorm.Forward(f, x);
+            _moe?.AddTo(f, x, h);
+            _mlp?.AddTo(f, x, h);
         }
     }
 
     private sealed class SharedMoe(ModuleScope at)
     {
-        private readonly SparseMoe routed = new(at, at.Config.MoeIntermediateSize, at.Config.NormTopKProb, ExpertNames.Default);
-        private readonly GatedMlp shared = new(at / "shared_expert", at.Config.SharedExpertIntermediateSize);
-        private readonly Linear sharedGate = new(at / "shared_expert_gate", at.Config.HiddenSize, 1);
+        private readonly SparseMoe _routed = new(at, at.Config.MoeIntermediateSize, at.Config.NormTopKProb, ExpertNames.Default);
+        private readonly GatedMlp _shared = new(at / "shared_expert", at.Config.SharedExpertIntermediateSize);
+        private readonly Linear _sharedGate = new(at / "shared_expert_gate", at.Config.HiddenSize, 1);
 
         public void AddTo(ForwardContext f, in Tensor stream, in Tensor h)
         {
-            routed.AddTo(f, stream, h);
-            Ops.AddSigmoidGated(f.Device, stream, shared.Forward(f, h), sharedGate.Forward(f, h));
+            _routed.AddTo(f, stream, h);
+            Ops.AddSigmoidGated(f.Device, stream, _shared.Forward(f, h), _sharedGate.Forward(f, h));
         }
     }
 }

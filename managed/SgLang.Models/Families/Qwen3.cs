@@ -8,15 +8,15 @@ public sealed class Qwen3ForCausalLM(ModelBuilder model) : CausalLm(model, stati
 {
     private sealed class Block(ModuleScope at, int layer) : IDecoderLayer
     {
-        private readonly RmsNorm inputNorm = new(at / "input_layernorm", at.Config.HiddenSize);
-        private readonly Attention attention = new(at / "self_attn", layer, at.Config.AttentionBias, at.Config.AttentionBias, qkNorm: true);
-        private readonly RmsNorm postAttentionNorm = new(at / "post_attention_layernorm", at.Config.HiddenSize);
-        private readonly GatedMlp mlp = new(at / "mlp", at.Config.IntermediateSize);
+        private readonly RmsNorm _inputNorm = new(at / "input_layernorm", at.Config.HiddenSize);
+        private readonly Attention _attention = new(at / "self_attn", layer, at.Config.AttentionBias, at.Config.AttentionBias, qkNorm: true);
+        private readonly RmsNorm _postAttentionNorm = new(at / "post_attention_layernorm", at.Config.HiddenSize);
+        private readonly GatedMlp _mlp = new(at / "mlp", at.Config.IntermediateSize);
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            attention.AddTo(f, x, inputNorm.Forward(f, x));
-            mlp.AddTo(f, x, postAttentionNorm.Forward(f, x));
+            _attention.AddTo(f, x, _inputNorm.Forward(f, x));
+            _mlp.AddTo(f, x, _postAttentionNorm.Forward(f, x));
         }
     }
 }

@@ -8,19 +8,19 @@ public sealed class Qwen3MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
 {
     private sealed class Block(ModuleScope at, int layer) : IDecoderLayer
     {
-        private readonly RmsNorm inputNorm = new(at / "input_layernorm", at.Config.HiddenSize);
-        private readonly Attention attention = new(at / "self_attn", layer, at.Config.AttentionBias, at.Config.AttentionBias, qkNorm: true);
-        private readonly RmsNorm postAttentionNorm = new(at / "post_attention_layernorm", at.Config.HiddenSize);
-        private readonly SparseMoe? moe = at.Config.IsSparseLayer(layer)
+        private readonly RmsNorm _inputNorm = new(at / "input_layernorm", at.Config.HiddenSize);
+        private readonly Attention _attention = new(at / "self_attn", layer, at.Config.AttentionBias, at.Config.AttentionBias, qkNorm: true);
+        private readonly RmsNorm _postAttentionNorm = new(at / "post_attention_layernorm", at.Config.HiddenSize);
+        private readonly SparseMoe? _moe = at.Config.IsSparseLayer(layer)
             ? new(at / "mlp", at.Config.MoeIntermediateSize, at.Config.NormTopKProb, ExpertNames.Default) : null;
-        private readonly GatedMlp? mlp = at.Config.IsSparseLayer(layer) ? null : new(at / "mlp", at.Config.IntermediateSize);
+        private readonly GatedMlp? _mlp = at.Config.IsSparseLayer(layer) ? null : new(at / "mlp", at.Config.IntermediateSize);
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            attention.AddTo(f, x, inputNorm.Forward(f, x));
-            Tensor h = postAttentionNorm.Forward(f, x);
-            moe?.AddTo(f, x, h);
-            mlp?.AddTo(f, x, h);
+            _attention.AddTo(f, x, _inputNorm.Forward(f, x));
+            Tensor h = _postAttentionNorm.Forward(f, x);
+            _moe?.AddTo(f, x, h);
+            _mlp?.AddTo(f, x, h);
         }
     }
 }

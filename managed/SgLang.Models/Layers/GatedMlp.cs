@@ -5,22 +5,22 @@ namespace SgLang.Models.Layers;
 /// <summary>SwiGLU: down(silu(gate(x)) * up(x)). https://arxiv.org/abs/2002.05202</summary>
 public sealed class GatedMlp
 {
-    private readonly Linear gateUp;
-    private readonly Linear down;
+    private readonly Linear _gateUp;
+    private readonly Linear _down;
 
     public GatedMlp(ModuleScope at, long intermediateSize, bool hasBias = false)
     {
         ModelConfig c = at.Config;
         Path = at.Path;
         at.Model.AddModule(Path);
-        gateUp = new Linear(at / "gate_up_proj", c.HiddenSize, hasBias, ("gate_proj", intermediateSize), ("up_proj", intermediateSize));
-        down = new Linear(at / "down_proj", intermediateSize, c.HiddenSize, hasBias);
+        _gateUp = new Linear(at / "gate_up_proj", c.HiddenSize, hasBias, ("gate_proj", intermediateSize), ("up_proj", intermediateSize));
+        _down = new Linear(at / "down_proj", intermediateSize, c.HiddenSize, hasBias);
     }
 
     public string Path { get; }
 
     /// <summary>stream += mlp(x); both [n, hidden].</summary>
-    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x) => down.AddTo(f, stream, gateUp.Forward(f, x, Epilogue.SiluMul));
+    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x) => _down.AddTo(f, stream, _gateUp.Forward(f, x, Epilogue.SiluMul));
 
-    public Tensor Forward(ForwardContext f, in Tensor x) => down.Forward(f, gateUp.Forward(f, x, Epilogue.SiluMul));
+    public Tensor Forward(ForwardContext f, in Tensor x) => _down.Forward(f, _gateUp.Forward(f, x, Epilogue.SiluMul));
 }

@@ -6,16 +6,16 @@ namespace SgLang.Models.Layers;
 /// <summary>y = x W^T + b. Several projections of one input may be stacked into one product.</summary>
 public sealed class Linear
 {
-    private readonly PackedWeight weight;
-    private readonly Tensor bias;
+    private readonly PackedWeight _weight;
+    private readonly Tensor _bias;
 
     /// <param name="at">Its `weight` is [outFeatures, inFeatures] and its `bias`, if any, [outFeatures].</param>
     public Linear(ModuleScope at, long inFeatures, long outFeatures, bool hasBias = false)
     {
         Path = at.Path;
         at.Model.AddModule(Path);
-        weight = at.Model.LoadWeight(inFeatures, 1, new WeightPart(Path + ".weight", outFeatures));
-        if (hasBias) bias = at.Model.LoadVector(new WeightPart(Path + ".bias", outFeatures));
+        _weight = at.Model.LoadWeight(inFeatures, 1, new WeightPart(Path + ".weight", outFeatures));
+        if (hasBias) _bias = at.Model.LoadVector(new WeightPart(Path + ".bias", outFeatures));
     }
 
     /// <param name="at">The merged module, such as "self_attn.qkv_proj"; its parts are its siblings in the checkpoint.</param>
@@ -32,8 +32,8 @@ public sealed class Linear
             weights[i] = new WeightPart($"{parent}{parts[i].Name}.weight", parts[i].Rows);
             biases[i] = new WeightPart($"{parent}{parts[i].Name}.bias", parts[i].Rows);
         }
-        weight = at.Model.LoadWeight(inFeatures, 1, weights);
-        if (hasBias) bias = at.Model.LoadVector(biases);
+        _weight = at.Model.LoadWeight(inFeatures, 1, weights);
+        if (hasBias) _bias = at.Model.LoadVector(biases);
     }
 
     public string Path { get; }
@@ -41,9 +41,9 @@ public sealed class Linear
     /// <summary>[n, out] in x's type; half as wide with <see cref="Epilogue.SiluMul"/>.</summary>
     public Tensor Forward(ForwardContext f, in Tensor x, Epilogue epilogue = Epilogue.None)
     {
-        long width = epilogue == Epilogue.SiluMul ? weight.OutFeatures / 2 : weight.OutFeatures;
+        long width = epilogue == Epilogue.SiluMul ? _weight.OutFeatures / 2 : _weight.OutFeatures;
         Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, width);
-        Ops.Linear(f.Device, y, x, weight, bias, epilogue: epilogue);
+        Ops.Linear(f.Device, y, x, _weight, _bias, epilogue: epilogue);
         f.Observer?.Completed(Path, y);
         return y;
     }
@@ -51,8 +51,8 @@ public sealed class Linear
     /// <summary>[n, out] in F32: scores that must not be rounded.</summary>
     public Tensor ForwardF32(ForwardContext f, in Tensor x)
     {
-        Tensor y = f.Arena.Allocate(Path, DType.F32, x.NumRows, weight.OutFeatures);
-        Ops.Linear(f.Device, y, x, weight, bias);
+        Tensor y = f.Arena.Allocate(Path, DType.F32, x.NumRows, _weight.OutFeatures);
+        Ops.Linear(f.Device, y, x, _weight, _bias);
         f.Observer?.Completed(Path, y);
         return y;
     }
@@ -60,7 +60,7 @@ public sealed class Linear
     /// <summary>stream += x W^T + b, the sum rounded once.</summary>
     public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
     {
-        Ops.Linear(f.Device, stream, x, weight, bias, residual: stream);
+        Ops.Linear(f.Device, stream, x, _weight, _bias, residual: stream);
         f.Observer?.Completed(Path, stream);
     }
 }

@@ -6,15 +6,15 @@ namespace SgLang.Models.Layers;
 /// <summary>y = x * rsqrt(mean(x^2) + eps) * weight over the last dimension, in f32. https://arxiv.org/abs/1910.07467</summary>
 public sealed class RmsNorm
 {
-    private readonly Tensor weight;
-    private readonly float eps;
+    private readonly Tensor _weight;
+    private readonly float _eps;
 
     public RmsNorm(ModuleScope at, long size)
     {
         Path = at.Path;
         at.Model.AddModule(Path);
-        weight = at.Model.LoadVector(new WeightPart(Path + ".weight", size));
-        eps = (float)at.Config.RmsNormEps;
+        _weight = at.Model.LoadVector(new WeightPart(Path + ".weight", size));
+        _eps = (float)at.Config.RmsNormEps;
     }
 
     public string Path { get; }
@@ -22,7 +22,7 @@ public sealed class RmsNorm
     public Tensor Forward(ForwardContext f, in Tensor x)
     {
         Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, x[1]);
-        Ops.RmsNorm(f.Device, y, x, weight, eps);
+        Ops.RmsNorm(f.Device, y, x, _weight, _eps);
         f.Observer?.Completed(Path, y);
         return y;
     }
@@ -30,7 +30,7 @@ public sealed class RmsNorm
     /// <summary>x [n, size] or [n, heads, size] becomes its norm.</summary>
     public void InPlace(ForwardContext f, in Tensor x)
     {
-        Ops.RmsNorm(f.Device, x, x, weight, eps);
+        Ops.RmsNorm(f.Device, x, x, _weight, _eps);
         f.Observer?.Completed(Path, x);
     }
 }

@@ -6,12 +6,12 @@ namespace SgLang.Models.Layers;
 public sealed class Rotary
 {
     // F32 [max_positions, rotary_dim]
-    private readonly Tensor cosSin;
+    private readonly Tensor _cosSin;
 
     public Rotary(ModelBuilder model)
     {
         RopeConfig rope = model.Config.Rope;
-        cosSin = model.Allocate("rotary table", DType.F32, model.MaxPositions, rope.RotaryDim);
+        _cosSin = model.Allocate("rotary table", DType.F32, model.MaxPositions, rope.RotaryDim);
         if (model.Device.IsMeta) return;
         const int BlockRows = 1024;
         var block = new float[BlockRows * rope.RotaryDim];
@@ -20,10 +20,10 @@ public sealed class Rotary
             int rows = Math.Min(BlockRows, model.MaxPositions - start);
             Span<float> values = block.AsSpan(0, rows * rope.RotaryDim);
             RotaryTable.Fill(rope, start, values);
-            model.Device.Upload<float>(cosSin.Rows(start, rows), values);
+            model.Device.Upload<float>(_cosSin.Rows(start, rows), values);
         }
     }
 
     /// <summary>Rotates q [n, heads, dim] and k [n, kv_heads, dim] in place by the step's positions.</summary>
-    public void InPlace(ForwardContext f, in Tensor q, in Tensor k) => Ops.Rope(f.Device, q, k, f.Positions, cosSin);
+    public void InPlace(ForwardContext f, in Tensor q, in Tensor k) => Ops.Rope(f.Device, q, k, f.Positions, _cosSin);
 }

@@ -15,25 +15,25 @@ public readonly record struct ExpertNames(string Gate, string Up, string Down)
 /// </summary>
 public sealed class SparseMoe
 {
-    private readonly Linear router;
-    private readonly string expertsPath;
-    private readonly PackedWeight gateUp;
-    private readonly PackedWeight down;
-    private readonly int expertsPerToken;
-    private readonly bool renormalize;
+    private readonly Linear _router;
+    private readonly string _expertsPath;
+    private readonly PackedWeight _gateUp;
+    private readonly PackedWeight _down;
+    private readonly int _expertsPerToken;
+    private readonly bool _renormalize;
 
     /// <param name="renormalize">The k weights are divided by their sum.</param>
     public SparseMoe(ModuleScope at, long intermediateSize, bool renormalize, ExpertNames names)
     {
         ModelConfig c = at.Config;
         Path = at.Path;
-        this.renormalize = renormalize;
-        expertsPerToken = c.NumExpertsPerToken;
+        _renormalize = renormalize;
+        _expertsPerToken = c.NumExpertsPerToken;
         at.Model.AddModule(Path);
-        router = new Linear(at / "gate", c.HiddenSize, c.NumExperts);
+        _router = new Linear(at / "gate", c.HiddenSize, c.NumExperts);
         ModuleScope experts = at / "experts";
-        expertsPath = experts.Path;
-        at.Model.AddModule(expertsPath);
+        _expertsPath = experts.Path;
+        at.Model.AddModule(_expertsPath);
         var gateUpParts = new WeightPart[2 * c.NumExperts];
         var downParts = new WeightPart[c.NumExperts];
         for (int e = 0; e < c.NumExperts; e++)
@@ -43,8 +43,8 @@ public sealed class SparseMoe
             gateUpParts[2 * e + 1] = new WeightPart($"{expert}.{names.Up}.weight", intermediateSize, e);
             downParts[e] = new WeightPart($"{expert}.{names.Down}.weight", c.HiddenSize, e);
         }
-        gateUp = at.Model.LoadWeight(c.HiddenSize, c.NumExperts, gateUpParts);
-        down = at.Model.LoadWeight(intermediateSize, c.NumExperts, downParts);
+        _gateUp = at.Model.LoadWeight(c.HiddenSize, c.NumExperts, gateUpParts);
+        _down = at.Model.LoadWeight(intermediateSize, c.NumExperts, downParts);
     }
 
     public string Path { get; }
@@ -55,13 +55,13 @@ public sealed class SparseMoe
     /// <summary>[n, hidden]</summary>
     public Tensor Forward(ForwardContext f, in Tensor x)
     {
-        Tensor scores = router.ForwardF32(f, x);
-        Tensor weights = f.Arena.Allocate("expert weights", DType.F32, x.NumRows, expertsPerToken);
-        Tensor ids = f.Arena.Allocate("expert ids", DType.I32, x.NumRows, expertsPerToken);
-        Ops.MoeRoute(f.Device, weights, ids, scores, renormalize);
-        Tensor y = f.Arena.Allocate(expertsPath, x.DType, x.NumRows, x[1]);
-        Ops.MoeExperts(f.Device, y, x, weights, ids, gateUp, down);
-        f.Observer?.Completed(expertsPath, y);
+        Tensor scores = _router.ForwardF32(f, x);
+        Tensor weights = f.Arena.Allocate("expert weights", DType.F32, x.NumRows, _expertsPerToken);
+        Tensor ids = f.Arena.Allocate("expert ids", DType.I32, x.NumRows, _expertsPerToken);
+        Ops.MoeRoute(f.Device, weights, ids, scores, _renormalize);
+        Tensor y = f.Arena.Allocate(_expertsPath, x.DType, x.NumRows, x[1]);
+        Ops.MoeExperts(f.Device, y, x, weights, ids, _gateUp, _down);
+        f.Observer?.Completed(_expertsPath, y);
         return y;
     }
 }

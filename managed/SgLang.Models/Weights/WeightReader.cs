@@ -11,16 +11,16 @@ public sealed class WeightReader : IWeightSource
 {
     private const string IndexName = "model.safetensors.index.json";
 
-    private readonly Dictionary<string, (string Path, SafetensorsEntry Entry)> tensors = [];
-    private readonly Dictionary<string, MappedFile> files = [];
-    private readonly HashSet<string> used = [];
-    private readonly Action<long>? bytesLoaded;
-    private readonly string directory;
+    private readonly Dictionary<string, (string Path, SafetensorsEntry Entry)> _tensors = [];
+    private readonly Dictionary<string, MappedFile> _files = [];
+    private readonly HashSet<string> _used = [];
+    private readonly Action<long>? _bytesLoaded;
+    private readonly string _directory;
 
     private WeightReader(string directory, Action<long>? bytesLoaded)
     {
-        this.directory = directory;
-        this.bytesLoaded = bytesLoaded;
+        _directory = directory;
+        _bytesLoaded = bytesLoaded;
     }
 
     /// <param name="bytesLoaded">Called after each tensor with the bytes of the checkpoint it took.</param>
@@ -43,10 +43,10 @@ public sealed class WeightReader : IWeightSource
 
     public long BytesChecked { get; private set; }
 
-    public bool Contains(string name) => tensors.ContainsKey(name);
+    public bool Contains(string name) => _tensors.ContainsKey(name);
 
     /// <summary>Tensors that no layer asked for, in order of name.</summary>
-    public IReadOnlyList<string> UnusedTensors() => [.. tensors.Keys.Where(name => !used.Contains(name)).Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> UnusedTensors() => [.. _tensors.Keys.Where(name => !_used.Contains(name)).Order(StringComparer.Ordinal)];
 
     public void Load(DeviceContext context, PackedWeight weight, ReadOnlySpan<WeightPart> parts)
     {
@@ -60,7 +60,7 @@ public sealed class WeightReader : IWeightSource
             else
             {
                 LoadRows(context, weight, Map(path), entry.Begin, dtype, part, nextRow[part.Group]);
-                bytesLoaded?.Invoke(entry.NumBytes);
+                _bytesLoaded?.Invoke(entry.NumBytes);
             }
             nextRow[part.Group] += part.Rows;
         }
@@ -76,7 +76,7 @@ public sealed class WeightReader : IWeightSource
             else
             {
                 VectorConverter.Upload(context, vector.Rows(start, part.Rows), Map(path).AsSpan(entry.Begin, checked((int)entry.NumBytes)), dtype);
-                bytesLoaded?.Invoke(entry.NumBytes);
+                _bytesLoaded?.Invoke(entry.NumBytes);
             }
             start += part.Rows;
         }
@@ -84,8 +84,8 @@ public sealed class WeightReader : IWeightSource
 
     public void Dispose()
     {
-        foreach (MappedFile file in files.Values) file.Dispose();
-        files.Clear();
+        foreach (MappedFile file in _files.Values) file.Dispose();
+        _files.Clear();
     }
 
     /// <summary>Straight from the mapped file; by way of a buffer where an odd header size puts the data on odd addresses.</summary>
@@ -109,11 +109,11 @@ public sealed class WeightReader : IWeightSource
 
     private (string Path, SafetensorsEntry Entry, DType DType) Find(string name, ReadOnlySpan<long> shape)
     {
-        if (!tensors.TryGetValue(name, out var found))
-            throw new WeightException($"{directory}: tensor {name} is missing. The checkpoint is incomplete or config.json names another architecture.");
+        if (!_tensors.TryGetValue(name, out var found))
+            throw new WeightException($"{_directory}: tensor {name} is missing. The checkpoint is incomplete or config.json names another architecture.");
         if (!found.Entry.Shape.AsSpan().SequenceEqual(shape))
             throw new WeightException($"{found.Path}: tensor {name} is {found.Entry.ShapeText}; config.json makes it [{string.Join(", ", shape.ToArray())}].");
-        used.Add(name);
+        _used.Add(name);
         DType dtype = found.Entry.DType switch
         {
             "F32" => DType.F32,
@@ -126,14 +126,14 @@ public sealed class WeightReader : IWeightSource
 
     private MappedFile Map(string path)
     {
-        if (!files.TryGetValue(path, out MappedFile? file)) files.Add(path, file = new MappedFile(path));
+        if (!_files.TryGetValue(path, out MappedFile? file)) _files.Add(path, file = new MappedFile(path));
         return file;
     }
 
     private void AddFile(string path)
     {
         foreach ((string name, SafetensorsEntry entry) in SafetensorsHeader.Read(path))
-            if (!tensors.TryAdd(name, (path, entry))) throw new WeightException($"{path}: tensor {name} is also in {tensors[name].Path}.");
+            if (!_tensors.TryAdd(name, (path, entry))) throw new WeightException($"{path}: tensor {name} is also in {_tensors[name].Path}.");
     }
 
     /// <summary>Reads only files that the index names, since a directory may hold the same weights once more in another layout.</summary>
@@ -143,14 +143,14 @@ public sealed class WeightReader : IWeightSource
         var headers = new Dictionary<string, IReadOnlyDictionary<string, SafetensorsEntry>>();
         foreach ((string name, string file) in map)
         {
-            string path = Path.Combine(directory, file);
+            string path = Path.Combine(_directory, file);
             if (!headers.TryGetValue(file, out var header))
             {
                 if (!File.Exists(path)) throw new WeightException($"{index}: tensor {name} is in {file}, which is not there. Download every shard.");
                 headers.Add(file, header = SafetensorsHeader.Read(path));
             }
             if (!header.TryGetValue(name, out SafetensorsEntry? entry)) throw new WeightException($"{path}: tensor {name} is not in it, though {IndexName} says so.");
-            tensors.Add(name, (path, entry));
+            _tensors.Add(name, (path, entry));
         }
     }
 

@@ -6,25 +6,25 @@ namespace SgLang.Runtime;
 /// <summary>How one row of logits is sampled; an `sgl_sampling_row`.</summary>
 public struct SamplingRow
 {
-    private SglSamplingRow native;
+    private SglSamplingRow _native;
 
     /// <summary>0 means greedy: the largest logit, ties to the lower id.</summary>
-    public float Temperature { readonly get => native.Temperature; set => native.Temperature = value; }
-    public float TopP { readonly get => native.TopP; set => native.TopP = value; }
-    public float MinP { readonly get => native.MinP; set => native.MinP = value; }
-    public float FrequencyPenalty { readonly get => native.FrequencyPenalty; set => native.FrequencyPenalty = value; }
-    public float PresencePenalty { readonly get => native.PresencePenalty; set => native.PresencePenalty = value; }
-    public float RepetitionPenalty { readonly get => native.RepetitionPenalty; set => native.RepetitionPenalty = value; }
+    public float Temperature { readonly get => _native.Temperature; set => _native.Temperature = value; }
+    public float TopP { readonly get => _native.TopP; set => _native.TopP = value; }
+    public float MinP { readonly get => _native.MinP; set => _native.MinP = value; }
+    public float FrequencyPenalty { readonly get => _native.FrequencyPenalty; set => _native.FrequencyPenalty = value; }
+    public float PresencePenalty { readonly get => _native.PresencePenalty; set => _native.PresencePenalty = value; }
+    public float RepetitionPenalty { readonly get => _native.RepetitionPenalty; set => _native.RepetitionPenalty = value; }
 
     /// <summary>Tokens kept; 0 means all.</summary>
-    public int TopK { readonly get => native.TopK; set => native.TopK = value; }
+    public int TopK { readonly get => _native.TopK; set => _native.TopK = value; }
 
     /// <summary>True: a draw that depends on (seed, position, column) alone; false: one uniform of (seed, position).</summary>
-    public bool Seeded { readonly get => native.Seeded != 0; set => native.Seeded = value ? 1 : 0; }
-    public ulong Seed { readonly get => native.Seed; set => native.Seed = value; }
+    public bool Seeded { readonly get => _native.Seeded != 0; set => _native.Seeded = value ? 1 : 0; }
+    public ulong Seed { readonly get => _native.Seed; set => _native.Seed = value; }
 
     /// <summary>Tokens generated before this one.</summary>
-    public long Position { readonly get => native.Position; set => native.Position = value; }
+    public long Position { readonly get => _native.Position; set => _native.Position = value; }
 }
 
 /// <summary>Sparse edits of the logits; lists of row r are [start[r], start[r + 1]). Empty starts mean that no row has any.</summary>

@@ -11,7 +11,7 @@ public sealed class ReferenceTests
     private const string Product = "SgLang.";
 
     /// <summary>Direct arrows; an assembly may also use what its arrows reach, and everything may use Core.</summary>
-    private static readonly Dictionary<string, string[]> Arrows = new()
+    private static readonly Dictionary<string, string[]> s_arrows = new()
     {
         ["Core"] = [],
         ["Interop"] = [],
@@ -29,9 +29,9 @@ public sealed class ReferenceTests
     };
 
     /// <summary>Assemblies that no arrow leads past Core, so that they can be tested without a device or a model.</summary>
-    private static readonly string[] Pure = ["Core", "Scheduling", "Tokenization", "Protocol"];
+    private static readonly string[] s_pure = ["Core", "Scheduling", "Tokenization", "Protocol"];
 
-    private static readonly string[] MayBeUnsafe = ["Interop", "Runtime", "Profiling"];
+    private static readonly string[] s_mayBeUnsafe = ["Interop", "Runtime", "Profiling"];
 
     private static string Root => typeof(ReferenceTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
         .Single(a => a.Key == "RepositoryRoot").Value!;
@@ -42,7 +42,7 @@ public sealed class ReferenceTests
     [MemberData(nameof(Assemblies))]
     public void Compiled_references_follow_the_arrows(string assembly)
     {
-        Assert.True(Arrows.ContainsKey(assembly), $"{assembly} is not in the list of arrows; add it to docs/architecture.md and here");
+        Assert.True(s_arrows.ContainsKey(assembly), $"{assembly} is not in the list of arrows; add it to docs/architecture.md and here");
         HashSet<string> allowed = Reach(assembly);
         string[] wrong = [.. UsedBy(assembly).Where(used => used != "Core" && !allowed.Contains(used))];
         Assert.True(wrong.Length == 0, $"{assembly} uses {string.Join(", ", wrong)}; allowed: {string.Join(", ", allowed)}");
@@ -55,14 +55,14 @@ public sealed class ReferenceTests
         string path = Projects().Single(p => ShortName(p) == assembly);
         string[] wrong = [.. XDocument.Load(path).Descendants("ProjectReference")
             .Select(reference => Path.GetFileNameWithoutExtension((string)reference.Attribute("Include")!)[Product.Length..])
-            .Where(used => used != "Core" && !Arrows[assembly].Contains(used))];
-        Assert.True(wrong.Length == 0, $"{path} references {string.Join(", ", wrong)}; allowed: Core, {string.Join(", ", Arrows[assembly])}");
+            .Where(used => used != "Core" && !s_arrows[assembly].Contains(used))];
+        Assert.True(wrong.Length == 0, $"{path} references {string.Join(", ", wrong)}; allowed: Core, {string.Join(", ", s_arrows[assembly])}");
     }
 
     [Fact]
     public void Pure_assemblies_reach_no_native_code()
     {
-        foreach (string assembly in Pure) Assert.Empty(Reach(assembly));
+        foreach (string assembly in s_pure) Assert.Empty(Reach(assembly));
     }
 
     [Theory]
@@ -71,7 +71,7 @@ public sealed class ReferenceTests
     {
         string path = Projects().Single(p => ShortName(p) == assembly);
         bool allows = XDocument.Load(path).Descendants("AllowUnsafeBlocks").Any(e => e.Value == "true");
-        Assert.True(!allows || MayBeUnsafe.Contains(assembly), $"{path} allows unsafe blocks; only {string.Join(", ", MayBeUnsafe)} may");
+        Assert.True(!allows || s_mayBeUnsafe.Contains(assembly), $"{path} allows unsafe blocks; only {string.Join(", ", s_mayBeUnsafe)} may");
     }
 
     private static IEnumerable<string> Projects() => Directory.EnumerateFiles(Path.Combine(Root, "managed"), "*.csproj", SearchOption.AllDirectories)
@@ -82,10 +82,10 @@ public sealed class ReferenceTests
     private static HashSet<string> Reach(string assembly)
     {
         HashSet<string> reached = [];
-        Stack<string> pending = new(Arrows[assembly]);
+        Stack<string> pending = new(s_arrows[assembly]);
         while (pending.TryPop(out string? next))
             if (reached.Add(next))
-                foreach (string further in Arrows[next]) pending.Push(further);
+                foreach (string further in s_arrows[next]) pending.Push(further);
         return reached;
     }
 

@@ -5,7 +5,7 @@ namespace SgLang.Models.Tests;
 
 public class ModelLoaderTests
 {
-    private static readonly int[] Prompt = [.. Enumerable.Range(3, 150)];
+    private static readonly int[] s_prompt = [.. Enumerable.Range(3, 150)];
 
     private static IModel Load(DeviceContext device, string directory, string overrides = "{}", LoadFormat format = LoadFormat.Auto, ModelDType dtype = ModelDType.Float32) =>
         ModelLoader.Load(device, directory, new ModelLoadOptions { DType = dtype, LoadFormat = format, JsonModelOverrideArgs = overrides });
@@ -25,7 +25,7 @@ public class ModelLoaderTests
         using TemporaryDirectory copy = TemporaryDirectory.CopyOf("llama");
         WeightReaderTests.Shard(copy);
         using IModel sharded = Load(device, copy.Path);
-        Assert.Equal(Run(device, single, Prompt), Run(device, sharded, Prompt));
+        Assert.Equal(Run(device, single, s_prompt), Run(device, sharded, s_prompt));
     }
 
     [Fact]
@@ -34,7 +34,7 @@ public class ModelLoaderTests
         using DeviceContext device = DeviceContext.Create(DeviceKind.Cpu);
         using IModel windowed = Load(device, TestFiles.Model("mistral"));
         using IModel full = Load(device, TestFiles.Model("mistral"), """{"sliding_window": null}""");
-        float[][] a = Run(device, windowed, Prompt), b = Run(device, full, Prompt);
+        float[][] a = Run(device, windowed, s_prompt), b = Run(device, full, s_prompt);
         for (int i = 0; i < 48; i++)
             for (int j = 0; j < a[i].Length; j++) Assert.Equal(a[i][j], b[i][j], 1e-4);
         Assert.True(a[140].Zip(b[140], (x, y) => Math.Abs(x - y)).Max() > 0.01);
@@ -52,10 +52,10 @@ public class ModelLoaderTests
         using DeviceContext device = DeviceContext.Create(DeviceKind.Cpu);
         using IModel first = Load(device, directory.Path, format: LoadFormat.Dummy, dtype: ModelDType.BFloat16);
         using IModel second = Load(device, directory.Path, format: LoadFormat.Dummy, dtype: ModelDType.BFloat16);
-        float[][] logits = Run(device, first, Prompt);
+        float[][] logits = Run(device, first, s_prompt);
         Assert.All(logits, row => Assert.All(row, value => Assert.True(float.IsFinite(value))));
         Assert.Contains(logits[0], value => value != 0);
-        Assert.Equal(logits, Run(device, second, Prompt));
+        Assert.Equal(logits, Run(device, second, s_prompt));
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public class ModelLoaderTests
         using IModel model = Load(device, directory.Path, format: LoadFormat.Dummy);
         Assert.Contains("model.layers.0.mlp.gate_up_proj", model.ModulePaths);
         Assert.Contains("model.layers.1.mlp.shared_expert.gate_up_proj", model.ModulePaths);
-        Assert.All(Run(device, model, Prompt), row => Assert.All(row, value => Assert.True(float.IsFinite(value))));
+        Assert.All(Run(device, model, s_prompt), row => Assert.All(row, value => Assert.True(float.IsFinite(value))));
     }
 
     [Fact]
@@ -124,14 +124,14 @@ public class ModelLoaderTests
     {
         using DeviceContext device = DeviceContext.Create(DeviceKind.Cpu);
         using IModel model = Load(device, TestFiles.Model("llama"));
-        float[][] all = Run(device, model, Prompt);
+        float[][] all = Run(device, model, s_prompt);
         using var runner = new StepRunner(device, model, pageSize: 16, maxTokens: 256);
-        runner.Prepare([(new Sequence(Prompt), Prompt.Length)], allRows: false);
+        runner.Prepare([(new Sequence(s_prompt), s_prompt.Length)], allRows: false);
         using var rowBuffer = new DeviceBuffer(device, 4 * 64, "rows");
         Tensor hidden = model.ForwardHidden(runner.Context);
-        for (int start = 0; start < Prompt.Length; start += 64)
+        for (int start = 0; start < s_prompt.Length; start += 64)
         {
-            int count = Math.Min(64, Prompt.Length - start);
+            int count = Math.Min(64, s_prompt.Length - start);
             using DeviceArena.Scope block = runner.Arena.EnterScope();
             Tensor rows = rowBuffer.AsTensor(DType.I32, count);
             device.Upload<int>(rows, [.. Enumerable.Range(start, count)]);

@@ -5,12 +5,12 @@ namespace SgLang.Scheduling.Tests;
 /// <summary>Drives a scheduler against the <see cref="SimulatedModel"/> as the engine does, checking the invariants after every call.</summary>
 internal sealed class Harness
 {
-    private readonly bool overlap;
-    private (StepPlan Plan, int[] Ids)? inFlight;
+    private readonly bool _overlap;
+    private (StepPlan Plan, int[] Ids)? _inFlight;
 
     public Harness(SchedulerOptions options, bool overlap = false, int eosEvery = 0, int eosId = 999_999, TimeProvider? time = null)
     {
-        this.overlap = overlap;
+        _overlap = overlap;
         Scheduler = new Scheduler(options, time);
         Model = new SimulatedModel(options, eosId: eosId, eosEvery: eosEvery);
     }
@@ -68,10 +68,10 @@ internal sealed class Harness
             ids = Model.Run(plan);
             Assert.True(Model.Errors.Count == 0, string.Join('\n', Model.Errors.Take(10)));
         }
-        if (overlap)
+        if (_overlap)
         {
             CommitInFlight();
-            if (plan is not null) inFlight = (plan, ids!);
+            if (plan is not null) _inFlight = (plan, ids!);
         }
         else if (plan is not null)
         {
@@ -83,8 +83,8 @@ internal sealed class Harness
 
     public void CommitInFlight()
     {
-        if (inFlight is not { } step) return;
-        inFlight = null;
+        if (_inFlight is not { } step) return;
+        _inFlight = null;
         Scheduler.Commit(step.Plan, step.Ids);
         After("commit");
     }
@@ -94,7 +94,7 @@ internal sealed class Harness
     {
         for (int i = 0; i < maxSteps; i++)
         {
-            bool wasInFlight = inFlight is not null;
+            bool wasInFlight = _inFlight is not null;
             if (Step() is null && !wasInFlight)
             {
                 Assert.True(Scheduler.IsIdle, $"nothing planned, but not idle: {Scheduler.Stats}");

@@ -4,12 +4,12 @@ namespace SgLang.Scheduling.Tests;
 
 public sealed class QueueOrderTests
 {
-    private static readonly SchedulerOptions Lpm = Harness.Options(10_000, maxRunning: 300) with { Policy = SchedulePolicy.Lpm };
+    private static readonly SchedulerOptions s_lpm = Harness.Options(10_000, maxRunning: 300) with { Policy = SchedulePolicy.Lpm };
 
     [Fact]
     public void Longest_cached_prefix_goes_first()
     {
-        var harness = new Harness(Lpm);
+        var harness = new Harness(s_lpm);
         harness.Add("warm", Harness.Prompt(100), maxNew: 1);
         harness.Drain();
         harness.Add("none", Harness.Prompt(50, 5000));
@@ -21,7 +21,7 @@ public sealed class QueueOrderTests
     [Fact]
     public void Of_those_that_share_an_uncached_prefix_one_goes_ahead()
     {
-        var harness = new Harness(Lpm);
+        var harness = new Harness(s_lpm);
         harness.Add("a1", [.. Harness.Prompt(40), 1]);
         harness.Add("a2", [.. Harness.Prompt(40), 2]);
         harness.Add("b1", [.. Harness.Prompt(40, 500), 1]);
@@ -32,7 +32,7 @@ public sealed class QueueOrderTests
     [Fact]
     public void The_check_can_be_turned_off()
     {
-        var harness = new Harness(Lpm with { InBatchPrefixDeprioritizeThreshold = -1 });
+        var harness = new Harness(s_lpm with { InBatchPrefixDeprioritizeThreshold = -1 });
         harness.Add("a1", [.. Harness.Prompt(40), 1]);
         harness.Add("a2", [.. Harness.Prompt(40), 2]);
         harness.Add("b1", [.. Harness.Prompt(40, 500), 1]);
@@ -44,7 +44,7 @@ public sealed class QueueOrderTests
     [InlineData(129, false)]
     public void Long_queues_are_first_come(int waiting, bool isSorted)
     {
-        var harness = new Harness(Lpm);
+        var harness = new Harness(s_lpm);
         harness.Add("warm", Harness.Prompt(50), maxNew: 1);
         harness.Drain();
         for (int i = 1; i < waiting; i++) harness.Add($"r{i}", [10_000 + i, 1], maxNew: 1);
@@ -55,7 +55,7 @@ public sealed class QueueOrderTests
     [Fact]
     public void Without_a_cache_lpm_is_first_come()
     {
-        var harness = new Harness(Lpm with { DisableRadixCache = true });
+        var harness = new Harness(s_lpm with { DisableRadixCache = true });
         harness.Add("a1", [.. Harness.Prompt(40), 1]);
         harness.Add("a2", [.. Harness.Prompt(40), 2]);
         harness.Add("b1", Harness.Prompt(40, 500));

@@ -2,12 +2,12 @@ namespace SgLang.Scheduling.Tests;
 
 public sealed class RadixTreeTests
 {
-    private readonly PagePool pool = new(1000);
+    private readonly PagePool _pool = new(1000);
 
     [Fact]
     public void Sequences_part_where_their_tokens_differ()
     {
-        var tree = new RadixTree(1, pool);
+        var tree = new RadixTree(1, _pool);
         Assert.Equal(0, Insert(tree, [1, 2, 3, 4]).AlreadyThere);
         Assert.Equal(2, Insert(tree, [1, 2, 5]).AlreadyThere);
         Assert.Equal(["1,2", "3,4", "5"], Runs(tree));
@@ -22,7 +22,7 @@ public sealed class RadixTreeTests
     [Fact]
     public void Keys_are_cut_to_whole_pages()
     {
-        var tree = new RadixTree(2, pool);
+        var tree = new RadixTree(2, _pool);
         Insert(tree, [1, 2, 3, 4, 5]);
         Assert.Equal(["1,2,3,4"], Runs(tree));
         var pages = new PageList();
@@ -35,29 +35,29 @@ public sealed class RadixTreeTests
     [Fact]
     public void Inserting_what_is_there_frees_the_callers_pages_and_gives_the_trees()
     {
-        var tree = new RadixTree(1, pool);
+        var tree = new RadixTree(1, _pool);
         int[] first = Insert(tree, [1, 2, 3]).Pages;
-        int before = pool.FreeCount;
+        int before = _pool.FreeCount;
         int[] second = Insert(tree, [1, 2, 3, 4]).Pages;
         Assert.Equal(first, second[..3]);
-        Assert.Equal(before - 1, pool.FreeCount);
+        Assert.Equal(before - 1, _pool.FreeCount);
         Assert.Equal(4, tree.EvictablePages);
     }
 
     [Fact]
     public void Pages_before_the_first_owned_are_not_freed()
     {
-        var tree = new RadixTree(1, pool);
-        int[] pages = [.. Insert(tree, [1, 2]).Pages, pool.Allocate()];
-        int before = pool.FreeCount;
+        var tree = new RadixTree(1, _pool);
+        int[] pages = [.. Insert(tree, [1, 2]).Pages, _pool.Allocate()];
+        int before = _pool.FreeCount;
         tree.Insert([1, 2, 3], pages, firstOwned: 2);
-        Assert.Equal(before, pool.FreeCount);
+        Assert.Equal(before, _pool.FreeCount);
     }
 
     [Fact]
     public void Locking_protects_the_whole_path()
     {
-        var tree = new RadixTree(1, pool);
+        var tree = new RadixTree(1, _pool);
         Insert(tree, [1, 2, 3, 4]);
         RadixNode branch = Insert(tree, [1, 2, 5]).Node;
         tree.Lock(branch);
@@ -67,13 +67,13 @@ public sealed class RadixTreeTests
         tree.Unlock(branch);
         Assert.Equal((3, 0), (tree.EvictablePages, tree.ProtectedPages));
         Assert.Equal(3, tree.Evict(100));
-        Assert.Equal(pool.Capacity, pool.FreeCount);
+        Assert.Equal(_pool.Capacity, _pool.FreeCount);
     }
 
     [Fact]
     public void A_split_keeps_the_lock_on_both_parts()
     {
-        var tree = new RadixTree(1, pool);
+        var tree = new RadixTree(1, _pool);
         RadixNode node = Insert(tree, [1, 2, 3, 4]).Node;
         tree.Lock(node);
         Insert(tree, [1, 2, 9]);
@@ -85,7 +85,7 @@ public sealed class RadixTreeTests
     [Fact]
     public void The_least_recently_used_leaf_goes_first()
     {
-        var tree = new RadixTree(1, pool);
+        var tree = new RadixTree(1, _pool);
         Insert(tree, [1, 1]);
         Insert(tree, [2, 2]);
         Insert(tree, [3, 3]);
@@ -98,7 +98,7 @@ public sealed class RadixTreeTests
     [Fact]
     public void A_parent_becomes_evictable_when_its_last_child_is_gone()
     {
-        var tree = new RadixTree(1, pool);
+        var tree = new RadixTree(1, _pool);
         Insert(tree, [1, 2, 3]);
         Insert(tree, [1, 2, 4]);
         Assert.Equal(1, tree.Evict(1));
@@ -168,7 +168,7 @@ public sealed class RadixTreeTests
         static string Key(int[] tokens, int length) => string.Join(',', tokens[..length]);
     }
 
-    private (int[] Pages, int AlreadyThere, RadixNode Node) Insert(RadixTree tree, int[] tokens) => Insert(tree, tokens, pool);
+    private (int[] Pages, int AlreadyThere, RadixNode Node) Insert(RadixTree tree, int[] tokens) => Insert(tree, tokens, _pool);
 
     private static (int[] Pages, int AlreadyThere, RadixNode Node) Insert(RadixTree tree, int[] tokens, PagePool pool)
     {

@@ -4,7 +4,7 @@ namespace SgLang.Scheduling.Tests;
 
 public sealed class SchedulerTests
 {
-    private static readonly FinishReason Stopped = FinishReason.StopString("END");
+    private static readonly FinishReason s_stopped = FinishReason.StopString("END");
 
     [Fact]
     public void Overlap_keeps_exactly_the_tokens_asked_for()
@@ -126,10 +126,10 @@ public sealed class SchedulerTests
         Request request = harness.Add("r", Harness.Prompt(5), maxNew: 50);
         for (int i = 0; i < 10; i++) harness.Step();
         int[] before = request.OutputIds.ToArray();
-        harness.Scheduler.FinishAt(request, 4, Stopped);
+        harness.Scheduler.FinishAt(request, 4, s_stopped);
         harness.After("stop string");
         Assert.Equal(before[..4], request.OutputIds.ToArray());
-        Assert.Equal(Stopped, request.Finish);
+        Assert.Equal(s_stopped, request.Finish);
         harness.Drain();
         Assert.Equal(5 + 4, harness.Scheduler.Stats.EvictableTokens);
         harness.AssertIdleAndWhole();
@@ -141,7 +141,7 @@ public sealed class SchedulerTests
         var harness = new Harness(Harness.Options());
         Request request = harness.Add("r", Harness.Prompt(5), maxNew: 2);
         harness.Drain();
-        harness.Scheduler.FinishAt(request, 1, Stopped);
+        harness.Scheduler.FinishAt(request, 1, s_stopped);
         harness.Scheduler.Abort(request, FinishReason.Abort("late"));
         harness.Scheduler.Abort("r", "late");
         Assert.Equal(0, harness.Scheduler.Events.Length);
@@ -243,12 +243,12 @@ public sealed class SchedulerTests
 
     private sealed class ManualClock : TimeProvider
     {
-        private long now;
+        private long _now;
 
         public override long TimestampFrequency => 1;
 
-        public override long GetTimestamp() => now;
+        public override long GetTimestamp() => _now;
 
-        public void Advance(long seconds) => now += seconds;
+        public void Advance(long seconds) => _now += seconds;
     }
 }

@@ -7,8 +7,8 @@ namespace SgLang.Scheduling.Tests;
 /// </summary>
 internal sealed class SimulatedModel(SchedulerOptions options, int vocabularySize = 1000, int eosId = -1, int eosEvery = 0)
 {
-    private readonly ulong[] kv = new ulong[(options.NumPages + 1) * options.PageSize]; // hash of all tokens up to and including the slot's
-    private readonly int[] lastToken = new int[options.MaxRunningRequests];
+    private readonly ulong[] _kv = new ulong[(options.NumPages + 1) * options.PageSize]; // hash of all tokens up to and including the slot's
+    private readonly int[] _lastToken = new int[options.MaxRunningRequests];
 
     /// <summary>What was wrong with the plans so far.</summary>
     public List<string> Errors { get; } = [];
@@ -18,7 +18,7 @@ internal sealed class SimulatedModel(SchedulerOptions options, int vocabularySiz
     {
         int pageSize = options.PageSize;
         for (int i = 0; i < plan.NumCopies; i++)
-            Array.Copy(kv, plan.CopySources[i] * pageSize, kv, plan.CopyDestinations[i] * pageSize, pageSize);
+            Array.Copy(_kv, plan.CopySources[i] * pageSize, _kv, plan.CopyDestinations[i] * pageSize, pageSize);
         CheckShape(plan);
         var written = new HashSet<int>();
         var last = new ulong[plan.NumRequests];
@@ -26,7 +26,7 @@ internal sealed class SimulatedModel(SchedulerOptions options, int vocabularySiz
         {
             ReadOnlySpan<int> pages = plan.Pages[plan.PageStart[i]..plan.PageStart[i + 1]];
             int start = plan.KvLength[i] - (plan.QueryStart[i + 1] - plan.QueryStart[i]);
-            ulong history = start == 0 ? 0 : kv[pages[(start - 1) / pageSize] * pageSize + (start - 1) % pageSize];
+            ulong history = start == 0 ? 0 : _kv[pages[(start - 1) / pageSize] * pageSize + (start - 1) % pageSize];
             for (int t = plan.QueryStart[i]; t < plan.QueryStart[i + 1]; t++)
             {
                 int position = start + t - plan.QueryStart[i];
@@ -35,10 +35,10 @@ internal sealed class SimulatedModel(SchedulerOptions options, int vocabularySiz
                 if (plan.Slots[t] != slot) Errors.Add($"step {plan.StepId}: slot {plan.Slots[t]} is not that of position {position}, {slot}");
                 if (!written.Add(plan.Slots[t])) Errors.Add($"step {plan.StepId}: slot {slot} is written twice");
                 int source = plan.TokenSources[t];
-                int token = source >= 0 ? source : lastToken[-source - 1];
+                int token = source >= 0 ? source : _lastToken[-source - 1];
                 if (source < 0 && -source - 1 != plan.Rows[i]) Errors.Add($"step {plan.StepId}: token taken from another request's row");
                 history = Mix(history, token, position);
-                kv[plan.Slots[t]] = history;
+                _kv[plan.Slots[t]] = history;
             }
             last[i] = history;
         }
@@ -47,7 +47,7 @@ internal sealed class SimulatedModel(SchedulerOptions options, int vocabularySiz
         {
             int i = plan.SampleIndex[s];
             ids[s] = NextToken(last[i]);
-            lastToken[plan.Rows[i]] = ids[s];
+            _lastToken[plan.Rows[i]] = ids[s];
         }
         return ids;
     }

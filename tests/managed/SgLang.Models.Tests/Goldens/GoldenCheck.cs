@@ -17,7 +17,7 @@ internal sealed record Tolerance(double Relative, double MinCosine, double Logpr
 /// </param>
 internal sealed class GoldenCheck(GoldenCase golden, Tolerance tolerance, string name, IReadOnlySet<int>? nearTies = null)
 {
-    private bool diverged;
+    private bool _diverged;
 
     /// <summary>Largest differences seen, for the test's output.</summary>
     public double WorstRelative { get; private set; }
@@ -43,13 +43,13 @@ internal sealed class GoldenCheck(GoldenCase golden, Tolerance tolerance, string
     /// <summary>Logits that choose generated token `index`; after an allowed divergence nothing is compared.</summary>
     public void Generated(int index, float[] logits)
     {
-        if (diverged || nearTies?.Contains(golden.InputIds.Length - 1 + index) == true) return;
+        if (_diverged || nearTies?.Contains(golden.InputIds.Length - 1 + index) == true) return;
         double margin = golden.GreedyMargins[index];
         int best = logits.AsSpan().IndexOf(logits.Max());
         if (margin <= tolerance.Margin)
         {
             // With bfloat16 the rule ends at the first narrow margin; in float32 the reference's token is forced and all others count.
-            if (tolerance.Relative == 0) diverged = true;
+            if (tolerance.Relative == 0) _diverged = true;
             return;
         }
         Assert.True(best == golden.GreedyIds[index], $"{name}: generated token {index} is {best}, expected {golden.GreedyIds[index]} with margin {margin}");

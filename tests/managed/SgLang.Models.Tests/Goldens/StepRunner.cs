@@ -18,54 +18,54 @@ internal sealed class Sequence(IEnumerable<int> tokens)
 /// </summary>
 internal sealed class StepRunner : IDisposable
 {
-    private readonly DeviceContext device;
-    private readonly DeviceBuffer inputs;
-    private readonly DeviceArena arena;
-    private readonly KvCache cache;
-    private readonly AttentionPlans plans;
-    private readonly ForwardContext forward;
-    private readonly Stack<int> freePages = new();
-    private readonly int maxTokens;
+    private readonly DeviceContext _device;
+    private readonly DeviceBuffer _inputs;
+    private readonly DeviceArena _arena;
+    private readonly KvCache _cache;
+    private readonly AttentionPlans _plans;
+    private readonly ForwardContext _forward;
+    private readonly Stack<int> _freePages = new();
+    private readonly int _maxTokens;
 
     public StepRunner(DeviceContext device, IModel model, int pageSize, int maxTokens, int numPages = 0, int seed = 1)
     {
-        this.device = device;
-        this.maxTokens = maxTokens;
+        _device = device;
+        _maxTokens = maxTokens;
         Model = model;
         PageSize = pageSize;
         if (numPages == 0) numPages = 16384 / pageSize;
-        cache = new KvCache(device, model, numPages, pageSize);
+        _cache = new KvCache(device, model, numPages, pageSize);
         for (int layer = 0; layer < model.Config.NumLayers; layer++)
         {
-            device.Fill(cache.Keys(layer), 0xFF);
-            device.Fill(cache.Values(layer), 0xFF);
+            device.Fill(_cache.Keys(layer), 0xFF);
+            device.Fill(_cache.Values(layer), 0xFF);
         }
-        plans = new AttentionPlans(device, model, pageSize, maxTokens, maxRequests: 64);
-        arena = new DeviceArena(device, model.ActivationBytes(maxTokens, maxTokens), "activations");
-        inputs = new DeviceBuffer(device, 4L * 4 * maxTokens, "step inputs");
-        forward = new ForwardContext(device, arena, cache, plans);
+        _plans = new AttentionPlans(device, model, pageSize, maxTokens, maxRequests: 64);
+        _arena = new DeviceArena(device, model.ActivationBytes(maxTokens, maxTokens), "activations");
+        _inputs = new DeviceBuffer(device, 4L * 4 * maxTokens, "step inputs");
+        _forward = new ForwardContext(device, _arena, _cache, _plans);
         // Page 0 is the dummy.
         int[] order = [.. Enumerable.Range(1, numPages - 1)];
         new Random(seed).Shuffle(order);
-        foreach (int page in order) freePages.Push(page);
+        foreach (int page in order) _freePages.Push(page);
     }
 
     public IModel Model { get; }
     public int PageSize { get; }
-    public DeviceArena Arena => arena;
-    public ForwardContext Context => forward;
+    public DeviceArena Arena => _arena;
+    public ForwardContext Context => _forward;
 
     /// <summary>Computes the next `Count` tokens of each sequence in one step.</summary>
     /// <returns>Logits of all of them, [step tokens][vocabulary], or of the last of each sequence.</returns>
     public float[][] Step(IReadOnlyList<(Sequence Sequence, int Count)> work, bool allRows)
     {
         Prepare(work, allRows);
-        device.Fill(arena.Allocate("poison", DType.U8, arena.CapacityBytes), 0xFF);
-        arena.Reset();
-        Tensor logits = Model.Forward(forward);
+        _device.Fill(_arena.Allocate("poison", DType.U8, _arena.CapacityBytes), 0xFF);
+        _arena.Reset();
+        Tensor logits = Model.Forward(_forward);
         int vocabulary = Model.Config.VocabSize;
         var flat = new float[logits.NumElements];
-        device.Download(flat.AsSpan(), logits);
+        _device.Download(flat.AsSpan(), logits);
         var rows = new float[logits.NumRows][];
         for (int i = 0; i < rows.Length; i++) rows[i] = flat.AsSpan(i * vocabulary, vocabulary).ToArray();
         return rows;
@@ -85,7 +85,7 @@ internal sealed class StepRunner : IDisposable
         foreach ((Sequence sequence, int count) in work)
         {
             int length = sequence.NumComputed + count;
-            while (sequence.Pages.Count * PageSize < length) sequence.Pages.Add(freePages.Pop());
+            while (sequence.Pages.Count * PageSize < length) sequence.Pages.Add(_freePages.Pop());
             for (int position = sequence.NumComputed; position < length; position++)
             {
                 ids.Add(sequence.Tokens[position]);
@@ -99,33 +99,33 @@ internal sealed class StepRunner : IDisposable
             for (int i = 0; i < (length + PageSize - 1) / PageSize; i++) pages.Add(sequence.Pages[i]);
             lastRows.Add(ids.Count - 1);
         }
-        arena.Reset();
-        forward.InputIds = Upload(0, ids);
-        forward.Positions = Upload(1, positions);
-        forward.Slots = Upload(2, slots);
-        forward.LogitRows = allRows ? default : Upload(3, lastRows);
-        plans.Update(queryStart.ToArray(), kvLength.ToArray(), pageStart.ToArray(), pages.ToArray());
+        _arena.Reset();
+        _forward.InputIds = Upload(0, ids);
+        _forward.Positions = Upload(1, positions);
+        _forward.Slots = Upload(2, slots);
+        _forward.LogitRows = allRows ? default : Upload(3, lastRows);
+        _plans.Update(queryStart.ToArray(), kvLength.ToArray(), pageStart.ToArray(), pages.ToArray());
     }
 
     public void Release(Sequence sequence)
     {
-        foreach (int page in sequence.Pages) freePages.Push(page);
+        foreach (int page in sequence.Pages) _freePages.Push(page);
         sequence.Pages.Clear();
         sequence.NumComputed = 0;
     }
 
     public void Dispose()
     {
-        arena.Dispose();
-        inputs.Dispose();
-        plans.Dispose();
-        cache.Dispose();
+        _arena.Dispose();
+        _inputs.Dispose();
+        _plans.Dispose();
+        _cache.Dispose();
     }
 
     private Tensor Upload(int place, List<int> values)
     {
-        Tensor tensor = inputs.View(4L * place * maxTokens, DType.I32, values.Count);
-        device.Upload<int>(tensor, values.ToArray());
+        Tensor tensor = _inputs.View(4L * place * _maxTokens, DType.I32, values.Count);
+        _device.Upload<int>(tensor, values.ToArray());
         return tensor;
     }
 }
