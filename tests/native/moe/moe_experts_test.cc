@@ -72,7 +72,8 @@ Tolerance tolerance_of(sgl_dtype dtype) {
 
 TEST_F(MoeExperts, Match_the_reference) {
   for (const sgl_dtype dtype : {SGL_F32, SGL_BF16}) {
-    for (const Dims dims : {Dims{4, 64, 32}, Dims{5, 65, 7}, Dims{3, 1, 1}, Dims{8, 130, 96}, Dims{16, 33, 50}}) {
+    for (const Dims dims : {Dims{4, 64, 32}, Dims{5, 65, 7}, Dims{3, 1, 1}, Dims{8, 130, 96}, Dims{16, 33, 50},
+                            Dims{4, 136, 72}, Dims{3, 264, 200}}) {
       const Experts experts(context, random, dtype, dims);
       for (const int64_t num_tokens : {1, 2, 17, 129}) {
         for (const int64_t k : {1, 3}) {

@@ -4,6 +4,7 @@
 #include "cuda/kernels/gemm/weight.hpp"
 #include "cuda/kernels/moe/experts.cuh"
 #include "cuda/kernels/moe/moe.hpp"
+#include "cuda/kernels/moe/tile_experts.cuh"
 #include "cuda/runtime/launch.hpp"
 #include "cuda/runtime/tensor.hpp"
 
@@ -14,6 +15,9 @@ constexpr const char* kOp = "moe_experts";
 
 /// (token, expert) pairs of one pass: bounds the scratch memory.
 constexpr int64_t kMaxPassPairs = 32768;
+
+/// Pairs an expert, on average, up to which streaming its weights once or twice is what takes the time.
+constexpr int64_t kMaxStreamedPairs = 24;
 
 /// Tokens [first_token, first_token + num_tokens) of a step.
 class Pass {
@@ -34,7 +38,8 @@ class Pass {
     is_streamed_ = dtype_ == SGL_BF16 && is_aligned_;
     // Most of a tile's pairs should be real ones, and most experts' pairs should fit a tile.
     const int64_t pairs_per_expert = num_choices_ / num_experts_;
-    pairs_per_tile_ = !is_streamed_ || pairs_per_expert <= 4 ? 8 : 16;
+    is_tiled_ = is_streamed_ && pairs_per_expert > kMaxStreamedPairs;
+    pairs_per_tile_ = is_tiled_ ? TileConfig::kPairs : is_streamed_ && pairs_per_expert > 4 ? 16 : 8;
     max_tiles_ = max_tiles(num_choices_, num_experts_, pairs_per_tile_);
   }
 
@@ -119,6 +124,7 @@ class Pass {
 
   template <bool kIsGated>
   void run_product(const ExpertProductParams& params) {
+    if (is_tiled_) return run_tiles<kIsGated>(params);
     if (is_streamed_) {
       return pairs_per_tile_ == 8 ? run_stream<1, kIsGated>(params) : run_stream<2, kIsGated>(params);
     }
@@ -134,6 +140,18 @@ class Pass {
     config.block = Config::kThreads;
     config.overlaps_predecessor = true;
     launch(context_, kOp, stream_experts_kernel<Config, kIsGated>, config, params);
+  }
+
+  template <bool kIsGated>
+  void run_tiles(const ExpertProductParams& params) {
+    allow_shared_bytes(kOp, tile_experts_kernel<kIsGated>, TileConfig::kSharedBytes);
+    LaunchConfig config;
+    config.grid = dim3(blocks_for(params.width, kIsGated ? TileConfig::kWeightRows / 2 : TileConfig::kWeightRows),
+                       static_cast<unsigned>(max_tiles_));
+    config.block = TileConfig::kThreads;
+    config.shared_bytes = TileConfig::kSharedBytes;
+    config.overlaps_predecessor = true;
+    launch(context_, kOp, tile_experts_kernel<kIsGated>, config, params);
   }
 
   template <class T, int kVec, bool kIsGated>
@@ -175,6 +193,7 @@ class Pass {
   const sgl_dtype dtype_;
   bool is_aligned_;
   bool is_streamed_;
+  bool is_tiled_;
   int64_t pairs_per_tile_;
   int64_t max_tiles_;
 

@@ -2,7 +2,7 @@
 
 #include "cuda/kernels/gemm/generic.cuh"
 #include "cuda/kernels/gemm/stream_product.cuh"
-#include "cuda/kernels/moe/pairs.hpp"
+#include "cuda/kernels/moe/pairs.cuh"
 #include "cuda/tile/math.cuh"
 
 // Products of experts over grouped tokens, without a word from the host: a first kernel sorts the (token, expert) pairs by
@@ -74,22 +74,6 @@ __global__ void __launch_bounds__(kGroupThreads) group_pairs_kernel(const __grid
     if (pair >= 0) params.token_of_pair[pair] = choice / params.k;
   }
 }
-
-/// One of the two products over pair tiles.
-struct ExpertProductParams {
-  void* y;                       // [num_pairs, width]
-  const void* x;                 // [num_tokens, in_features] through token_of_pair, or [num_pairs, in_features]
-  const void* weight;            // [num_experts, out_features, in_features]
-  const int32_t* token_of_pair;  // null where x has a row for every pair
-  const PairTile* tiles;
-  const int32_t* num_tiles;
-  int64_t x_stride;
-  int64_t expert_stride;
-  int32_t width;
-  int32_t in_features;
-
-  __device__ __forceinline__ int64_t x_row(int pair) const { return token_of_pair == nullptr ? pair : token_of_pair[pair]; }
-};
 
 /// Few pairs an expert, bf16: weights streamed through tensor cores as in few_rows_kernel. Gated results are bf16, others f32.
 template <class Config, bool kIsGated>

@@ -25,6 +25,22 @@ struct GroupParams {
   int32_t* num_tiles;       // [1]
 };
 
+/// One of the two products over pair tiles.
+struct ExpertProductParams {
+  void* y;                       // [num_pairs, width]
+  const void* x;                 // [num_tokens, in_features] through token_of_pair, or [num_pairs, in_features]
+  const void* weight;            // [num_experts, out_features, in_features]
+  const int32_t* token_of_pair;  // null where x has a row for every pair
+  const PairTile* tiles;
+  const int32_t* num_tiles;
+  int64_t x_stride;
+  int64_t expert_stride;
+  int32_t width;
+  int32_t in_features;
+
+  __device__ __forceinline__ int64_t x_row(int pair) const { return token_of_pair == nullptr ? pair : token_of_pair[pair]; }
+};
+
 /// The most tiles that `num_choices` pairs of `num_experts` experts can need.
 inline int64_t max_tiles(int64_t num_choices, int64_t num_experts, int64_t pairs_per_tile) {
   const int64_t touched = num_choices < num_experts ? num_choices : num_experts;
