@@ -13,6 +13,7 @@ internal struct BatchLog(ILogger logger, int decodeInterval)
     private long _decodeSteps;
     private int _lastPrefillTokens;
     private long _retracted;
+    private long _retractedTokens;
     private double _ratio = 1;
 
     /// <summary>Output tokens per second over the last interval; 0 when idle.</summary>
@@ -21,8 +22,10 @@ internal struct BatchLog(ILogger logger, int decodeInterval)
     public void Planned(StepPlan plan, Scheduler scheduler)
     {
         SchedulerStats stats = scheduler.Stats;
-        if (stats.NumRetracted != _retracted) EngineLog.Retracted(logger, stats.NumRetracted - _retracted, _ratio, stats.NewTokenRatio);
+        if (stats.NumRetracted != _retracted)
+            EngineLog.Retracted(logger, stats.NumRetracted - _retracted, stats.RetractedTokens - _retractedTokens, _ratio, stats.NewTokenRatio);
         _retracted = stats.NumRetracted;
+        _retractedTokens = stats.RetractedTokens;
         _ratio = stats.NewTokenRatio;
         if (plan.Kind != StepKind.Decode) Prefill(plan, stats);
         else if (++_decodeSteps % Math.Max(1, decodeInterval) == 0) Decode(stats);
@@ -36,7 +39,7 @@ internal struct BatchLog(ILogger logger, int decodeInterval)
         _lastPrefill = Stopwatch.GetTimestamp();
         _lastPrefillTokens = plan.NumPrefillTokens;
         EngineLog.PrefillBatch(logger, plan.NumPrefillRequests, plan.NumPrefillTokens, plan.NumCachedTokens, stats.TokenUsage,
-            stats.NumRunning, stats.NumWaiting, false, throughput);
+            stats.NumRunning, stats.NumWaiting, stats.NumPendingTokens, false, throughput);
     }
 
     private void Decode(in SchedulerStats stats)

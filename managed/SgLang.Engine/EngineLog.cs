@@ -7,17 +7,17 @@ internal static partial class EngineLog
 {
     [LoggerMessage(1, LogLevel.Information,
         "Prefill batch, #new-seq: {NewSequences}, #new-token: {NewTokens}, #cached-token: {CachedTokens}, token usage: {Usage:F2}, " +
-        "#running-req: {Running}, #queue-req: {Waiting}, cuda graph: {IsGraph}, input throughput (token/s): {Throughput:F2}")]
+        "#running-req: {Running}, #queue-req: {Waiting}, #pending-token: {Pending}, cuda graph: {IsGraph}, input throughput (token/s): {Throughput:F2}")]
     public static partial void PrefillBatch(ILogger logger, int newSequences, int newTokens, int cachedTokens, double usage, int running, int waiting,
-        bool isGraph, double throughput);
+        long pending, bool isGraph, double throughput);
 
     [LoggerMessage(2, LogLevel.Information,
         "Decode batch, #running-req: {Running}, #token: {Tokens}, token usage: {Usage:F2}, cuda graph: {IsGraph}, " +
         "gen throughput (token/s): {Throughput:F2}, #queue-req: {Waiting}")]
     public static partial void DecodeBatch(ILogger logger, int running, int tokens, double usage, bool isGraph, double throughput, int waiting);
 
-    [LoggerMessage(3, LogLevel.Warning, "KV cache pool is full. Retract requests. #retracted_reqs: {Retracted}, #new_token_ratio: {Before:F4} -> {After:F4}")]
-    public static partial void Retracted(ILogger logger, long retracted, double before, double after);
+    [LoggerMessage(3, LogLevel.Warning, "KV cache pool is full. Retract requests. #retracted_reqs: {Retracted}, #new_tokens_gained: {Gained}, #new_token_ratio: {Before:F4} -> {After:F4}")]
+    public static partial void Retracted(ILogger logger, long retracted, long gained, double before, double after);
 
     [LoggerMessage(4, LogLevel.Error, "Step {StepId} failed; its {NumRequests} requests end with an error.")]
     public static partial void StepFailed(ILogger logger, Exception error, long stepId, int numRequests);

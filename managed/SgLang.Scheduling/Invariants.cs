@@ -25,6 +25,7 @@ public static class Invariants
         if (unfinished != state.Waiting.Count + admitted.Count)
             violations.Add($"{unfinished} requests are unfinished but {state.Waiting.Count} wait and {admitted.Count} are admitted");
         if (Members(state.Waiting).Count() != state.Waiting.Count) violations.Add("the waiting list's count is wrong");
+        if (Members(state.Waiting).Sum(request => (long)request.ListedTokens) != state.Waiting.TokenCount) violations.Add("the waiting list's token count is wrong");
         if (Members(state.Running).Count() != state.Running.Count) violations.Add("the running list's count is wrong");
         var rows = new HashSet<int>();
         foreach (Request request in Members(state.Waiting))

@@ -85,6 +85,8 @@ public sealed class Request
     public long FirstTokenAt { get; internal set; }
     public long FinishedAt { get; internal set; }
 
+    /// <summary>What a <see cref="RequestList"/> counted this request as.</summary>
+    internal int ListedTokens { get; set; }
     internal ref TokenBuffer TokenBuffer => ref _tokens;
 
     /// <summary>Pages of the sequence in order of position: ceil(KvLength / page_size) of them.</summary>

@@ -4,6 +4,9 @@ namespace SgLang.Scheduling;
 internal sealed class RequestList
 {
     public int Count { get; private set; }
+
+    /// <summary>Prompt and output tokens of all of them, as of when each joined.</summary>
+    public long TokenCount { get; private set; }
     public Request? First { get; private set; }
     public Request? Last { get; private set; }
 
@@ -16,6 +19,8 @@ internal sealed class RequestList
         else Last.Next = request;
         Last = request;
         Count++;
+        request.ListedTokens = request.Tokens.Length;
+        TokenCount += request.ListedTokens;
     }
 
     public void Remove(Request request)
@@ -28,5 +33,6 @@ internal sealed class RequestList
         request.Previous = request.Next = null;
         request.List = null;
         Count--;
+        TokenCount -= request.ListedTokens;
     }
 }

@@ -25,6 +25,9 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     /// <summary>Admission failed for want of memory or rows; it cannot succeed before a request leaves.</summary>
     public bool BatchIsFull { get; set; }
 
+    /// <summary>Tokens still to be computed before everything accepted decodes, as if no prefix of them were cached.</summary>
+    public long NumPendingTokens => Waiting.TokenCount + (Chunked is { } chunked ? chunked.Tokens.Length - chunked.KvLength : 0);
+
     /// <summary>Requests that hold a row.</summary>
     public int NumAdmitted => Running.Count + (Chunked is null ? 0 : 1);
     public ReadOnlySpan<SchedulerEvent> Events => _events.AsSpan(0, EventCount);
@@ -69,6 +72,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     /// <summary>Takes back all that a request holds and lets it start again later from its prompt and what it has generated.</summary>
     public void Retract(Request request)
     {
+        Totals.RetractedTokens += request.KvLength;
         Leave(request, insert: false);
         request.NumRetractions++;
         Totals.Retracted++;
@@ -104,7 +108,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     /// <summary>Counts since the start.</summary>
     internal struct Counters
     {
-        public long Steps, DecodeSteps, PrefillTokens, CachedTokens, Generated, Dropped, Accepted, Finished, Aborted, Retracted;
+        public long Steps, DecodeSteps, PrefillTokens, CachedTokens, Generated, Dropped, Accepted, Finished, Aborted, Retracted, RetractedTokens;
         public double CacheHitRate;
     }
 }

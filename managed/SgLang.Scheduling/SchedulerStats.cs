@@ -6,6 +6,9 @@ public readonly record struct SchedulerStats
     /// <summary>Requests that hold a row, the chunked one included.</summary>
     public int NumRunning { get; init; }
     public int NumWaiting { get; init; }
+
+    /// <summary>Tokens of waiting and half-computed prompts that no step has taken yet, cached prefixes included.</summary>
+    public long NumPendingTokens { get; init; }
     public int CapacityTokens { get; init; }
     public int FreeTokens { get; init; }
 
@@ -42,6 +45,9 @@ public readonly record struct SchedulerStats
     public long NumAborted { get; init; }
     public long NumRetracted { get; init; }
 
+    /// <summary>Tokens whose KV retractions gave up.</summary>
+    public long RetractedTokens { get; init; }
+
     internal static SchedulerStats Of(SchedulerState state)
     {
         KvCache cache = state.Cache;
@@ -53,6 +59,7 @@ public readonly record struct SchedulerStats
         {
             NumRunning = state.NumAdmitted,
             NumWaiting = state.Waiting.Count,
+            NumPendingTokens = state.NumPendingTokens,
             CapacityTokens = capacity,
             FreeTokens = cache.Pool.FreeCount * pageSize,
             EvictableTokens = cache.Tree.EvictablePages * pageSize,
@@ -72,6 +79,7 @@ public readonly record struct SchedulerStats
             NumFinished = totals.Finished,
             NumAborted = totals.Aborted,
             NumRetracted = totals.Retracted,
+            RetractedTokens = totals.RetractedTokens,
         };
     }
 }
