@@ -28,7 +28,7 @@ native() { # preset
 
 managed() { # assembly
   local log="out/test-logs/$1.log"
-  dotnet exec "out/artifacts/bin/$1/release/$1.dll" --no-progress --no-ansi >"$log" 2>&1
+  dotnet exec "out/artifacts/bin/$1/release/$1.dll" --progress off --no-ansi >"$log" 2>&1
   local status=$? total
   total=$(sum '^ *total: ([0-9]+).*' "$log")
   passed=$((passed + $(sum '^ *succeeded: ([0-9]+).*' "$log")))
