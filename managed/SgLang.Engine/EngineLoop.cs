@@ -13,8 +13,8 @@ namespace SgLang.Engine;
 internal sealed class EngineLoop : IDisposable
 {
     private const string AbortMessage = "Aborted by the user.";
-    private static readonly TimeSpan IdleHeartbeat = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan IdleCheckInterval = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_idleHeartbeat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_idleCheckInterval = TimeSpan.FromSeconds(10);
 
     private readonly Scheduler _scheduler;
     private readonly RankGroup _ranks;
@@ -235,12 +235,12 @@ internal sealed class EngineLoop : IDisposable
     {
         Volatile.Write(ref _heartbeat, Stopwatch.GetTimestamp());
         _log.Idle();
-        if (_scheduler.IsIdle && Stopwatch.GetElapsedTime(_lastIdleCheck) > IdleCheckInterval)
+        if (_scheduler.IsIdle && Stopwatch.GetElapsedTime(_lastIdleCheck) > s_idleCheckInterval)
         {
             _lastIdleCheck = Stopwatch.GetTimestamp();
             foreach (string violation in Invariants.Check(_scheduler)) EngineLog.InvariantBroken(_logger, violation);
         }
-        TimeSpan wait = _flushes.Count > 0 || !_scheduler.IsIdle ? TimeSpan.FromMilliseconds(10) : IdleHeartbeat;
+        TimeSpan wait = _flushes.Count > 0 || !_scheduler.IsIdle ? TimeSpan.FromMilliseconds(10) : s_idleHeartbeat;
         _hasMail.Wait(wait);
     }
 

@@ -6,7 +6,7 @@ namespace SgLang.Engine.Tests;
 /// <summary>Everything a generation brought, read to its end.</summary>
 internal sealed class Collected
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(120);
 
     public List<int> Ids { get; } = [];
     public string Text { get; private set; } = "";
@@ -19,7 +19,7 @@ internal sealed class Collected
 
     public static async Task<Collected> ReadAsync(Generation generation)
     {
-        using CancellationTokenSource timeout = new(Deadline);
+        using CancellationTokenSource timeout = new(s_deadline);
         Collected all = new();
         StringBuilder text = new();
         FinishReason? finish = null;
