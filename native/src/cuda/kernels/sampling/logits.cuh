@@ -40,10 +40,26 @@ struct LogitRow {
 
   __device__ float operator[](int id) const { return clean(logits[id]); }
 
-  /// Calls body(id, logit) for the block's ids, neighbours in neighbouring threads.
+  /// Calls body(id, logit) for the block's ids, neighbours in neighbouring threads. Loads go out a few at a time, since a pass
+  /// is bound by their latency.
   template <class Body>
-  __device__ void for_each(const Body& body) const {
-    for (int id = begin + threadIdx.x; id < end; id += kSamplingThreads) body(id, clean(logits[id]));
+  __device__ __forceinline__ void for_each(const Body& body) const {
+    for_each_of(begin + static_cast<int>(threadIdx.x), end, kSamplingThreads, body);
+  }
+
+  /// The same for ids first, first + step, ... below `last`.
+  template <class Body>
+  __device__ __forceinline__ void for_each_of(int first, int last, int step, const Body& body) const {
+    constexpr int kBatch = 8;
+    for (int id = first; id < last; id += kBatch * step) {
+      float batch[kBatch];
+#pragma unroll
+      for (int i = 0; i < kBatch; ++i) batch[i] = id + i * step < last ? logits[id + i * step] : 0;
+#pragma unroll
+      for (int i = 0; i < kBatch; ++i) {
+        if (id + i * step < last) body(id + i * step, clean(batch[i]));
+      }
+    }
   }
 
   const float* logits;

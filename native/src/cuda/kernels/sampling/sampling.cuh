@@ -86,10 +86,12 @@ __device__ inline int draw_uniform(SamplingGroup& group, const LogitRow& row, co
   const auto weight_of = [&](int id) {
     if (id >= end) return 0.0;
     const float logit = row[id];
-    return kept(logit, id) ? kept.weighting.exact(logit) : 0.0;
+    return kept(logit, id) ? static_cast<double>(kept.weighting.fast(logit)) : 0.0;
   };
   double sum = 0;
-  for (int id = begin + lane; id < end; id += kWarpSize) sum += weight_of(id);
+  row.for_each_of(begin + lane, end, kWarpSize, [&](int id, float logit) {
+    if (kept(logit, id)) sum += static_cast<double>(kept.weighting.fast(logit));
+  });
   sum = warp_reduce(sum, Sum());
   if (lane == 0) warp_sums[warp] = sum;
   __syncthreads();
