@@ -19,6 +19,9 @@ internal static class CommandLine
         {
             (LaunchServerCommand.Create(), LaunchServerFlags.All, true),
             (SendOneCommand.Create(output, error), SendOneFlags.All, false),
+            (BenchOneBatchCommand.Create(output, error), BenchOneBatchCommand.Flags, true),
+            (BenchOfflineCommand.Create(output, error), BenchOfflineCommand.Flags, true),
+            (BenchServingCommand.Create(output, error), BenchServingFlags.All, false),
         };
         foreach ((Command command, _, _) in commands) root.Add(command);
 

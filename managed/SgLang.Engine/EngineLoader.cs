@@ -16,11 +16,25 @@ internal static partial class EngineLoader
     private const int MaxRandomSeed = 1 << 30;
 
     /// <summary>Every failure is an <see cref="EngineStartException"/> with a message for the user.</summary>
-    public static EngineParts Load(EngineOptions options, Action<string, long, long>? progress, ILogger logger)
+    public static EngineParts Load(EngineOptions options, Action<string, long, long>? progress, ILogger logger) => Guarded(() => LoadParts(options, progress, logger));
+
+    /// <summary>The model on the calling thread, which must be the one that uses and disposes it.</summary>
+    public static (LoadedRank Rank, EngineInfo Info, Tokenizer? Tokenizer) LoadOnThisThread(EngineOptions options, Action<string, long, long>? progress, ILogger logger) => Guarded(() =>
+    {
+        long started = Stopwatch.GetTimestamp();
+        CheckOptions(options);
+        ModelConfig config = ModelConfig.Load(options.ModelPath, options.JsonModelOverrideArgs);
+        int contextLength = ContextLength(options, config);
+        (Tokenizer? tokenizer, _) = LoadTokenizer(options, logger);
+        LoadedRank loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning));
+        return (loaded, Describe(options, config, contextLength, contextLength - 1, loaded, started), tokenizer);
+    });
+
+    private static T Guarded<T>(Func<T> load)
     {
         try
         {
-            return LoadParts(options, progress, logger);
+            return load();
         }
         catch (Exception error) when (error is ModelConfigException or WeightException or TokenizerException or ChatTemplateException
                                           or OutOfDeviceMemoryException or SglException or SglLibraryException or IOException or UnauthorizedAccessException)
@@ -82,28 +96,30 @@ internal static partial class EngineLoader
             EosTokenIds = [.. eos],
             Tokenizer = tokenizer,
             ChatTemplate = template,
-            Info = new EngineInfo
-            {
-                ModelPath = options.ModelPath,
-                ModelName = options.ModelName,
-                ModelType = config.ModelType,
-                Architectures = config.Architectures,
-                VocabularySize = config.VocabSize,
-                ContextLength = contextLength,
-                MaxRequestInputLength = limits.MaxRequestInputLength,
-                MaxTotalTokens = memory.MaxTotalTokens,
-                MaxRunningRequests = memory.MaxRunningRequests,
-                PageSize = options.PageSize,
-                Device = $"{loaded.Device.Name} ({loaded.Device.Isa})",
-                DType = loaded.DType.Name(),
-                NumThreads = loaded.NumThreads,
-                WeightBytes = loaded.WeightBytes,
-                KvCacheBytes = loaded.KvCacheBytes,
-                RandomSeed = options.RandomSeed ?? Random.Shared.Next(MaxRandomSeed),
-                LoadTime = Stopwatch.GetElapsedTime(started),
-            },
+            Info = Describe(options, config, contextLength, limits.MaxRequestInputLength, loaded, started),
         };
     }
+
+    private static EngineInfo Describe(EngineOptions options, ModelConfig config, int contextLength, int maxInputLength, LoadedRank loaded, long started) => new()
+    {
+        ModelPath = options.ModelPath,
+        ModelName = options.ModelName,
+        ModelType = config.ModelType,
+        Architectures = config.Architectures,
+        VocabularySize = config.VocabSize,
+        ContextLength = contextLength,
+        MaxRequestInputLength = maxInputLength,
+        MaxTotalTokens = loaded.Memory.MaxTotalTokens,
+        MaxRunningRequests = loaded.Memory.MaxRunningRequests,
+        PageSize = options.PageSize,
+        Device = $"{loaded.Device.Name} ({loaded.Device.Isa})",
+        DType = loaded.DType.Name(),
+        NumThreads = loaded.NumThreads,
+        WeightBytes = loaded.WeightBytes,
+        KvCacheBytes = loaded.KvCacheBytes,
+        RandomSeed = options.RandomSeed ?? Random.Shared.Next(MaxRandomSeed),
+        LoadTime = Stopwatch.GetElapsedTime(started),
+    };
 
     private static void CheckOptions(EngineOptions options)
     {

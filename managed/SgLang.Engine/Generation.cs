@@ -13,7 +13,7 @@ namespace SgLang.Engine;
 /// The engine thread appends tokens under a short lock and never waits; the reader detokenizes and looks for stop strings on the thread
 /// pool. What the reader finds (a stop string, a vanished client) goes back to the engine as a message.
 /// </remarks>
-public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTaskSource
+public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTaskSource, ISampledRequest
 {
     /// <summary>A reader that has nothing to send still takes tokens this often, so that the engine's side stays small.</summary>
     private const int HeartbeatTokens = 50;
@@ -64,8 +64,12 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     /// <summary>Ids that end the output, also with ignore_eos: none may be drawn before min_new_tokens.</summary>
     internal int[] StopTokenIds { get; }
 
+    int[] ISampledRequest.StopTokenIds => StopTokenIds;
+
     /// <summary>Of every draw of this request: the user's, or one the engine drew.</summary>
     internal ulong Seed { get; }
+
+    ulong ISampledRequest.Seed => Seed;
 
     internal LogprobOptions? Logprobs => _request.Logprobs;
 

@@ -38,6 +38,9 @@ internal sealed class ModelRunner : IModelRunner
     private readonly PinnedBuffer _logprobsOnHost;
     private TopScores? _top;
 
+    /// <summary>Sees each step's logits, F32 [samples, vocabulary], before they are sampled from; for comparing numbers with a reference.</summary>
+    internal Action<DeviceContext, Tensor>? LogitsObserver { get; set; }
+
     /// <summary>Takes over the device and the model.</summary>
     public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits)
     {
@@ -141,6 +144,7 @@ internal sealed class ModelRunner : IModelRunner
             top = Math.Max(top, wanted.TopCount);
         }
         Tensor logits = _model.Logits(_forward, hidden, _logitRows.Send(samples));
+        LogitsObserver?.Invoke(_device, logits);
         Tensor ids = _ids.AsTensor(DType.I32, samples);
         Tensor logprobs = wantsLogprobs ? _logprobs.AsTensor(DType.F32, samples) : default;
         _sampler.Sample(plan, ids, logprobs, logits);

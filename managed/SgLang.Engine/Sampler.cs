@@ -79,7 +79,7 @@ internal sealed class Sampler(DeviceContext context, int maxRows)
         row.PresencePenalty = (float)parameters.PresencePenalty;
         row.RepetitionPenalty = (float)parameters.RepetitionPenalty;
         row.Seeded = parameters.Seed is not null;
-        row.Seed = ((Generation)request.Owner!).Seed;
+        row.Seed = ((ISampledRequest)request.Owner!).Seed;
         row.Position = position;
         _temperatures[i] = row.Temperature;
     }
@@ -105,7 +105,7 @@ internal sealed class Sampler(DeviceContext context, int maxRows)
                 _biasValues.Add(bias);
             }
         if (position >= request.MinNewTokens) return;
-        foreach (int id in ((Generation)request.Owner!).StopTokenIds)
+        foreach (int id in ((ISampledRequest)request.Owner!).StopTokenIds)
         {
             _biasIds.Add(id);
             _biasValues.Add(float.NegativeInfinity);

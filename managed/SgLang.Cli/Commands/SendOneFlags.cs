@@ -6,7 +6,6 @@ namespace SgLang.Cli.Commands;
 /// <summary>Flags of send-one.</summary>
 internal static class SendOneFlags
 {
-    public const string DefaultPrompt = "Human: Give me a fully functional FastAPI server. Show the python code.\n\nAssistant:";
     private const string NoProfiler = "the server has no profiling endpoints yet";
     private const string TextOnly = "the models served take text only";
 

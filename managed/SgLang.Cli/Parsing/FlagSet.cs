@@ -4,6 +4,7 @@ namespace SgLang.Cli.Parsing;
 internal sealed class FlagSet
 {
     private readonly Dictionary<string, Flag> _byName = new(StringComparer.Ordinal);
+    private readonly FlagSet? _own;
 
     public FlagSet(params IEnumerable<Flag> flags)
     {
@@ -15,6 +16,12 @@ internal sealed class FlagSet
         }
     }
 
+    /// <summary>A tool's own flags before those it passes on: a prefix that fits one of its own is that one, whatever the others are called.</summary>
+    public FlagSet(IReadOnlyList<Flag> own, FlagSet rest) : this([.. own, .. rest.All.Where(flag => !own.Any(mine => mine.Name == flag.Name))])
+    {
+        _own = new FlagSet(own);
+    }
+
     public IReadOnlyList<Flag> All { get; }
 
     /// <summary>An exact name wins; otherwise the prefix must belong to one flag only (several names of that flag are no ambiguity).</summary>
@@ -22,7 +29,8 @@ internal sealed class FlagSet
     public Flag Resolve(string name)
     {
         if (_byName.TryGetValue(name, out Flag? exact)) return exact;
-        string[] names = [.. _byName.Keys.Where(known => known.StartsWith(name, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        string[] names = Matching(_own ?? this, name);
+        if (names.Length == 0) names = Matching(this, name);
         Flag[] flags = [.. names.Select(known => _byName[known]).Distinct()];
         return flags.Length switch
         {
@@ -69,6 +77,9 @@ internal sealed class FlagSet
         }
         return canonical;
     }
+
+    private static string[] Matching(FlagSet set, string prefix) =>
+        [.. set._byName.Keys.Where(known => known.StartsWith(prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
     internal static string Allowed(Flag flag) => flag.Choices.Length > 0 ? $"; one of: {string.Join(", ", flag.Choices)}" : "";
 

@@ -66,6 +66,9 @@ internal sealed class FlagValues
 
     public string[] List(string name) => _given.TryGetValue(name, out string[]? values) ? values : [];
 
+    /// <summary>The numbers of a list flag; its default where none was given.</summary>
+    public int[] Integers(string name) => [.. (_given.TryGetValue(name, out string[]? values) ? values : _flags[name].Default?.Split(' ') ?? []).Select(value => (int)ParseNumber(_flags[name], value))];
+
     /// <summary>Flags given that change nothing, with the reason.</summary>
     public IEnumerable<(string Name, string Reason)> WithoutEffect() =>
         _given.Keys.Select(name => _flags[name]).Where(flag => flag.NoEffect is not null).Select(flag => (flag.Name, flag.NoEffect!));
@@ -82,7 +85,7 @@ internal sealed class FlagValues
     {
         FlagKind.Switch => Switch(flag.Name),
         FlagKind.TextList => IsGiven(flag.Name) ? new JsonArray([.. List(flag.Name).Select(value => (JsonNode)value)]) : null,
-        FlagKind.IntegerList => IsGiven(flag.Name) ? new JsonArray([.. List(flag.Name).Select(value => (JsonNode)(long)ParseNumber(flag, value))]) : null,
+        FlagKind.IntegerList => IsGiven(flag.Name) || flag.Default is not null ? new JsonArray([.. Integers(flag.Name).Select(value => (JsonNode)value)]) : null,
         FlagKind.Integer or FlagKind.TokenCount => Long(flag.Name),
         FlagKind.Number => Number(flag.Name),
         _ => Text(flag.Name),

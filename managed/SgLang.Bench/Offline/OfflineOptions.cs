@@ -1,0 +1,22 @@
+using System.Text.Json.Nodes;
+using SgLang.Bench.Datasets;
+using SgLang.Core;
+
+namespace SgLang.Bench.Offline;
+
+/// <summary>What bench-offline-throughput is asked to do; names are those of its flags.</summary>
+public sealed record OfflineOptions
+{
+    public required EngineOptions Engine { get; init; }
+    public DatasetOptions Dataset { get; init; } = new();
+
+    /// <summary>Empty: none.</summary>
+    public string ResultFile { get; init; } = "";
+    public bool IgnoreEos { get; init; } = true;
+    public bool ReturnLogprob { get; init; }
+
+    /// <summary>First prompt position with log-probabilities; -1: output tokens only.</summary>
+    public int LogprobStartLength { get; init; } = -1;
+    public bool SkipWarmup { get; init; }
+    public JsonObject Arguments { get; init; } = [];
+}

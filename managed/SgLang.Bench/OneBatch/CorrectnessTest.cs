@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using SgLang.Engine;
+using SgLang.Tokenization;
+
+namespace SgLang.Bench.OneBatch;
+
+/// <summary>
+/// Prefill in two parts, then greedy decoding, with logits and text printed, to be compared with a reference implementation
+/// (spec/benchmarks.md 3.4). It does not judge.
+/// </summary>
+public static class CorrectnessTest
+{
+    // The misspelling is upstream's: changed text would give other logits than a reference's log.
+    private static readonly string[] s_prompts = ["The capital of France is", "The capital of the United Kindom is", "Today is a sunny day and I like"];
+
+    /// <summary>Texts of prompt and output, in the order of the prompts.</summary>
+    public static IReadOnlyList<string> Run(OneBatchOptions options, TextWriter output, Action<string, long, long>? progress = null, ILogger? logger = null)
+    {
+        string[] prompts = CustomPrompts.Read(options.PromptFile, output) is { } lines ? lines[..Math.Min(lines.Length, options.BatchSizes[0])] : s_prompts;
+        int mostTokens = prompts.Sum(text => Encoding.UTF8.GetByteCount(text) + 2);
+        using StaticBatch model = StaticBatch.Load(options.Engine, prompts.Length, mostTokens, progress, logger);
+        output.WriteLine($"max_total_num_tokens={model.Info.MaxTotalTokens}");
+        Tokenizer tokenizer = model.Tokenizer
+            ?? throw new BenchException($"--correctness-test needs a tokenizer, and {model.Info.ModelPath} has none; name one with --tokenizer-path");
+        int[][] ids = [.. prompts.Select(text => tokenizer.Encode(text, addSpecialTokens: true))];
+        for (int i = 0; i < ids.Length; i++)
+            if (ids[i].Length <= options.CutLength)
+                throw new BenchException($"--cut-len must be less than the tokens of every prompt; prompt {i} has {ids[i].Length}, --cut-len is {options.CutLength}");
+        output.WriteLine($"\ninput_ids=[{string.Join(", ", ids.Select(row => $"[{string.Join(", ", row)}]"))}]\n");
+
+        int outputLength = options.OutputLengths[0];
+        model.Begin(ids, outputLength);
+        if (options.CutLength > 0) output.WriteLine($"prefill logits (first half): {Matrix(model.PrefillLogits(options.CutLength))} \n");
+        float[][] logits = model.PrefillLogits();
+        output.WriteLine($"prefill logits (final): {Matrix(logits)} \n");
+
+        // Ties go to the smallest id, as the sampler breaks them.
+        List<int>[] sequences = [.. ids.Select((row, i) => new List<int>([.. row, Array.IndexOf(logits[i], logits[i].Max())]))];
+        for (int step = 1; step < outputLength; step++)
+        {
+            ReadOnlySpan<int> next = model.Decode();
+            for (int i = 0; i < sequences.Length; i++) sequences[i].Add(next[i]);
+        }
+        string[] texts = [.. sequences.Select(row => tokenizer.Decode([.. row], skipSpecialTokens: false))];
+        for (int i = 0; i < texts.Length; i++)
+        {
+            output.WriteLine($"========== Prompt {i} ==========");
+            output.WriteLine(texts[i]);
+        }
+        return texts;
+    }
+
+    /// <summary>The first and last three logits of each row, as a tensor library abbreviates them.</summary>
+    internal static string Matrix(float[][] rows)
+    {
+        const int Ends = 3;
+        return $"[{string.Join(",\n ", rows.Select(row => row.Length <= 2 * Ends
+            ? $"[{Join(row)}]"
+            : $"[{Join(row[..Ends])}, ..., {Join(row[^Ends..])}]"))}]";
+
+        static string Join(float[] values) => string.Join(", ", values.Select(value => value.ToString("F4", CultureInfo.InvariantCulture)));
+    }
+}

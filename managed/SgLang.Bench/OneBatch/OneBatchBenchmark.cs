@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using SgLang.Bench.Reports;
+using SgLang.Bench.Statistics;
+using SgLang.Engine;
+
+namespace SgLang.Bench.OneBatch;
+
+/// <summary>Latency of one static batch without a server: one prefill of the whole batch, then decoding in lock step (spec/benchmarks.md 3).</summary>
+public sealed class OneBatchBenchmark
+{
+    private const int WarmUpOutput = 32;
+    private const int StepsShown = 5;
+    private const int LargestRandomId = 10000;
+
+    private readonly OneBatchOptions _options;
+    private readonly TextWriter _output;
+    private readonly StaticBatch _model;
+    private readonly NumpyRandom _random;
+
+    private OneBatchBenchmark(OneBatchOptions options, TextWriter output, StaticBatch model)
+    {
+        _options = options;
+        _output = output;
+        _model = model;
+        _random = new NumpyRandom(options.Seed);
+    }
+
+    /// <summary>Loads the model, warms up and runs every case; a result line is written after each.</summary>
+    /// <returns>The results, one for each case that was not skipped.</returns>
+    public static IReadOnlyList<OneBatchResult> Run(OneBatchOptions options, TextWriter output, Action<string, long, long>? progress = null, ILogger? logger = null)
+    {
+        string[]? custom = CustomPrompts.Read(options.PromptFile, output);
+        long largest = (long)options.BatchSizes.Max() * options.InputLengths.Max();
+        // Lines of a prompt file may be longer than --input-len; the tokenizer is not known yet, and a token is at least a byte.
+        if (custom is not null) largest = Math.Max(largest, (long)options.BatchSizes.Max() * custom.Max(line => System.Text.Encoding.UTF8.GetByteCount(line) + 2));
+        if (largest > int.MaxValue / 2) throw new BenchException($"--batch-size times --input-len is {largest} tokens, more than one step can take; lower one of them");
+        using StaticBatch model = StaticBatch.Load(options.Engine, options.BatchSizes.Max(), (int)largest, progress, logger);
+        output.WriteLine($"max_total_num_tokens={model.Info.MaxTotalTokens}");
+        return new OneBatchBenchmark(options, output, model).Sweep(custom);
+    }
+
+    private List<OneBatchResult> Sweep(string[]? custom)
+    {
+        _output.WriteLine("Warmup ...");
+        RunCase(_options.BatchSizes[0], _options.InputLengths[0], Math.Min(WarmUpOutput, _options.OutputLengths[0]), custom);
+        _output.WriteLine("Benchmark ...");
+        List<OneBatchResult> results = [];
+        foreach (int batch in _options.BatchSizes)
+        {
+            foreach (int input in _options.InputLengths)
+            {
+                foreach (int output in _options.OutputLengths)
+                {
+                    if (RunCase(batch, input, output, custom) is not { } result) continue;
+                    results.Add(result);
+                    ResultFile.Append(_options.ResultFile, RunFacts.AddTo(result.ToJson(), "bench-one-batch", _options.Arguments, _model.Info));
+                }
+            }
+        }
+        return results;
+    }
+
+    private OneBatchResult? RunCase(int batch, int input, int output, string[]? custom)
+    {
+        int[][] prompts = custom is null ? RandomPrompts(batch, input) : CustomPrompts.ForBatch(custom, batch, Tokenizer, _output);
+        int longest = prompts.Max(ids => ids.Length);
+        if (batch > _model.Info.MaxTotalTokens / (longest + output) || !_model.Fits(batch, longest + output))
+        {
+            _output.WriteLine($"skipping ({batch}, {input}, {output}) due to max batch size limit");
+            return null;
+        }
+        if (longest + output > _model.Info.ContextLength)
+        {
+            _output.WriteLine($"skipping ({batch}, {input}, {output}) due to the context length of {_model.Info.ContextLength}");
+            return null;
+        }
+
+        _model.Begin(prompts, output);
+        long start = Stopwatch.GetTimestamp();
+        _model.Prefill();
+        double prefill = Seconds(start);
+        int promptTokens = prompts.Sum(ids => ids.Length);
+        Print($"Prefill. latency: {prefill,6:F5} s, throughput: {promptTokens / prefill,9:F2} token/s");
+
+        double[] steps = new double[output - 1];
+        for (int step = 0; step < steps.Length; step++)
+        {
+            start = Stopwatch.GetTimestamp();
+            _model.Decode();
+            steps[step] = Seconds(start);
+            if (step < StepsShown || (_options.LogDecodeStep > 0 && step % _options.LogDecodeStep == 0))
+                Print($"Decode {step}. Batch size: {batch}, latency: {steps[step],6:F5} s, throughput: {batch / steps[step],9:F2} token/s");
+        }
+        OneBatchResult result = new(_options.RunName, batch, input, output, promptTokens, prefill, steps);
+        if (result.Decode.Median is { } median) Print($"Decode.  median latency: {median,6:F5} s, median throughput: {batch / median,9:F2} token/s");
+        Print($"Total. latency: {result.TotalLatency,6:F3} s, throughput: {result.OverallThroughput,9:F2} token/s");
+        return result;
+    }
+
+    private SgLang.Tokenization.Tokenizer Tokenizer => _model.Tokenizer
+        ?? throw new BenchException($"--prompt-filename needs a tokenizer, and {_model.Info.ModelPath} has none; leave it out, or name one with --tokenizer-path");
+
+    private int[][] RandomPrompts(int batch, int input)
+    {
+        int[][] prompts = new int[batch][];
+        for (int i = 0; i < batch; i++) prompts[i] = _random.Integers(0, Math.Min(LargestRandomId, _model.Info.VocabularySize), input);
+        return prompts;
+    }
+
+    private void Print(FormattableString line) => _output.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+
+    private static double Seconds(long since) => Stopwatch.GetElapsedTime(since).TotalSeconds;
+}
+
+/// <summary>One measured case; times in seconds.</summary>
+public sealed record OneBatchResult(string RunName, int BatchSize, int InputLength, int OutputLength, int PromptTokens, double PrefillLatency, double[] DecodeLatencies)
+{
+    public Summary Decode { get; } = Summary.Of(DecodeLatencies);
+
+    /// <summary>Prefill and the sum of the steps; the time between steps is not in it.</summary>
+    public double TotalLatency => PrefillLatency + DecodeLatencies.Sum();
+
+    public double OverallThroughput => (PromptTokens + ((double)BatchSize * OutputLength)) / TotalLatency;
+
+    /// <summary>The known field names first; the median's are absent when there is no decode step.</summary>
+    public JsonObject ToJson()
+    {
+        JsonObject json = new()
+        {
+            ["run_name"] = RunName,
+            ["batch_size"] = BatchSize,
+            ["input_len"] = InputLength,
+            ["output_len"] = OutputLength,
+            ["prefill_latency"] = PrefillLatency,
+            ["prefill_throughput"] = PromptTokens / PrefillLatency,
+        };
+        if (Decode.Median is { } median)
+        {
+            json["median_decode_latency"] = median;
+            json["median_decode_throughput"] = BatchSize / median;
+        }
+        json["total_latency"] = TotalLatency;
+        json["overall_throughput"] = OverallThroughput;
+        json["prompt_tokens"] = PromptTokens;
+        json["decode_steps"] = Decode.Count;
+        json["first_decode_latency"] = DecodeLatencies.Length > 0 ? JsonValue.Create(DecodeLatencies[0]) : null;
+        json["mean_decode_latency"] = ResultFile.Number(Decode.Mean);
+        json["std_decode_latency"] = ResultFile.Number(Decode.StandardDeviation);
+        json["p90_decode_latency"] = ResultFile.Number(Decode.P90);
+        json["p99_decode_latency"] = ResultFile.Number(Decode.P99);
+        return json;
+    }
+}

@@ -1,0 +1,30 @@
+using System.Text.Json.Nodes;
+using SgLang.Core;
+
+namespace SgLang.Bench.OneBatch;
+
+/// <summary>What bench-one-batch is asked to do; names are those of its flags.</summary>
+public sealed record OneBatchOptions
+{
+    public required EngineOptions Engine { get; init; }
+    public string RunName { get; init; } = "default";
+    public IReadOnlyList<int> BatchSizes { get; init; } = [1];
+    public IReadOnlyList<int> InputLengths { get; init; } = [1024];
+
+    /// <summary>The token made by the prefill counts.</summary>
+    public IReadOnlyList<int> OutputLengths { get; init; } = [16];
+    public string PromptFile { get; init; } = "";
+
+    /// <summary>Empty: none.</summary>
+    public string ResultFile { get; init; } = "result.jsonl";
+
+    /// <summary>Prompt tokens of the first prefill of the correctness test; 0 computes each prompt at once.</summary>
+    public int CutLength { get; init; } = 4;
+
+    /// <summary>Also print every n-th decode step; 0: only the first five.</summary>
+    public int LogDecodeStep { get; init; }
+    public uint Seed { get; init; } = 42;
+
+    /// <summary>All arguments as result lines show them.</summary>
+    public JsonObject Arguments { get; init; } = [];
+}

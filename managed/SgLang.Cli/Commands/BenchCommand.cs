@@ -1,0 +1,45 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+using SgLang.Bench;
+using SgLang.Cli.Parsing;
+using SgLang.Engine;
+using SgLang.Server;
+
+namespace SgLang.Cli.Commands;
+
+/// <summary>What the benchmark commands have in common.</summary>
+internal static class BenchCommand
+{
+    public const string NoProfiler = "profiling inside this tool is not implemented yet; profile a server, with bench-serving --profile";
+
+    /// <summary>A command over a set of flags whose failures are one line on stderr and exit code 1.</summary>
+    public static Command Create(string name, string help, FlagSet flags, TextWriter error, Func<FlagValues, CancellationToken, Task<int>> run)
+    {
+        var command = new Command(name, help);
+        Dictionary<string, Option> options = FlagValues.Bind(command, flags);
+        command.SetAction(async (result, cancellation) =>
+        {
+            try
+            {
+                FlagValues values = FlagValues.From(result, flags, options);
+                foreach ((string flag, string reason) in values.WithoutEffect()) await error.WriteLineAsync($"{name}: {flag} has no effect: {reason}.");
+                return await run(values, cancellation);
+            }
+            catch (Exception e) when (e is BenchException or EngineStartException)
+            {
+                await error.WriteLineAsync($"{name}: {e.Message}");
+                return 1;
+            }
+        });
+        return command;
+    }
+
+    /// <summary>The engine that launch-server's flags among these describe.</summary>
+    public static LaunchServerSettings Engine(FlagValues flags) => LaunchServerSettings.From(flags, () => DemoModel.Find(AppContext.BaseDirectory));
+
+    /// <summary>Warnings and errors of the engine; what it reports of its steps would disturb a measurement.</summary>
+    public static ILoggerFactory Log(LaunchServerSettings settings) =>
+        ServerLog.Create(settings.LogLevel is "info" ? "warning" : settings.LogLevel, settings.LogLevelHttp, settings.LogFile);
+
+    public static LoadProgress Progress(TextWriter error) => new(error, error == Console.Error && !Console.IsErrorRedirected);
+}

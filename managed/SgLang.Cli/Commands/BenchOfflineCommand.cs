@@ -1,0 +1,49 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+using SgLang.Bench.Offline;
+using SgLang.Cli.Parsing;
+using static SgLang.Cli.Parsing.FlagKind;
+
+namespace SgLang.Cli.Commands;
+
+/// <summary>`sglang bench-offline-throughput`: an engine in this process, given all prompts at once.</summary>
+internal static class BenchOfflineCommand
+{
+    public static FlagSet Flags { get; } = new(
+    [
+        .. DatasetFlags.All,
+        new Flag("--backend", Text, "What is measured.") { Default = "engine", Choices = ["engine", "runtime"], OnlyDefault = "measure a server with bench-serving" },
+        new Flag("--result-filename", Text, "File that the JSON line is appended to; empty: none.") { Default = "" },
+        new Flag("--disable-ignore-eos", Switch, "Let the model end an answer by itself."),
+        new Flag("--extra-request-body", JsonObject, "") { OnlyDefault = "it is not implemented yet" },
+        new Flag("--return-logprob", Switch, "Compute log-probabilities."),
+        new Flag("--logprob-start-len", Integer, "First prompt position with log-probabilities; -1: output tokens only.") { Default = "-1", Min = -1, Max = int.MaxValue },
+        new Flag("--skip-warmup", Switch, "Measure the first steps too."),
+        new Flag("--do-not-exit", Switch, "") { OnlyDefault = "it is not implemented yet" },
+        new Flag("--profile", Switch, "") { OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile-activities", TextList, "") { OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile-steps", Integer, "") { OnlyDefault = BenchCommand.NoProfiler },
+    ], LaunchServerFlags.All);
+
+    public static Command Create(TextWriter output, TextWriter error) => BenchCommand.Create(
+        "bench-offline-throughput", "Measure the engine in this process: all prompts at once, no HTTP.", Flags, error, async (flags, cancellation) =>
+        {
+            LaunchServerSettings settings = BenchCommand.Engine(flags);
+            using ILoggerFactory logs = BenchCommand.Log(settings);
+            LoadProgress progress = BenchCommand.Progress(error);
+            OfflineResult result = await OfflineBenchmark.RunAsync(Options(flags, settings), output, progress.Report, logs.CreateLogger("SgLang.Bench"), cancellation);
+            return result.SuccessfulRequests > 0 ? 0 : 1;
+        });
+
+    internal static OfflineOptions Options(FlagValues flags, LaunchServerSettings settings) => new()
+    {
+        Engine = settings.Engine,
+        Dataset = DatasetFlags.Options(flags),
+        ResultFile = flags.Text("--result-filename")!,
+        IgnoreEos = !flags.Switch("--disable-ignore-eos"),
+        ReturnLogprob = flags.Switch("--return-logprob"),
+        LogprobStartLength = flags.Integer("--logprob-start-len")!.Value,
+        SkipWarmup = flags.Switch("--skip-warmup"),
+        Arguments = flags.ToJson(),
+    };
+}

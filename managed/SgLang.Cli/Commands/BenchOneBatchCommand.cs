@@ -1,0 +1,67 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+using SgLang.Bench.OneBatch;
+using SgLang.Cli.Parsing;
+using static SgLang.Cli.Parsing.FlagKind;
+
+namespace SgLang.Cli.Commands;
+
+/// <summary>`sglang bench-one-batch`: latency of one static batch, without a server.</summary>
+internal static class BenchOneBatchCommand
+{
+    private const int MostTokens = 1 << 24;
+
+    public static FlagSet Flags { get; } = new(
+    [
+        new Flag("--run-name", Text, "Label in the results.") { Default = "default" },
+        new Flag("--batch-size", IntegerList, "Batch sizes.") { Aliases = ["--batch"], Default = "1", Min = 1, Max = 65536 },
+        new Flag("--input-len", IntegerList, "Prompt lengths, in tokens.") { Default = "1024", Min = 1, Max = MostTokens },
+        new Flag("--output-len", IntegerList, "Output lengths; the token made by the prefill counts.") { Default = "16", Min = 1, Max = MostTokens },
+        new Flag("--prompt-filename", Text, "Prompts from this file, one a line.") { Default = "" },
+        new Flag("--result-filename", Text, "File that a JSON line is appended to after each case; empty: none.") { Default = "result.jsonl" },
+        new Flag("--correctness-test", Switch, "Print logits and texts to compare with a reference, instead of measuring.") { Aliases = ["--correct"] },
+        new Flag("--cut-len", Integer, "Correctness test: tokens of the first prefill.") { Default = "4", Min = 0, Max = MostTokens },
+        new Flag("--log-decode-step", Integer, "Also print every n-th decode step.") { Default = "0", Min = 0, Max = MostTokens },
+        new Flag("--profile", Switch, "") { OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile-record-shapes", Switch, "") { OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile-activities", TextList, "") { OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile-stage", Text, "") { Default = "all", OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile-prefix", Text, "") { Aliases = ["--profile-filename-prefix"], Default = "profile", OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile-start-step", Integer, "") { OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile-steps", Integer, "") { OnlyDefault = BenchCommand.NoProfiler },
+    ], LaunchServerFlags.All);
+
+    public static Command Create(TextWriter output, TextWriter error) => BenchCommand.Create(
+        "bench-one-batch", "Measure one static batch without a server: prefill and decode latency of the model itself.", Flags, error,
+        (flags, _) => Task.FromResult(Run(flags, output, error)));
+
+    private static int Run(FlagValues flags, TextWriter output, TextWriter error)
+    {
+        LaunchServerSettings settings = BenchCommand.Engine(flags);
+        OneBatchOptions options = Options(flags, settings);
+        using ILoggerFactory logs = BenchCommand.Log(settings);
+        LoadProgress progress = BenchCommand.Progress(error);
+        ILogger log = logs.CreateLogger("SgLang.Bench");
+        if (flags.Switch("--correctness-test")) CorrectnessTest.Run(options, output, progress.Report, log);
+        else OneBatchBenchmark.Run(options, output, progress.Report, log);
+        return 0;
+    }
+
+    internal static OneBatchOptions Options(FlagValues flags, LaunchServerSettings settings)
+    {
+        OneBatchOptions options = new()
+        {
+            Engine = settings.Engine,
+            RunName = flags.Text("--run-name")!,
+            BatchSizes = flags.Integers("--batch-size"),
+            InputLengths = flags.Integers("--input-len"),
+            OutputLengths = flags.Integers("--output-len"),
+            PromptFile = flags.Text("--prompt-filename")!,
+            ResultFile = flags.Text("--result-filename")!,
+            CutLength = flags.Integer("--cut-len")!.Value,
+            LogDecodeStep = flags.Integer("--log-decode-step")!.Value,
+            Arguments = flags.ToJson(),
+        };
+        return flags.Long("--random-seed") is { } seed ? options with { Seed = (uint)seed } : options;
+    }
+}

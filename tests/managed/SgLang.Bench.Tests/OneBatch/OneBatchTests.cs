@@ -1,0 +1,144 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using SgLang.Bench.OneBatch;
+using SgLang.Core;
+using SgLang.Engine;
+
+namespace SgLang.Bench.Tests.OneBatch;
+
+/// <summary>bench-one-batch end to end on the demo model.</summary>
+public class OneBatchTests
+{
+    private static OneBatchOptions Options(string result = "") => new() { Engine = DemoModel.Options, BatchSizes = [2], InputLengths = [17], OutputLengths = [4], ResultFile = result };
+
+    [Fact]
+    public void It_prints_the_specification_s_lines_and_appends_one_result_a_case()
+    {
+        string file = DemoModel.ResultFile();
+        var output = new StringWriter();
+        IReadOnlyList<OneBatchResult> results = OneBatchBenchmark.Run(Options(file) with { BatchSizes = [1, 3], OutputLengths = [1, 3] }, output);
+        Assert.Equal([(1, 1), (1, 3), (3, 1), (3, 3)], results.Select(r => (r.BatchSize, r.OutputLength)));
+        string[] lines = output.ToString().ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
+        Assert.Equal("max_total_num_tokens=8192", lines[0]);
+        Assert.Equal("Warmup ...", lines[1]);
+        int start = Array.IndexOf(lines, "Benchmark ...");
+        string[] last = lines[^5..];
+        Assert.Matches(@"^Prefill\. latency: \d+\.\d{5} s, throughput: +\d+\.\d\d token/s$", last[0]);
+        Assert.Matches(@"^Decode 0\. Batch size: 3, latency: \d+\.\d{5} s, throughput: +\d+\.\d\d token/s$", last[1]);
+        Assert.Matches(@"^Decode 1\. Batch size: 3, ", last[2]);
+        Assert.Matches(@"^Decode\.  median latency: \d+\.\d{5} s, median throughput: +\d+\.\d\d token/s$", last[3]);
+        Assert.Matches(@"^Total\. latency: +\d+\.\d{3} s, throughput: +\d+\.\d\d token/s$", last[4]);
+        // Output 1 has no decode step and no median.
+        Assert.StartsWith("Prefill.", lines[start + 1]);
+        Assert.StartsWith("Total.", lines[start + 2]);
+
+        JsonElement[] written = DemoModel.Lines(file);
+        Assert.Equal(4, written.Length);
+        Assert.False(written[0].TryGetProperty("median_decode_latency", out _));
+        JsonElement line = written[3];
+        Assert.Equal(["run_name", "batch_size", "input_len", "output_len", "prefill_latency", "prefill_throughput", "median_decode_latency", "median_decode_throughput", "total_latency", "overall_throughput"],
+            line.EnumerateObject().Take(10).Select(p => p.Name));
+        Assert.Equal(3 * 17 / line.GetProperty("prefill_latency").GetDouble(), line.GetProperty("prefill_throughput").GetDouble(), 6);
+        Assert.Equal(3 * (17 + 3) / line.GetProperty("total_latency").GetDouble(), line.GetProperty("overall_throughput").GetDouble(), 6);
+        Assert.Equal(results[3].PrefillLatency + results[3].DecodeLatencies.Sum(), line.GetProperty("total_latency").GetDouble(), 9);
+        Assert.Equal(DemoModel.ModelPath, line.GetProperty("engine").GetProperty("model_path").GetString());
+    }
+
+    [Fact]
+    public void Every_nth_step_is_printed_on_request()
+    {
+        var output = new StringWriter();
+        OneBatchBenchmark.Run(Options() with { OutputLengths = [9], LogDecodeStep = 7 }, output);
+        string measured = output.ToString().Split("Benchmark ...")[1];
+        Assert.Equal(["0", "1", "2", "3", "4", "7"], Regex.Matches(measured, @"Decode (\d+)\.").Select(m => m.Groups[1].Value));
+    }
+
+    [Fact]
+    public void A_case_that_does_not_fit_the_pool_is_skipped_and_said()
+    {
+        var output = new StringWriter();
+        IReadOnlyList<OneBatchResult> results = OneBatchBenchmark.Run(
+            Options() with { Engine = DemoModel.Options with { MaxTotalTokens = 128 }, BatchSizes = [1, 4], InputLengths = [60], OutputLengths = [4] }, output);
+        Assert.Equal([1], results.Select(r => r.BatchSize));
+        Assert.Contains("skipping (4, 60, 4) due to max batch size limit", output.ToString());
+    }
+
+    [Fact]
+    public void Prompts_of_a_file_are_padded_or_cut_to_the_batch_and_counted_as_they_are()
+    {
+        string file = DemoModel.ResultFile();
+        File.WriteAllLines(file, ["My fellow Americans, we meet", "The state of the Union"]);
+        var output = new StringWriter();
+        IReadOnlyList<OneBatchResult> results = OneBatchBenchmark.Run(Options() with { PromptFile = file, BatchSizes = [1, 3] }, output);
+        Assert.Contains("Custom input size (2) is larger than batch_size (1). Using the first 1 prompts.", output.ToString());
+        Assert.Contains("Custom input size (2) is smaller than batch_size (3). Pad to the desired batch_size with the last prompt.", output.ToString());
+        Assert.NotEqual(17, results[0].PromptTokens);
+
+        OneBatchBenchmark.Run(Options() with { PromptFile = "nowhere.txt" }, output);
+        Assert.Contains("Custom prompt file nowhere.txt not found. Using default inputs...", output.ToString());
+    }
+
+    [Fact]
+    public void Dummy_weights_and_an_override_need_config_json_only()
+    {
+        string directory = Path.GetDirectoryName(DemoModel.ResultFile())!;
+        File.Copy(Path.Combine(DemoModel.ModelPath, "config.json"), Path.Combine(directory, "config.json"));
+        string file = Path.Combine(directory, "r.jsonl");
+        EngineOptions dummy = DemoModel.Options with { ModelPath = directory, LoadFormat = LoadFormat.Dummy };
+        OneBatchBenchmark.Run(Options(file) with { Engine = dummy }, TextWriter.Null);
+        OneBatchBenchmark.Run(Options(file) with { Engine = dummy with { JsonModelOverrideArgs = """{"num_hidden_layers": 1, "num_key_value_heads": 1}""" } }, TextWriter.Null);
+        JsonElement[] lines = DemoModel.Lines(file);
+        long Bytes(int i) => lines[i].GetProperty("engine").GetProperty("kv_cache_bytes").GetInt64();
+        // 6 layers of 2 KV heads became 1 of 1.
+        Assert.Equal(Bytes(0), 12 * Bytes(1));
+    }
+
+    [Fact]
+    public void A_prefill_in_two_parts_gives_the_logits_of_a_whole_one()
+    {
+        int[][] prompts = [[5, 9, 1000, 77, 4, 31, 8], [2000, 3, 12, 90, 511]];
+        using StaticBatch model = StaticBatch.Load(DemoModel.Options, 2, 64);
+        model.Begin(prompts, 3);
+        float[][] whole = model.PrefillLogits();
+        int[] afterWhole = model.Decode().ToArray();
+        model.Begin(prompts, 3);
+        model.PrefillLogits(4);
+        float[][] inParts = model.PrefillLogits();
+        int[] afterParts = model.Decode().ToArray();
+        for (int row = 0; row < 2; row++)
+        {
+            Assert.Equal(model.Info.VocabularySize, whole[row].Length);
+            double worst = whole[row].Zip(inParts[row], (a, b) => Math.Abs(a - b)).Max();
+            Assert.True(worst < 1e-3, $"row {row}: logits differ by {worst.ToString(CultureInfo.InvariantCulture)}");
+        }
+        Assert.Equal(afterWhole, afterParts);
+    }
+
+    [Fact]
+    public async Task The_correctness_test_continues_as_the_engine_does()
+    {
+        var output = new StringWriter();
+        IReadOnlyList<string> texts = CorrectnessTest.Run(Options() with { OutputLengths = [8] }, output);
+        Assert.Contains("input_ids=[[", output.ToString());
+        Assert.Contains("prefill logits (first half): [[", output.ToString());
+        Assert.Contains("prefill logits (final): [[", output.ToString());
+        Assert.Contains("========== Prompt 2 ==========", output.ToString());
+        await using InferenceEngine engine = InferenceEngine.Start(DemoModel.Options);
+        int[] prompt = engine.Tokenizer!.Encode("The capital of France is", addSpecialTokens: true);
+        await using Generation generation = engine.Submit(new GenerationRequest
+        {
+            Rid = "r", InputIds = prompt, Sampling = new SamplingParams { Temperature = 0, MaxNewTokens = 8, IgnoreEos = true },
+        });
+        List<int> ids = [.. prompt];
+        while (await generation.ReadAsync() is { } chunk) ids.AddRange(chunk.TokenIds);
+        Assert.Equal(engine.Tokenizer.Decode([.. ids], skipSpecialTokens: false), texts[0]);
+    }
+
+    [Fact]
+    public void A_cut_longer_than_a_prompt_is_refused()
+    {
+        BenchException error = Assert.Throws<BenchException>(() => CorrectnessTest.Run(Options() with { CutLength = 100 }, TextWriter.Null));
+        Assert.Contains("--cut-len must be less than the tokens of every prompt", error.Message);
+    }
+}
