@@ -27,7 +27,7 @@ AttentionParams params_of(const AttentionPlan& plan, const sgl_tensor& out, cons
   params.v_cache = v_cache.data;
   params.sinks = sinks == nullptr ? nullptr : static_cast<const float*>(sinks->data);
   params.step = plan.header;
-  params.decode_workers = plan.decode_workers;
+  params.stretches = plan.stretches;
   params.tickets = plan.tickets;
   for (int axis = 0; axis < 2; ++axis) {
     params.q_stride[axis] = q.stride[axis];

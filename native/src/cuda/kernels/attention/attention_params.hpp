@@ -25,13 +25,18 @@ struct DecodeRequest {
   int32_t reserved;
 };
 
-/// Where a worker begins; all that a block must read before it can fetch keys.
-struct DecodeWorker {
+/// A stretch of the sequence of units; all that a block must read before it can fetch keys.
+struct DecodeStretch {
   DecodeRequest request;  // that of unit `unit_begin`
   int32_t request_index;
   int32_t unit_begin;
-  int32_t unit_end;  // at most `units_per_worker` further; unit_begin for a worker without work
-  int32_t units_per_worker;
+  int32_t unit_end;
+  /// The stretch that holds the begin of the item which this one continues, and how many stretches share that item.
+  int32_t head_first;
+  int32_t head_parts;
+  /// How many stretches share the item that begins in this one and goes on after it.
+  int32_t tail_parts;
+  int32_t reserved[2];
 };
 
 /// A tile of query rows of another request against a range of keys, for every KV head.
@@ -59,6 +64,7 @@ struct StepHeader {
   const int32_t* page_start;         // [num_requests]
   const int32_t* pages;
   int32_t num_requests;
+  int32_t num_stretches;
   int32_t num_prefill_tiles;
 };
 
@@ -69,13 +75,13 @@ struct AttentionParams {
   const void* v_cache;
   const float* sinks;  // [num_q_heads] or null
   const StepHeader* step;
-  const DecodeWorker* decode_workers;  // [num_workers]
-  /// Decode [num_workers, 2, kDecodeRows, kDim + 2], prefill [partials, kRows, kDim + 2]: rows of unnormalised sums, then each
-  /// row's maximum and sum.
+  const DecodeStretch* stretches;  // [num_workers], apart from the header so that one access leads to a block's first keys
+  /// Decode [num_workers, 2, kDecodeRows, kDim + 2], prefill [partials, kRows, kDim + 2]: rows of unnormalised sums, then
+  /// each row's maximum and sum.
   float* partials;
   /// Parts of a split item that are done, 0 between launches. Decode [num_workers], prefill [merges, num_kv_heads].
   int32_t* num_done;
-  /// Prefill: the next tile to take and the blocks that found none, 0 between launches.
+  /// Prefill: how many tiles have been taken and how many blocks found none, 0 between launches.
   int32_t* tickets;
   int64_t q_stride[2];
   int64_t out_stride[2];

@@ -40,7 +40,7 @@ AttentionPlan::AttentionPlan(CudaContext& context, const sgl_attention_desc& des
   Slicer sizes(nullptr);
   const auto slice = [&](Slicer& slicer) {
     header = slicer.take<StepHeader>(1);
-    decode_workers = slicer.take<DecodeWorker>(static_cast<size_t>(workers.num_decode_workers));
+    stretches = slicer.take<DecodeStretch>(static_cast<size_t>(workers.num_decode_workers));
     decode_done = slicer.take<int32_t>(static_cast<size_t>(workers.num_decode_workers));
     prefill_done = slicer.take<int32_t>(static_cast<size_t>(max_prefill_merges(workers)));
     tickets = slicer.take<int32_t>(2);
@@ -84,10 +84,11 @@ void AttentionPlan::update(CudaContext& context, const sgl_attention_batch& batc
 
   StepHeader step{};
   step.num_requests = batch.num_requests;
+  step.num_stretches = static_cast<int32_t>(split.stretches.size());
   step.num_prefill_tiles = static_cast<int32_t>(split.prefill_tiles.size());
-  const size_t worker_bytes = split.decode_workers.size() * sizeof(DecodeWorker);
-  const auto workers_offset = static_cast<size_t>(reinterpret_cast<std::byte*>(decode_workers) - memory_);
-  const size_t fixed_bytes = (workers_offset + worker_bytes + 255) / 256 * 256;
+  const size_t stretch_bytes = split.stretches.size() * sizeof(DecodeStretch);
+  const auto stretches_offset = static_cast<size_t>(reinterpret_cast<std::byte*>(stretches) - memory_);
+  const size_t fixed_bytes = (stretches_offset + stretch_bytes + 255) / 256 * 256;
   // The same slices on both sides: first to learn the size, then to fill page-locked memory and the header.
   size_t num_bytes = 0;
   std::byte* staged = nullptr;
@@ -112,8 +113,8 @@ void AttentionPlan::update(CudaContext& context, const sgl_attention_batch& batc
     num_bytes = slicer.num_bytes();
   }
   std::memcpy(staged, &step, sizeof step);
-  std::memcpy(staged + workers_offset, split.decode_workers.data(), worker_bytes);
-  check(cudaMemcpyAsync(memory_, staged, workers_offset + worker_bytes, cudaMemcpyHostToDevice, context.stream), kUpdate);
+  std::memcpy(staged + stretches_offset, split.stretches.data(), stretch_bytes);
+  check(cudaMemcpyAsync(memory_, staged, stretches_offset + stretch_bytes, cudaMemcpyHostToDevice, context.stream), kUpdate);
   check(cudaMemcpyAsync(arrays_, staged + fixed_bytes, num_bytes, cudaMemcpyHostToDevice, context.stream), kUpdate);
 }
 

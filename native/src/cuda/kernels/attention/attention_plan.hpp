@@ -28,7 +28,7 @@ class AttentionPlan final : public sgl_attention_plan {
   AttentionSplit split;
   /// Device memory, see AttentionParams.
   StepHeader* header = nullptr;
-  DecodeWorker* decode_workers = nullptr;  // right behind the header, uploaded with it
+  DecodeStretch* stretches = nullptr;  // right behind the header, uploaded with it
   int32_t* decode_done = nullptr;
   int32_t* prefill_done = nullptr;
   int32_t* tickets = nullptr;

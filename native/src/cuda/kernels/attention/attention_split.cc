@@ -45,19 +45,34 @@ void add_prefill_tiles(AttentionSplit& split, const sgl_attention_desc& desc, co
 }
 
 /// Every worker an equal stretch of the sequence of units.
-void share_out_decode(AttentionSplit& split, const sgl_attention_desc& desc, int num_workers) {
-  const auto per_worker = static_cast<int32_t>(std::max<int64_t>(1, divide_up(split.num_units, num_workers)));
-  split.decode_workers.assign(static_cast<size_t>(num_workers), DecodeWorker{});
+void cut_stretches(AttentionSplit& split, const sgl_attention_desc& desc, int num_workers) {
+  split.stretches.clear();
+  const int64_t share = std::max<int64_t>(1, divide_up(split.num_units, num_workers));
   size_t request = 0;
-  for (int64_t unit = 0; unit < split.num_units; unit += per_worker) {
-    DecodeWorker& worker = split.decode_workers[static_cast<size_t>(unit / per_worker)];
-    const auto end_of = [&](const DecodeRequest& r) { return r.first_unit + int64_t{r.num_units} * desc.num_kv_heads; };
-    while (unit >= end_of(split.decode_requests[request])) ++request;
-    worker.request = split.decode_requests[request];
-    worker.request_index = static_cast<int32_t>(request);
-    worker.unit_begin = static_cast<int32_t>(unit);
-    worker.unit_end = static_cast<int32_t>(std::min<int64_t>(split.num_units, unit + per_worker));
-    worker.units_per_worker = per_worker;
+  int first = 0;  // the stretch in which the item at the end of the last stretch begins
+  for (int64_t begin = 0; begin < split.num_units;) {
+    const int index = static_cast<int>(split.stretches.size());
+    const int64_t end = std::min<int64_t>(split.num_units, begin + share);
+    while (begin >=
+           split.decode_requests[request].first_unit + int64_t{split.decode_requests[request].num_units} * desc.num_kv_heads) {
+      ++request;
+    }
+    const DecodeRequest& at_begin = split.decode_requests[request];
+    const auto unit_in_item = static_cast<int32_t>((begin - at_begin.first_unit) % at_begin.num_units);
+    split.stretches.push_back(
+        {at_begin, static_cast<int32_t>(request), static_cast<int32_t>(begin), static_cast<int32_t>(end), first, 0, 0, {}});
+    if (unit_in_item > 0) {
+      const int64_t item_end = begin - unit_in_item + at_begin.num_units;
+      if (item_end <= end) {
+        const int num_parts = index - first + 1;
+        split.stretches[static_cast<size_t>(first)].tail_parts = num_parts;
+        for (int i = first + 1; i <= index; ++i) split.stretches[static_cast<size_t>(i)].head_parts = num_parts;
+      }
+      if (item_end < end) first = index;
+    } else {
+      first = index;
+    }
+    begin = end;
   }
 }
 
@@ -112,7 +127,7 @@ void split_attention(AttentionSplit& split, const sgl_attention_desc& desc, cons
       add_prefill_tiles(split, desc, batch, r, workers.prefill_rows);
     }
   }
-  share_out_decode(split, desc, workers.num_decode_workers);
+  cut_stretches(split, desc, workers.num_decode_workers);
   split_prefill(split, desc, workers.num_sm90_workers > 0 ? workers.num_sm90_workers : workers.num_prefill_workers);
 }
 

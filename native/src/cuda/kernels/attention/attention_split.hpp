@@ -8,7 +8,7 @@
 
 namespace sgl::cuda {
 
-/// Blocks that are resident at once, and what they take at a time.
+/// Blocks that are resident at once, the workers, and what they take at a time.
 struct AttentionWorkers {
   int num_decode_workers;
   int num_prefill_workers;
@@ -20,7 +20,7 @@ struct AttentionWorkers {
 /// kernels run, and with how many blocks, depends on the number of queries alone: a captured graph serves any lengths of keys.
 struct AttentionSplit {
   std::vector<DecodeRequest> decode_requests;
-  std::vector<DecodeWorker> decode_workers;  // [num_decode_workers]
+  std::vector<DecodeStretch> stretches;  // one for each worker that has work
   std::vector<PrefillTile> prefill_tiles;
   int32_t num_units;
   /// Of all KV heads together.

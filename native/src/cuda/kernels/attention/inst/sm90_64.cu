@@ -5,7 +5,7 @@ namespace sgl::cuda {
 
 template <>
 AttentionKernel prefill_sm90_kernel_of<64>() {
-  using Config = PrefillSm90Config<64, 128>;
+  using Config = PrefillSm90Config<64, 128, 2, 4, 56, 224>;
   return {prefill_sm90_kernel<Config>, Config::kThreads, Config::kSharedBytes, Config::kRows,
           Partial<Config::kDim, Config::kRows>::kFloats};
 }
