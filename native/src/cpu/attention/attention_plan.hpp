@@ -12,7 +12,7 @@
 namespace sgl::cpu {
 
 /// Keys of one split are a multiple of this; with fewer keys a request is not split. A split's first tile is not prefetched.
-inline constexpr int kMinSplitKeys = 1024;
+inline constexpr int kMinSplitKeys = 512;
 inline constexpr int kMaxSplits = 16;
 
 /// Query rows of one request against a range of its keys, the same for every KV head: the unit that workers take.
