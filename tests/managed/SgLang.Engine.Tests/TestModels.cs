@@ -7,13 +7,7 @@ namespace SgLang.Engine.Tests;
 /// <summary>The demo checkpoint and what a float32 reference made of it.</summary>
 internal static class TestModels
 {
-    public sealed record Golden(int[] InputIds, double?[] PromptLogprobs, int[] GreedyIds, double[] GreedyLogprobs, double[] GreedyMargins)
-    {
-        public Golden Shortened(int tokens) => this with
-        {
-            GreedyIds = GreedyIds[..tokens], GreedyLogprobs = GreedyLogprobs[..tokens], GreedyMargins = GreedyMargins[..tokens],
-        };
-    }
+    public sealed record Golden(int[] InputIds, double?[] PromptLogprobs, int[] GreedyIds, double[] GreedyLogprobs, double[] GreedyMargins);
 
     private static string Root => typeof(TestModels).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!;
 
