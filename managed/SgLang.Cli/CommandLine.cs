@@ -22,6 +22,8 @@ internal static class CommandLine
             (BenchOneBatchCommand.Create(output, error), BenchOneBatchCommand.Flags, true),
             (BenchOfflineCommand.Create(output, error), BenchOfflineCommand.Flags, true),
             (BenchServingCommand.Create(output, error), BenchServingFlags.All, false),
+            (ProfilerCommand.Create(output, error), ProfilerFlags.All, false),
+            (MergeTracesCommand.Create(output, error), MergeTracesCommand.Flags, false),
         };
         foreach ((Command command, _, _) in commands) root.Add(command);
 

@@ -50,11 +50,12 @@ internal static partial class EngineLoader
         ModelConfig config = ModelConfig.Load(options.ModelPath, options.JsonModelOverrideArgs);
         int contextLength = ContextLength(options, config);
         (Tokenizer? tokenizer, ChatTemplate? template) = LoadTokenizer(options, logger);
+        EngineProfiler profiler = new(logger);
 
         LoadedRank? loaded = null;
         RankThread rank = new("sgl-rank-0", () =>
         {
-            loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning));
+            loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler);
             return loaded.Runner;
         });
         try
@@ -94,6 +95,7 @@ internal static partial class EngineLoader
             Ranks = new RankGroup([rank], memory.MaxRunningRequests),
             ModelDefaults = Defaults(config.Generation),
             EosTokenIds = [.. eos],
+            Profiler = profiler,
             Tokenizer = tokenizer,
             ChatTemplate = template,
             Info = Describe(options, config, contextLength, limits.MaxRequestInputLength, loaded, started),

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using SgLang.Core;
+using SgLang.Profiling;
 using SgLang.Scheduling;
 
 namespace SgLang.Engine;
@@ -20,6 +21,9 @@ internal sealed class EngineLoop : IDisposable
     private readonly RankGroup _ranks;
     private readonly EngineOptions _options;
     private readonly ILogger _logger;
+    private readonly EngineProfiler _profiler;
+    private readonly TraceRecorder _recorder;
+    private readonly EngineSpans _spans;
     private readonly Action<Generation> _ended;
     private readonly Func<IEnumerable<Generation>> _unfinished;
     private readonly Thread _thread;
@@ -35,7 +39,7 @@ internal sealed class EngineLoop : IDisposable
 
     /// <param name="ended">Called on the engine thread when a request has ended, before its stream says so.</param>
     /// <param name="unfinished">All requests that have not, for the end of the engine itself.</param>
-    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, Action<Generation> ended,
+    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, EngineProfiler profiler, Action<Generation> ended,
         Func<IEnumerable<Generation>> unfinished)
     {
         _unfinished = unfinished;
@@ -43,6 +47,9 @@ internal sealed class EngineLoop : IDisposable
         _ranks = ranks;
         _options = options;
         _logger = logger;
+        _profiler = profiler;
+        _recorder = profiler.Recorder;
+        _spans = profiler.Spans;
         _ended = ended;
         _log = new BatchLog(logger, options.DecodeLogInterval);
         _thread = new Thread(Run) { Name = "sgl-engine", IsBackground = true };
@@ -102,13 +109,8 @@ internal sealed class EngineLoop : IDisposable
         {
             while (TakeMessages())
             {
-                StepPlan? plan = _scheduler.Plan();
-                Deliver();
-                if (plan is not null)
-                {
-                    _ranks.Launch(plan);
-                    _log.Planned(plan, _scheduler);
-                }
+                StepPlan? plan = Plan();
+                if (plan is not null) Launch(plan);
                 if (inFlight is not null) Finish(inFlight);
                 inFlight = plan;
                 if (inFlight is not null && _options.DisableOverlapSchedule)
@@ -135,9 +137,11 @@ internal sealed class EngineLoop : IDisposable
     private bool TakeMessages()
     {
         _hasMail.Reset();
+        long start = _recorder.Begin();
         bool goOn = true;
         while (_inbox.TryDequeue(out EngineMessage message)) goOn &= Handle(message);
         AnswerFlushes();
+        _recorder.End(start, _spans.ReceiveRequests);
         return goOn;
     }
 
@@ -170,10 +174,44 @@ internal sealed class EngineLoop : IDisposable
         return true;
     }
 
+    private StepPlan? Plan()
+    {
+        long start = _recorder.Begin();
+        StepPlan? plan = _scheduler.Plan();
+        Deliver();
+        if (plan is not null) _recorder.End(start, _spans.GetNextBatch, plan.StepId);
+        return plan;
+    }
+
+    private void Launch(StepPlan plan)
+    {
+        StepTrace trace = _profiler.BeforeStep(plan);
+        long start = _recorder.Begin();
+        _ranks.Launch(plan, trace);
+        _log.Planned(plan, _scheduler);
+        _recorder.End(start, _spans.RunBatch, plan.StepId, stage: trace.Stage);
+    }
+
     /// <summary>Takes the result of a step: tokens to their streams, or the error to its requests.</summary>
     private void Finish(StepPlan plan)
     {
+        long start = _recorder.Begin();
+        try
+        {
+            FinishStep(plan);
+        }
+        finally
+        {
+            _recorder.End(start, _spans.ProcessResult, plan.StepId);
+            _profiler.AfterStep(plan);
+        }
+    }
+
+    private void FinishStep(StepPlan plan)
+    {
+        long start = _recorder.Begin();
         StepOutcome outcome = _ranks.Wait();
+        _recorder.End(start, _spans.WaitForRanks, plan.StepId);
         if (outcome.Error is { } error)
         {
             EngineLog.StepFailed(_logger, error, plan.StepId, plan.NumRequests);

@@ -15,6 +15,7 @@ internal sealed record EngineParts
 
     /// <summary>Union of config.json, generation_config.json and the tokenizer.</summary>
     public required int[] EosTokenIds { get; init; }
+    public EngineProfiler Profiler { get; init; } = new();
     public Tokenizer? Tokenizer { get; init; }
     public ChatTemplate? ChatTemplate { get; init; }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Threading.Tasks.Sources;
 using SgLang.Core;
+using SgLang.Profiling;
 using SgLang.Scheduling;
 
 namespace SgLang.Engine;
@@ -228,6 +229,16 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
 
     /// <summary>Processes what was taken; a chunk if there is one to send now.</summary>
     private GenerationChunk? Digest(FinishReason? finish)
+    {
+        TraceRecorder recorder = _engine.Profiler.Recorder;
+        long start = recorder.Begin();
+        int tokens = _taken.Count;
+        GenerationChunk? chunk = Decode(finish);
+        recorder.End(start, _engine.Profiler.Spans.Detokenize, tokens);
+        return chunk;
+    }
+
+    private GenerationChunk? Decode(FinishReason? finish)
     {
         bool isDue = false;
         for (int i = 0; i < _taken.Count; i++)

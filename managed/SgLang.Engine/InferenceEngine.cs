@@ -29,10 +29,11 @@ public sealed class InferenceEngine : IAsyncDisposable
         Tokenizer = parts.Tokenizer;
         ChatTemplate = parts.ChatTemplate;
         ModelDefaults = parts.ModelDefaults;
+        Profiler = parts.Profiler;
         _eosTokenIds = parts.EosTokenIds;
         _limits = parts.SchedulerOptions;
         _seeds = new Random((int)parts.Info.RandomSeed);
-        _loop = new EngineLoop(new Scheduler(parts.SchedulerOptions), parts.Ranks, parts.Options, logger, Forget, () => _unfinished.Values);
+        _loop = new EngineLoop(new Scheduler(parts.SchedulerOptions), parts.Ranks, parts.Options, logger, parts.Profiler, Forget, () => _unfinished.Values);
     }
 
     /// <summary>Loads and starts. Throws <see cref="EngineStartException"/> with a message for the user.</summary>
@@ -50,6 +51,9 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Null with --skip-tokenizer-init or where the model has none; ids still work.</summary>
     public Tokenizer? Tokenizer { get; }
     public ChatTemplate? ChatTemplate { get; }
+
+    /// <summary>Records what the engine and its server do.</summary>
+    public EngineProfiler Profiler { get; }
 
     /// <summary>Sampling defaults of generation_config.json.</summary>
     public SamplingParams ModelDefaults { get; }
@@ -112,6 +116,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         {
             _isDraining = true;
             _loop.Dispose();
+            Profiler.Dispose();
         }
         return ValueTask.CompletedTask;
     }

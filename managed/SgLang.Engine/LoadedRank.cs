@@ -19,7 +19,9 @@ internal sealed record LoadedRank
     public required long WeightBytes { get; init; }
     public required long KvCacheBytes { get; init; }
 
-    public static LoadedRank Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn)
+    /// <param name="profiler">Where the rank leaves its spans; null for nowhere.</param>
+    public static LoadedRank Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn,
+        EngineProfiler? profiler = null)
     {
         DeviceKind kind = ResolveDevice(options.Device);
         DeviceContext device = DeviceContext.Create(kind, options.BaseGpuId, options.NumThreads);
@@ -53,8 +55,10 @@ internal sealed record LoadedRank
                 MaxTotalTokens = options.MaxTotalTokens,
                 MaxRunningRequests = options.MaxRunningRequests,
             });
+            profiler ??= new EngineProfiler();
+            RankTrace trace = new(profiler.Recorder, profiler.Spans, model);
             // Page 0 is the dummy that padding writes to.
-            ModelRunner runner = new(device, model, memory.NumPages + 1, options.PageSize, new StepLimits(maxTokens, memory.MaxRunningRequests));
+            ModelRunner runner = new(device, model, memory.NumPages + 1, options.PageSize, new StepLimits(maxTokens, memory.MaxRunningRequests), trace);
             return new LoadedRank
             {
                 Runner = runner,

@@ -36,16 +36,18 @@ internal sealed class ModelRunner : IModelRunner
     private readonly DeviceBuffer _ids;
     private readonly DeviceBuffer _logprobs;
     private readonly PinnedBuffer _logprobsOnHost;
+    private readonly RankTrace _trace;
     private TopScores? _top;
 
     /// <summary>Sees each step's logits, F32 [samples, vocabulary], before they are sampled from; for comparing numbers with a reference.</summary>
     internal Action<DeviceContext, Tensor>? LogitsObserver { get; set; }
 
     /// <summary>Takes over the device and the model.</summary>
-    public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits)
+    public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits, RankTrace trace)
     {
         _device = device;
         _model = model;
+        _trace = trace;
         int tokens = limits.MaxTokens, requests = limits.MaxRequests;
         _kvCache = new KvCache(device, model, numPages, pageSize);
         _attention = new AttentionPlans(device, model, pageSize, tokens, requests);
@@ -77,9 +79,11 @@ internal sealed class ModelRunner : IModelRunner
 
     public void Run(StepPlan plan, StepOutcome outcome)
     {
+        long start = _trace.BeginStep(outcome.Trace, _forward);
         try
         {
             RunStep(plan, outcome);
+            _trace.EndStep(start, plan);
         }
         catch (SglException error) when (error.Status == SglStatus.CudaFatal)
         {
@@ -102,6 +106,7 @@ internal sealed class ModelRunner : IModelRunner
     private void RunStep(StepPlan plan, StepOutcome outcome)
     {
         _arena.Reset();
+        long preparing = _trace.Begin();
         int tokens = plan.NumTokens;
         CopyPages(plan);
         Tensor sources = _sources.Upload(plan.TokenSources);
@@ -111,6 +116,7 @@ internal sealed class ModelRunner : IModelRunner
         _forward.Positions = _positions.Upload(plan.Positions);
         _forward.Slots = _slots.Upload(plan.Slots);
         _attention.Update(plan.QueryStart, plan.KvLength, plan.PageStart[..plan.NumRequests], plan.Pages);
+        _trace.End(preparing, _trace.Spans.PrepareInputs);
 
         Tensor hidden = _model.ForwardHidden(_forward);
         if (plan.HasInputLogprobs) ScorePrompts(plan, hidden, outcome);
@@ -147,8 +153,11 @@ internal sealed class ModelRunner : IModelRunner
         LogitsObserver?.Invoke(_device, logits);
         Tensor ids = _ids.AsTensor(DType.I32, samples);
         Tensor logprobs = wantsLogprobs ? _logprobs.AsTensor(DType.F32, samples) : default;
+        long sampling = _trace.Begin();
         _sampler.Sample(plan, ids, logprobs, logits);
         Ops.TokenScatter(_device, _lastIds.AsTensor(DType.I32, _lastIds.NumBytes / sizeof(int)), _sampledRows.Send(samples), ids);
+        _trace.End(sampling, _trace.Spans.Sample, samples);
+        long copying = _trace.Begin();
         _device.Copy(_lastIdsOnHost.AsTensor(DType.I32, samples), ids);
         if (wantsLogprobs) _device.Copy(_logprobsOnHost.AsTensor(DType.F32, samples), logprobs);
         if (top > 0)
@@ -157,6 +166,7 @@ internal sealed class ModelRunner : IModelRunner
             _top.Compute(logits, logprobs, ids, top, _sampler.Temperatures(samples));
         }
         _device.Synchronize();
+        _trace.End(copying, _trace.Spans.CopyResult, samples);
 
         _lastIdsOnHost.AsSpan<int>(samples).CopyTo(outcome.Ids(plan));
         _sampler.Drawn(plan, outcome.Ids(plan));

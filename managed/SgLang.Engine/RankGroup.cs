@@ -10,10 +10,14 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples) : IDisposa
     private int _launched;
     private int _waited;
 
-    public void Launch(StepPlan plan)
+    public void Launch(StepPlan plan, StepTrace trace = default)
     {
         StepOutcome[] outcomes = _outcomes[_launched++ & 1];
-        for (int rank = 0; rank < ranks.Length; rank++) ranks[rank].Launch(plan, outcomes[rank]);
+        for (int rank = 0; rank < ranks.Length; rank++)
+        {
+            outcomes[rank].Trace = trace;
+            ranks[rank].Launch(plan, outcomes[rank]);
+        }
     }
 
     /// <summary>Waits for the oldest launched step on every rank. An error of any rank is the step's error.</summary>

@@ -13,6 +13,9 @@ internal sealed class StepOutcome(int maxSamples)
     private readonly float[] _logprobs = new float[maxSamples];
     private readonly TokenLogprob[]?[] _top = new TokenLogprob[]?[maxSamples];
 
+    /// <summary>How the step is recorded; set at launch.</summary>
+    public StepTrace Trace { get; set; }
+
     /// <summary>Set when the step could not run; nothing else is valid then.</summary>
     public Exception? Error { get; set; }
 

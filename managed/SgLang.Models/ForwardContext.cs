@@ -30,5 +30,13 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
 
     public IModuleObserver? Observer { get; set; }
 
+    /// <summary>Set for the steps whose modules are recorded.</summary>
+    public ModuleTrace? Trace { get; set; }
+
+    /// <summary>A span around a module's work, until it is disposed.</summary>
+    /// <param name="module">Its index in <see cref="IModel.ModulePaths"/>.</param>
+    /// <param name="input">Outlives the span.</param>
+    public ModuleSpan Enter(int module, ref readonly Tensor input) => new(Trace, module, in input);
+
     public long NumTokens => InputIds.NumRows;
 }

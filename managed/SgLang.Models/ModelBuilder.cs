@@ -49,7 +49,12 @@ public sealed class ModelBuilder : IDisposable
         return _attentionKinds.Count - 1;
     }
 
-    public void AddModule(string path) => _modulePaths.Add(path);
+    /// <summary>Its index in <see cref="ModulePaths"/>.</summary>
+    public int AddModule(string path)
+    {
+        _modulePaths.Add(path);
+        return _modulePaths.Count - 1;
+    }
 
     /// <summary>A packed weight; parts of one group are stacked in order.</summary>
     public PackedWeight LoadWeight(long inFeatures, int numGroups, params ReadOnlySpan<WeightPart> parts)

@@ -13,6 +13,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using SgLang.Engine;
+using SgLang.Profiling;
 using SgLang.Server.Endpoints;
 using SgLang.Server.Http;
 using SgLang.Server.Monitoring;
@@ -195,6 +196,11 @@ public sealed partial class ServerHost : IAsyncDisposable
         Route(["POST"], admin.AbortAsync, "/abort_request");
         if (serving.Options.EnableMetrics) Route(["GET"], admin.MetricsAsync, "/metrics");
 
+        var profile = new ProfileEndpoints(serving);
+        Route(["GET", "POST"], profile.StartAsync, "/start_profile");
+        Route(["GET", "POST"], profile.StopAsync, "/stop_profile", "/end_profile");
+        Route(["GET"], profile.StatusAsync, "/profile_status");
+
         void Route(string[] methods, RequestDelegate handler, params ReadOnlySpan<string> paths)
         {
             foreach (string path in paths) _app.MapMethods(path, methods, handler);
@@ -206,6 +212,8 @@ public sealed partial class ServerHost : IAsyncDisposable
     {
         string endpoint = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "other";
         Interlocked.Increment(ref _active);
+        TraceRecorder recorder = _serving.Engine.Profiler.Recorder;
+        int lane = recorder.Lanes.Open(recorder.Names.Register(endpoint == "other" ? "HTTP other" : $"HTTP {context.Request.Method} {endpoint}", "status"));
         if (_serving.Options.EnableMetrics) _serving.Metrics.HttpBegan(endpoint, context.Request.Method);
         try
         {
@@ -215,6 +223,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         }
         finally
         {
+            recorder.EndRequest(lane, context.Response.StatusCode);
             if (_serving.Options.EnableMetrics) _serving.Metrics.HttpEnded(endpoint, context.Request.Method, context.Response.StatusCode);
             Interlocked.Decrement(ref _active);
             if (_access.IsEnabled(LogLevel.Information))

@@ -11,7 +11,11 @@ internal static class SendOneCommand
     {
         var command = new Command("send-one", "Send one request to a running server and print the answer and its speed.");
         Dictionary<string, Option> options = FlagValues.Bind(command, SendOneFlags.All);
-        command.SetAction((result, cancellation) => new SendOneClient(Options(FlagValues.From(result, SendOneFlags.All, options)), output, error).RunAsync(cancellation));
+        command.SetAction((result, cancellation) =>
+        {
+            FlagValues flags = FlagValues.From(result, SendOneFlags.All, options);
+            return SendOneProfile.AroundAsync(flags, output, error, () => new SendOneClient(Options(flags), output, error).RunAsync(cancellation), cancellation);
+        });
         return command;
     }
 

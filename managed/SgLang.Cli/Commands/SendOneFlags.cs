@@ -6,7 +6,6 @@ namespace SgLang.Cli.Commands;
 /// <summary>Flags of send-one.</summary>
 internal static class SendOneFlags
 {
-    private const string NoProfiler = "the server has no profiling endpoints yet";
     private const string TextOnly = "the models served take text only";
 
     public static FlagSet All { get; } = new(
@@ -30,8 +29,8 @@ internal static class SendOneFlags
         new Flag("--image", Switch, "") { OnlyDefault = TextOnly },
         new Flag("--many-images", Switch, "") { OnlyDefault = TextOnly },
         new Flag("--stream", Switch, "Show the text as it comes."),
-        new Flag("--profile", Switch, "") { OnlyDefault = NoProfiler },
-        new Flag("--profile-steps", Integer, "") { Default = "5", OnlyDefault = NoProfiler },
-        new Flag("--profile-by-stage", Switch, "") { OnlyDefault = NoProfiler },
-        new Flag("--profile-prefix", Text, "") { OnlyDefault = NoProfiler });
+        new Flag("--profile", Switch, "Record the first steps of the request into trace files."),
+        new Flag("--profile-steps", Integer, "Steps to record.") { Default = "5", Min = 1, Max = int.MaxValue },
+        new Flag("--profile-by-stage", Switch, "Record prefill and decode steps into files of their own."),
+        new Flag("--profile-prefix", Text, "First part of the files' names."));
 }

@@ -24,6 +24,9 @@ internal sealed class FlagSet
 
     public IReadOnlyList<Flag> All { get; }
 
+    /// <summary>Arguments that are no flags are passed on after the flags; otherwise they are errors.</summary>
+    public bool TakesOperands { get; init; }
+
     /// <summary>An exact name wins; otherwise the prefix must belong to one flag only (several names of that flag are no ambiguity).</summary>
     /// <exception cref="UsageException">Unknown or ambiguous.</exception>
     public Flag Resolve(string name)
@@ -48,9 +51,15 @@ internal sealed class FlagSet
     public List<string> Canonicalize(IReadOnlyList<string> arguments)
     {
         var given = new Dictionary<Flag, string[]>();
+        var operands = new List<string>();
         for (int i = 0; i < arguments.Count; i++)
         {
             string argument = arguments[i];
+            if (TakesOperands && !argument.StartsWith('-'))
+            {
+                operands.Add(argument);
+                continue;
+            }
             if (!argument.StartsWith("--", StringComparison.Ordinal) || argument.Length == 2)
                 throw new UsageException($"unrecognized argument: {argument}");
             int equals = argument.IndexOf('=');
@@ -75,6 +84,7 @@ internal sealed class FlagSet
             if (flag.Kind == FlagKind.Switch) canonical.Add(flag.Name);
             else foreach (string value in values) canonical.Add($"{flag.Name}={value}");
         }
+        canonical.AddRange(operands);
         return canonical;
     }
 

@@ -8,6 +8,7 @@ namespace SgLang.Models.Layers;
 /// </summary>
 public sealed class Attention
 {
+    private readonly int _module;
     private readonly int _layer;
     private readonly int _kind;
     private readonly int _numHeads;
@@ -29,7 +30,7 @@ public sealed class Attention
         _numHeads = c.NumHeads;
         _numKvHeads = c.NumKvHeads;
         _headDim = c.HeadDim;
-        at.Model.AddModule(Path);
+        _module = at.Model.AddModule(Path);
         long qSize = (long)_numHeads * _headDim, kvSize = (long)_numKvHeads * _headDim;
         _qkv = new Linear(at / "qkv_proj", c.HiddenSize, qkvBias, ("q_proj", qSize), ("k_proj", kvSize), ("v_proj", kvSize));
         if (qkNorm) (_qNorm, _kNorm) = (new RmsNorm(at / "q_norm", _headDim), new RmsNorm(at / "k_norm", _headDim));
@@ -43,6 +44,7 @@ public sealed class Attention
     /// <summary>stream += attention(x); both [n, hidden].</summary>
     public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
     {
+        using ModuleSpan span = f.Enter(_module, in x);
         // [n, (heads + 2 * kv_heads) * head_dim]; q, k and v are views of its columns.
         Tensor projected = _qkv.Forward(f, x);
         long qSize = (long)_numHeads * _headDim, kvSize = (long)_numKvHeads * _headDim;

@@ -6,6 +6,7 @@ namespace SgLang.Models.Layers;
 /// <summary>y = x W^T + b. Several projections of one input may be stacked into one product.</summary>
 public sealed class Linear
 {
+    private readonly int _module;
     private readonly PackedWeight _weight;
     private readonly Tensor _bias;
 
@@ -13,7 +14,7 @@ public sealed class Linear
     public Linear(ModuleScope at, long inFeatures, long outFeatures, bool hasBias = false)
     {
         Path = at.Path;
-        at.Model.AddModule(Path);
+        _module = at.Model.AddModule(Path);
         _weight = at.Model.LoadWeight(inFeatures, 1, new WeightPart(Path + ".weight", outFeatures));
         if (hasBias) _bias = at.Model.LoadVector(new WeightPart(Path + ".bias", outFeatures));
     }
@@ -23,7 +24,7 @@ public sealed class Linear
     public Linear(ModuleScope at, long inFeatures, bool hasBias, params ReadOnlySpan<(string Name, long Rows)> parts)
     {
         Path = at.Path;
-        at.Model.AddModule(Path);
+        _module = at.Model.AddModule(Path);
         string parent = Path[..(Path.LastIndexOf('.') + 1)];
         var weights = new WeightPart[parts.Length];
         var biases = new WeightPart[parts.Length];
@@ -41,6 +42,7 @@ public sealed class Linear
     /// <summary>[n, out] in x's type; half as wide with <see cref="Epilogue.SiluMul"/>.</summary>
     public Tensor Forward(ForwardContext f, in Tensor x, Epilogue epilogue = Epilogue.None)
     {
+        using ModuleSpan span = f.Enter(_module, in x);
         long width = epilogue == Epilogue.SiluMul ? _weight.OutFeatures / 2 : _weight.OutFeatures;
         Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, width);
         Ops.Linear(f.Device, y, x, _weight, _bias, epilogue: epilogue);
@@ -51,6 +53,7 @@ public sealed class Linear
     /// <summary>[n, out] in F32: scores that must not be rounded.</summary>
     public Tensor ForwardF32(ForwardContext f, in Tensor x)
     {
+        using ModuleSpan span = f.Enter(_module, in x);
         Tensor y = f.Arena.Allocate(Path, DType.F32, x.NumRows, _weight.OutFeatures);
         Ops.Linear(f.Device, y, x, _weight, _bias);
         f.Observer?.Completed(Path, y);
@@ -60,6 +63,7 @@ public sealed class Linear
     /// <summary>stream += x W^T + b, the sum rounded once.</summary>
     public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
     {
+        using ModuleSpan span = f.Enter(_module, in x);
         Ops.Linear(f.Device, stream, x, _weight, _bias, residual: stream);
         f.Observer?.Completed(Path, stream);
     }

@@ -6,13 +6,14 @@ namespace SgLang.Models.Layers;
 /// <summary>y = x * rsqrt(mean(x^2) + eps) * weight over the last dimension, in f32. https://arxiv.org/abs/1910.07467</summary>
 public sealed class RmsNorm
 {
+    private readonly int _module;
     private readonly Tensor _weight;
     private readonly float _eps;
 
     public RmsNorm(ModuleScope at, long size)
     {
         Path = at.Path;
-        at.Model.AddModule(Path);
+        _module = at.Model.AddModule(Path);
         _weight = at.Model.LoadVector(new WeightPart(Path + ".weight", size));
         _eps = (float)at.Config.RmsNormEps;
     }
@@ -21,6 +22,7 @@ public sealed class RmsNorm
 
     public Tensor Forward(ForwardContext f, in Tensor x)
     {
+        using ModuleSpan span = f.Enter(_module, in x);
         Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, x[1]);
         Ops.RmsNorm(f.Device, y, x, _weight, _eps);
         f.Observer?.Completed(Path, y);
@@ -30,6 +32,7 @@ public sealed class RmsNorm
     /// <summary>x [n, size] or [n, heads, size] becomes its norm.</summary>
     public void InPlace(ForwardContext f, in Tensor x)
     {
+        using ModuleSpan span = f.Enter(_module, in x);
         Ops.RmsNorm(f.Device, x, x, _weight, _eps);
         f.Observer?.Completed(Path, x);
     }

@@ -15,6 +15,8 @@ public readonly record struct ExpertNames(string Gate, string Up, string Down)
 /// </summary>
 public sealed class SparseMoe
 {
+    private readonly int _module;
+    private readonly int _expertsModule;
     private readonly Linear _router;
     private readonly string _expertsPath;
     private readonly PackedWeight _gateUp;
@@ -29,11 +31,11 @@ public sealed class SparseMoe
         Path = at.Path;
         _renormalize = renormalize;
         _expertsPerToken = c.NumExpertsPerToken;
-        at.Model.AddModule(Path);
+        _module = at.Model.AddModule(Path);
         _router = new Linear(at / "gate", c.HiddenSize, c.NumExperts);
         ModuleScope experts = at / "experts";
         _expertsPath = experts.Path;
-        at.Model.AddModule(_expertsPath);
+        _expertsModule = at.Model.AddModule(_expertsPath);
         var gateUpParts = new WeightPart[2 * c.NumExperts];
         var downParts = new WeightPart[c.NumExperts];
         for (int e = 0; e < c.NumExperts; e++)
@@ -55,12 +57,13 @@ public sealed class SparseMoe
     /// <summary>[n, hidden]</summary>
     public Tensor Forward(ForwardContext f, in Tensor x)
     {
+        using ModuleSpan span = f.Enter(_module, in x);
         Tensor scores = _router.ForwardF32(f, x);
         Tensor weights = f.Arena.Allocate("expert weights", DType.F32, x.NumRows, _expertsPerToken);
         Tensor ids = f.Arena.Allocate("expert ids", DType.I32, x.NumRows, _expertsPerToken);
         Ops.MoeRoute(f.Device, weights, ids, scores, _renormalize);
         Tensor y = f.Arena.Allocate(_expertsPath, x.DType, x.NumRows, x[1]);
-        Ops.MoeExperts(f.Device, y, x, weights, ids, _gateUp, _down);
+        using (f.Enter(_expertsModule, in x)) Ops.MoeExperts(f.Device, y, x, weights, ids, _gateUp, _down);
         f.Observer?.Completed(_expertsPath, y);
         return y;
     }

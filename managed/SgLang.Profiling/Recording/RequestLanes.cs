@@ -27,19 +27,27 @@ public sealed class RequestLanes
         }
     }
 
-    public (long Start, int Name) Close(int lane)
+    /// <summary>Ends a request. IsRecorded tells whether <paramref name="recorder"/> was on at that moment.</summary>
+    public (long Start, int Name, bool IsRecorded) Close(int lane, TraceRecorder recorder)
     {
         lock (_gate)
         {
-            (long, int) closed = _lanes[lane];
+            (long start, int name) = _lanes[lane];
             _lanes[lane] = default;
-            return closed;
+            return (start, name, recorder.IsOn);
         }
     }
 
-    /// <summary>Requests that have not ended.</summary>
-    public (int Lane, long Start, int Name)[] Unfinished()
+    /// <summary>
+    /// Turns the recorder off and returns the requests that have not ended, in one step: every request is either among them or was closed while
+    /// the recorder was on.
+    /// </summary>
+    internal (int Lane, long Start, int Name)[] TurnOff(TraceRecorder recorder)
     {
-        lock (_gate) return [.. _lanes.Select((lane, i) => (i, lane.Start, lane.Name)).Where(lane => lane.Start != 0)];
+        lock (_gate)
+        {
+            recorder.IsOn = false;
+            return [.. _lanes.Select((lane, i) => (i, lane.Start, lane.Name)).Where(lane => lane.Start != 0)];
+        }
     }
 }

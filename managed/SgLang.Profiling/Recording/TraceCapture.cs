@@ -23,6 +23,7 @@ public sealed class TraceCapture
     private readonly Thread _thread;
     private readonly TraceRecord[] _block = new TraceRecord[TraceSpool.BlockRecords];
     private readonly Dictionary<int, long> _droppedBefore = [];
+    private (int Lane, long Start, int Name)[] _unfinished = [];
     private long _collectorTicks;
 
     /// <param name="spoolDirectory">For the temporary file.</param>
@@ -68,7 +69,7 @@ public sealed class TraceCapture
     /// <summary>Ends recording; the export follows on the capture's thread. Returns at once.</summary>
     public void End()
     {
-        _recorder.IsOn = false;
+        _unfinished = _recorder.Lanes.TurnOff(_recorder);
         EndTicks = Stopwatch.GetTimestamp();
         _ended.Set();
     }
@@ -118,7 +119,7 @@ public sealed class TraceCapture
 
     private void AddUnfinished()
     {
-        foreach ((int lane, long start, int name) in _recorder.Lanes.Unfinished())
+        foreach ((int lane, long start, int name) in _unfinished)
         {
             // Count 1 marks a span that was cut off.
             _block[0] = new TraceRecord { Start = start, End = EndTicks, Name = name, Lane = lane + 1, Kind = TraceKind.Span, Count = 1 };

@@ -76,8 +76,8 @@ public sealed class TraceRecorder
     /// <param name="value">Of the name's first argument.</param>
     public void EndRequest(int lane, long value)
     {
-        (long start, int name) = Lanes.Close(lane);
-        if (!IsOn) return;
+        (long start, int name, bool isRecorded) = Lanes.Close(lane, this);
+        if (!isRecorded) return;
         TraceRing ring = t_ring is { } mine && mine.Owner == this ? mine : Attach();
         ref TraceRecord record = ref ring.Next();
         if (Unsafe.IsNullRef(ref record)) return;

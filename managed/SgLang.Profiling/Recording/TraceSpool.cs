@@ -17,6 +17,7 @@ internal sealed class TraceSpool : IDisposable
 
     private readonly FileStream _file;
     private readonly long _maxBytes;
+    private bool _isFull;
     private readonly byte[] _packed = new byte[HeaderBytes + LZ4Codec.MaximumOutputSize(BlockRecords * 64)];
 
     /// <param name="maxBytes">Of compressed blocks; what comes later is dropped and counted.</param>
@@ -24,7 +25,7 @@ internal sealed class TraceSpool : IDisposable
     {
         _maxBytes = maxBytes;
         string path = Path.Combine(directory, $".sglang-{Guid.NewGuid():N}.spool");
-        _file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
+        _file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 0, FileOptions.DeleteOnClose);
     }
 
     public long NumRecords { get; private set; }
@@ -38,7 +39,8 @@ internal sealed class TraceSpool : IDisposable
     {
         ReadOnlySpan<byte> raw = MemoryMarshal.AsBytes(records);
         int packed = LZ4Codec.Encode(raw, _packed.AsSpan(HeaderBytes));
-        if (_file.Position + HeaderBytes + packed > _maxBytes)
+        long position = _file.Position;
+        if (_isFull || position + HeaderBytes + packed > _maxBytes)
         {
             Dropped += records.Length;
             return;
@@ -46,8 +48,18 @@ internal sealed class TraceSpool : IDisposable
         BinaryPrimitives.WriteInt32LittleEndian(_packed, ring);
         BinaryPrimitives.WriteInt32LittleEndian(_packed.AsSpan(4), records.Length);
         BinaryPrimitives.WriteInt32LittleEndian(_packed.AsSpan(8), packed);
-        _file.Write(_packed, 0, HeaderBytes + packed);
-        NumRecords += records.Length;
+        try
+        {
+            _file.Write(_packed, 0, HeaderBytes + packed);
+            NumRecords += records.Length;
+        }
+        catch (IOException)
+        {
+            // The disk is full: what is there stays readable, the rest is counted as lost.
+            _isFull = true;
+            Dropped += records.Length;
+            _file.SetLength(position);
+        }
     }
 
     /// <summary>Goes back to the first block.</summary>

@@ -1,4 +1,5 @@
 using SgLang.Engine;
+using SgLang.Profiling;
 using SgLang.Protocol;
 using SgLang.Tokenization;
 
@@ -23,9 +24,17 @@ internal sealed record ServingFacts
     {
         VocabularySize = context.Engine.Info.VocabularySize,
         MaxRequestsPerBody = context.Options.MaxRequestsPerBody,
-        Encode = context.Engine.Tokenizer is { } tokenizer ? tokenizer.Encode : null,
+        Encode = context.Engine.Tokenizer is { } tokenizer ? Traced(context.Engine.Profiler.Recorder, tokenizer.Encode) : null,
         DecodeToken = context.Engine.Tokenizer is { } decoder ? decoder.DecodeToken : null,
         Decode = context.Engine.Tokenizer is { } reader ? ids => reader.Decode(ids, skipSpecialTokens: false) : null,
+    };
+
+    private static Func<string, bool, int[]> Traced(TraceRecorder recorder, Func<string, bool, int[]> encode) => (text, addSpecialTokens) =>
+    {
+        long start = recorder.Begin();
+        int[] ids = encode(text, addSpecialTokens);
+        if (start != 0) recorder.End(start, recorder.Names.Register("tokenizer.encode", "characters", "tokens"), text.Length, ids.Length);
+        return ids;
     };
 
     /// <exception cref="InvalidRequestException">There is no tokenizer.</exception>

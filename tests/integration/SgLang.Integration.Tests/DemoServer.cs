@@ -88,6 +88,15 @@ public sealed class DemoServer : IAsyncLifetime
         return body!;
     }
 
+    /// <summary>As <see cref="PostOkAsync"/>, for an answer that is plain text.</summary>
+    public async Task<string> PostOkTextAsync(string path, string json)
+    {
+        using HttpResponseMessage response = await Client.PostAsync(path, Json(json));
+        string text = await response.Content.ReadAsStringAsync();
+        Assert.True(response.IsSuccessStatusCode, $"{path} answered {(int)response.StatusCode}: {text}");
+        return text;
+    }
+
     public async Task<JsonNode> GetOkAsync(string path)
     {
         using HttpResponseMessage response = await Client.GetAsync(path);

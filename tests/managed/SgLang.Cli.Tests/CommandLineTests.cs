@@ -45,7 +45,10 @@ public class CommandLineTests
     [InlineData("sglang launch-server: --config: must be a .yaml or .yml file, got 'a.txt'", "launch-server", "--config", "a.txt")]
     [InlineData("sglang send-one: --stream shows a single request; leave --batch-size at 1", "send-one", "--stream", "--batch-size", "2")]
     [InlineData("sglang send-one: --base-url: must be an http or https URL, got 'nowhere'", "send-one", "--base-url", "nowhere")]
-    [InlineData("sglang send-one: --profile is not supported", "send-one", "--profile")]
+    [InlineData("sglang send-one: --image is not supported", "send-one", "--image")]
+    [InlineData("sglang profiler: --cpu and --no-cpu exclude each other", "profiler", "--cpu", "--no-cpu")]
+    [InlineData("sglang profiler: nothing to record", "profiler", "--no-cpu", "--no-gpu")]
+    [InlineData("sglang merge-traces: /no/such: there is no such file or directory", "merge-traces", "/no/such")]
     public async Task Bad_usage_is_exit_code_2_and_a_message(string message, params string[] arguments)
     {
         (int code, string output, string error) = await Run(arguments);

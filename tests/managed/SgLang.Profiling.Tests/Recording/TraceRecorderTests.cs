@@ -99,6 +99,19 @@ public class TraceRecorderTests
     }
 
     [Fact]
+    public void A_request_that_ends_after_the_window_but_before_its_export_is_not_lost()
+    {
+        TraceRecorder recorder = new();
+        int lane = recorder.Lanes.Open(recorder.Names.Register("POST /generate", "status"));
+        List<TraceRecord> records = [];
+        TraceCapture capture = new(recorder, Path.GetTempPath(), done => done.ForEach((int _, ref readonly TraceRecord r) => records.Add(r)));
+        capture.End();
+        recorder.EndRequest(lane, 200);
+        capture.Join();
+        Assert.Equal((lane + 1, 1), (Assert.Single(records).Lane, records[0].Count));
+    }
+
+    [Fact]
     public void An_unfinished_request_is_recorded_as_cut_off()
     {
         TraceRecorder recorder = new();

@@ -1,0 +1,293 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using SgLang.Profiling;
+using SgLang.Scheduling;
+
+namespace SgLang.Engine;
+
+/// <summary>How a window ended.</summary>
+public sealed record ProfileResult
+{
+    public required string Id { get; init; }
+    public required string OutputDirectory { get; init; }
+    public long FirstStep { get; init; }
+    public long LastStep { get; init; }
+    public long NumSteps { get; init; }
+    public IReadOnlyList<string> Files { get; init; } = [];
+    public long RecordsDropped { get; init; }
+
+    /// <summary>Why there are no files, or not all.</summary>
+    public string? Error { get; init; }
+
+    /// <summary>Stopped before its first step.</summary>
+    public bool WasCancelled { get; init; }
+}
+
+/// <summary>A snapshot for /profile_status.</summary>
+public sealed record ProfileStatus
+{
+    public required ProfileState State { get; init; }
+
+    /// <summary>Steps launched since the engine started: the counter that start_step refers to.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>Of the window under way.</summary>
+    public ProfileOptions? Options { get; init; }
+    public long FirstStep { get; init; }
+    public long NumRecorded { get; init; }
+    public ProfileResult? Last { get; init; }
+}
+
+/// <summary>
+/// The profiler of one engine: the recorder that every thread writes to, the window, and the files. Requests come from any thread; the window
+/// moves on the engine thread between steps; files are written by the capture's thread while serving goes on.
+/// </summary>
+public sealed partial class EngineProfiler : IDisposable
+{
+    private readonly ILogger _logger;
+    private readonly Lock _gate = new();
+    private readonly ProfileWindow _window = new();
+    private TraceCapture? _capture;
+    private TaskCompletionSource<ProfileResult> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ProfileResult? _last;
+    private volatile bool _isBusy;
+    private long _step;
+
+    internal EngineProfiler(ILogger? logger = null)
+    {
+        _logger = logger ?? NullLogger.Instance;
+        Spans = new EngineSpans(Recorder.Names);
+    }
+
+    public TraceRecorder Recorder { get; } = new();
+    internal EngineSpans Spans { get; }
+
+    /// <summary>Null, or why not: a window is under way, or the directory cannot be written.</summary>
+    /// <exception cref="IOException">The output directory cannot be made.</exception>
+    /// <exception cref="UnauthorizedAccessException">Likewise.</exception>
+    public string? Start(ProfileOptions options)
+    {
+        lock (_gate)
+        {
+            if (_window.State != ProfileState.Idle) return ProfileWindow.AlreadyInProgress;
+            Directory.CreateDirectory(options.OutputDirectory);
+            // By now rather than at the end: nobody wants to learn then that it is read-only.
+            string probe = Path.Combine(options.OutputDirectory, $".sglang-{Guid.NewGuid():N}");
+            File.Create(probe, 1, FileOptions.DeleteOnClose).Dispose();
+            _window.Start(options);
+            _ended = new TaskCompletionSource<ProfileResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (_window.State == ProfileState.Running)
+            {
+                try
+                {
+                    BeginCapture();
+                }
+                catch
+                {
+                    _window.Exported();
+                    throw;
+                }
+            }
+            _isBusy = true;
+        }
+        Log.Started(_logger, options.OutputDirectory, options.Id);
+        return null;
+    }
+
+    /// <summary>
+    /// Ends the window under way after the step that is running. The task completes when its files are written; it is null when there is no
+    /// window.
+    /// </summary>
+    public Task<ProfileResult>? Stop()
+    {
+        lock (_gate)
+        {
+            Task<ProfileResult> ended = _ended.Task;
+            switch (_window.Stop())
+            {
+                case StopVerdict.NotRunning:
+                    return null;
+                case StopVerdict.Cancelled:
+                    Complete(Describe(_window.Options!) with { WasCancelled = true });
+                    break;
+                case StopVerdict.EndsCapture:
+                    EndCapture();
+                    break;
+            }
+            return ended;
+        }
+    }
+
+    public ProfileStatus Status
+    {
+        get
+        {
+            lock (_gate)
+            {
+                bool isIdle = _window.State == ProfileState.Idle;
+                return new ProfileStatus
+                {
+                    State = _window.State,
+                    Step = _step,
+                    Options = isIdle ? null : _window.Options,
+                    FirstStep = isIdle ? 0 : _window.FirstStep,
+                    NumRecorded = isIdle ? 0 : _window.NumRecorded,
+                    Last = _last,
+                };
+            }
+        }
+    }
+
+    /// <summary>Engine thread, before each launch.</summary>
+    internal StepTrace BeforeStep(StepPlan plan)
+    {
+        Volatile.Write(ref _step, plan.StepId);
+        if (!_isBusy) return default;
+        lock (_gate)
+        {
+            StepVerdict verdict = _window.BeforeStep(plan.StepId, ModeOf(plan));
+            if (verdict.BeginsCapture && !TryBeginCapture()) return default;
+            return verdict.IsRecorded ? new StepTrace(true, verdict.Stage, _window.Options!.DetailedAnnotations) : default;
+        }
+    }
+
+    /// <summary>Engine thread, when a step's result has been dealt with.</summary>
+    internal void AfterStep(StepPlan plan)
+    {
+        if (!_isBusy) return;
+        lock (_gate)
+        {
+            if (_window.AfterStep(plan.StepId)) EndCapture();
+        }
+    }
+
+    internal static StepMode ModeOf(StepPlan plan) => plan.Kind switch
+    {
+        StepKind.Prefill => StepMode.Extend,
+        StepKind.Decode => StepMode.Decode,
+        _ => StepMode.Mixed,
+    };
+
+    /// <summary>The engine has stopped: what was recorded is still written.</summary>
+    public void Dispose()
+    {
+        TraceCapture? capture;
+        lock (_gate)
+        {
+            capture = _capture;
+            switch (_window.State)
+            {
+                case ProfileState.Armed:
+                    _window.Stop();
+                    Complete(Describe(_window.Options!) with { WasCancelled = true });
+                    break;
+                case ProfileState.Running:
+                    _window.Stop();
+                    EndCapture();
+                    break;
+            }
+        }
+        capture?.Join();
+    }
+
+    private void BeginCapture() => _capture = new TraceCapture(Recorder, _window.Options!.OutputDirectory, Export);
+
+    /// <summary>On the engine thread, which a full or vanished disk must not end.</summary>
+    private bool TryBeginCapture()
+    {
+        try
+        {
+            BeginCapture();
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            Log.Failed(_logger, error, _window.Options!.OutputDirectory);
+            Complete(Describe(_window.Options!) with { Error = error.Message });
+            return false;
+        }
+    }
+
+    private void EndCapture() => _capture!.End();
+
+    private void Complete(ProfileResult result)
+    {
+        _window.Exported();
+        _isBusy = false;
+        _capture = null;
+        _last = result;
+        _ended.SetResult(result);
+    }
+
+    private ProfileResult Describe(ProfileOptions options) => new()
+    {
+        Id = options.Id,
+        OutputDirectory = options.OutputDirectory,
+        FirstStep = _window.FirstStep,
+        LastStep = _window.LastStep,
+        NumSteps = _window.NumRecorded,
+    };
+
+    /// <summary>On the capture's thread.</summary>
+    private void Export(TraceCapture capture)
+    {
+        ProfileOptions options = _window.Options!;
+        ProfileResult result = Describe(options) with { RecordsDropped = capture.DroppedByRings + capture.DroppedBySpool };
+        List<string> files = [];
+        try
+        {
+            IReadOnlyList<TraceStage> stages = options.IsByStage ? options.Stages : [TraceStage.Any];
+            foreach (TraceStage stage in stages)
+            {
+                TraceFile file = ChromeTraceWriter.Write(capture, new TraceFileInfo
+                {
+                    Options = options,
+                    Rank = new RankCoordinates(0),
+                    Stage = stage,
+                    FirstStep = result.FirstStep,
+                    LastStep = result.LastStep,
+                    NumSteps = result.NumSteps,
+                    Notes = Notes(options),
+                });
+                files.Add(file.Path);
+                if (!options.MergeProfiles) continue;
+                string merged = Path.Combine(options.OutputDirectory, TraceFileNames.Merged(options.Id, stage));
+                TraceMerger.Merge([file.Path], merged);
+                files.Add(merged);
+            }
+            Log.Done(_logger, options.OutputDirectory);
+        }
+        // Nothing that goes wrong with a file may end the process.
+        catch (Exception error)
+        {
+            result = result with { Error = error.Message };
+            Log.Failed(_logger, error, options.OutputDirectory);
+        }
+        lock (_gate) Complete(result with { Files = files });
+    }
+
+    private static List<string> Notes(ProfileOptions options)
+    {
+        List<string> notes = [];
+        if (options.Activities.Any(activity => activity is "GPU" or "XPU"))
+            notes.Add("GPU activity was asked for, but this profiler records no device activity: the file has host spans only.");
+        if (options.Activities.Contains("CUDA_PROFILER")) notes.Add("CUDA_PROFILER was asked for, but cudaProfilerStart and cudaProfilerStop are not called.");
+        if (options.Activities.Contains("MEM")) notes.Add("MEM was asked for, but no memory history is recorded.");
+        if (options.Activities.Contains("RPD")) notes.Add("RPD was asked for, but only AMD devices have it.");
+        if (options.WithStack) notes.Add("Call stacks were asked for, but none are recorded.");
+        notes.Add("Spans of category cpu_op are modules of the model, named by their paths; their Input Dims are those of the module's input.");
+        return notes;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(40, LogLevel.Information, "Profiling starts. Traces will be saved to: {Directory:l} (with profile id: {Id:l})")]
+        public static partial void Started(ILogger logger, string directory, string id);
+
+        [LoggerMessage(41, LogLevel.Information, "Profiling done. Traces are saved to: {Directory:l}")]
+        public static partial void Done(ILogger logger, string directory);
+
+        [LoggerMessage(42, LogLevel.Error, "The trace could not be written to {Directory}")]
+        public static partial void Failed(ILogger logger, Exception error, string directory);
+    }
+}

@@ -1,0 +1,138 @@
+using System.Globalization;
+using System.Text.Json;
+using SgLang.Profiling;
+using SgLang.Protocol;
+
+namespace SgLang.Server.Serving;
+
+/// <summary>
+/// The body of /start_profile with the environment's defaults. Lenient as its users expect: numbers may come as strings, booleans as 0, 1 or
+/// text, and unknown keys are ignored.
+/// </summary>
+internal static class ProfileBody
+{
+    public const string DirectoryVariable = "SGLANG_TORCH_PROFILER_DIR";
+    public const string StackVariable = "SGLANG_PROFILE_WITH_STACK";
+    public const string ShapesVariable = "SGLANG_PROFILE_RECORD_SHAPES";
+    private const int DefaultStageSteps = 5;
+
+    private static readonly string[] s_activities = ["CPU", "GPU", "MEM", "CUDA_PROFILER", "RPD", "XPU"];
+
+    /// <param name="body">Empty for all defaults.</param>
+    /// <exception cref="MalformedBodyException">Not a JSON object, or a value that cannot be honoured.</exception>
+    public static ProfileOptions Parse(ReadOnlyMemory<byte> body, Func<string, string?> variable, DateTimeOffset now)
+    {
+        using JsonDocument? document = body.IsEmpty ? null : ParseJson(body);
+        JsonElement root = document?.RootElement ?? default;
+        bool byStage = Boolean(root, "profile_by_stage") ?? false;
+        string[]? stageNames = Texts(root, "profile_stages");
+        long? steps = Positive(root, "num_steps");
+        return new ProfileOptions
+        {
+            OutputDirectory = DirectoryOf(Text(root, "output_dir") ?? variable(DirectoryVariable)),
+            Id = FileNamePart("profile_id", Text(root, "profile_id")) ?? (now.ToUnixTimeMilliseconds() / 1000.0).ToString("0.000", CultureInfo.InvariantCulture),
+            Prefix = FileNamePart("profile_prefix", Text(root, "profile_prefix")),
+            NumSteps = steps is { } number ? (int)Math.Min(number, int.MaxValue) : byStage ? DefaultStageSteps : null,
+            StartStep = Positive(root, "start_step"),
+            StartAfterSteps = Positive(root, "start_after_steps"),
+            Stages = byStage ? Stages(stageNames) : [],
+            MergeProfiles = Boolean(root, "merge_profiles") ?? false,
+            WithStack = (Boolean(root, "with_stack") ?? true) && IsOn(variable(StackVariable)),
+            RecordShapes = (Boolean(root, "record_shapes") ?? true) && IsOn(variable(ShapesVariable)),
+            DetailedAnnotations = Boolean(root, "detailed_annotations") ?? false,
+            Activities = Activities(Texts(root, "activities")),
+        };
+    }
+
+    private static JsonDocument ParseJson(ReadOnlyMemory<byte> body)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(body);
+        }
+        catch (JsonException e)
+        {
+            throw new MalformedBodyException("The request body is not valid JSON.", e);
+        }
+        if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
+        document.Dispose();
+        throw new MalformedBodyException("The request body must be a JSON object.");
+    }
+
+    private static JsonElement? Field(JsonElement root, string name) =>
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private static string? Text(JsonElement root, string name) => Field(root, name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(name, "a string", value);
+
+    private static bool? Boolean(JsonElement root, string name)
+    {
+        if (Field(root, name) is not { } value) return null;
+        string text = value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+        return text.ToLowerInvariant() switch
+        {
+            "true" or "1" => true,
+            "false" or "0" => false,
+            _ => throw Wrong(name, "true or false", value),
+        };
+    }
+
+    /// <summary>Null also for 0, which asks for the default.</summary>
+    private static long? Positive(JsonElement root, string name)
+    {
+        if (Field(root, name) is not { } value) return null;
+        string text = value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) || number < 0) throw Wrong(name, "an integer of at least 0", value);
+        return number == 0 ? null : number;
+    }
+
+    private static string[]? Texts(JsonElement root, string name)
+    {
+        if (Field(root, name) is not { } value) return null;
+        if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String)) throw Wrong(name, "a list of strings", value);
+        return [.. value.EnumerateArray().Select(item => item.GetString()!)];
+    }
+
+    private static string[] Activities(string[]? given)
+    {
+        if (given is null) return ["CPU", "GPU"];
+        string[] unknown = [.. given.Where(name => !s_activities.Contains(name))];
+        if (given.Length == 0 || unknown.Length > 0)
+            throw new MalformedBodyException($"activities must be one or more of {string.Join(", ", s_activities)}, got {(given.Length == 0 ? "none" : string.Join(", ", unknown))}.");
+        return given;
+    }
+
+    private static TraceStage[] Stages(string[]? names)
+    {
+        if (names is null) return [TraceStage.Extend, TraceStage.Decode];
+        TraceStage[] stages = [.. names.Select(name => name switch
+        {
+            "prefill" => TraceStage.Extend,
+            "decode" => TraceStage.Decode,
+            _ => throw new MalformedBodyException($"profile_stages must be of prefill and decode, got '{name}'."),
+        }).Distinct().Order()];
+        return stages.Length > 0 ? stages : throw new MalformedBodyException("profile_stages must be of prefill and decode, got none.");
+    }
+
+    private static string DirectoryOf(string? given)
+    {
+        if (string.IsNullOrEmpty(given)) return "/tmp";
+        string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        string expanded = given == "~" ? home : given.StartsWith("~/", StringComparison.Ordinal) ? Path.Combine(home, given[2..]) : given;
+        return Path.GetFullPath(expanded);
+    }
+
+    private static string? FileNamePart(string name, string? value)
+    {
+        if (string.IsNullOrEmpty(value)) return null;
+        return value.Length <= 200 && !value.Any(c => c is '/' or '\\' || char.IsControl(c))
+            ? value
+            : throw new MalformedBodyException($"{name} becomes part of a file's name: at most 200 characters without slashes and control characters.");
+    }
+
+    /// <summary>An environment switch that is not set is on; text that is neither true nor false counts as false.</summary>
+    private static bool IsOn(string? value) => string.IsNullOrEmpty(value) || value.ToLowerInvariant() is "true" or "1";
+
+    private static MalformedBodyException Wrong(string name, string wanted, JsonElement value) => new($"{name} must be {wanted}, got {value.GetRawText()}.");
+}

@@ -1,0 +1,114 @@
+using System.IO.Compression;
+using System.Text.Json.Nodes;
+
+namespace SgLang.Integration.Tests;
+
+/// <summary>A window over HTTP on the demo model, and what its file says.</summary>
+public sealed class ProfileTests(DemoServer server) : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-profile").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private static JsonNode Read(string path)
+    {
+        using GZipStream gzip = new(File.OpenRead(path), CompressionMode.Decompress);
+        return JsonNode.Parse(gzip)!;
+    }
+
+    private async Task<JsonNode> EndAsync()
+    {
+        JsonNode? status = null;
+        await DemoServer.Eventually(() => (string)(status = server.GetOkAsync("/profile_status").GetAwaiter().GetResult())["state"]! == "idle", "the window ends");
+        return status!["ranks"]![0]!["last"]!;
+    }
+
+    private static List<(string Name, double Start, double End, JsonNode Event)> Track(JsonNode trace, Func<JsonNode, bool> take) =>
+    [
+        .. trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == "X" && take(e))
+            .Select(e => ((string)e!["name"]!, (double)e["ts"]!, (double)e["ts"]! + (double)e["dur"]!, e)),
+    ];
+
+    [Fact]
+    public async Task A_window_of_five_steps_holds_exactly_these_with_every_module_inside()
+    {
+        using HttpResponseMessage started = await server.Client.PostAsync("/start_profile", DemoServer.Json(
+            $$"""{"output_dir": "{{_directory}}", "num_steps": "5", "profile_prefix": "demo", "profile_id": "42", "detailed_annotations": true}"""));
+        Assert.Equal("Start profiling.\n", await started.Content.ReadAsStringAsync());
+        await server.StreamAsync("/generate", """{"text": "The capital of France is", "stream": true, "sampling_params": {"max_new_tokens": 9, "temperature": 0, "ignore_eos": true}}""");
+        JsonNode last = await EndAsync();
+        string file = (string)last["files"]![0]!;
+        Assert.Equal(Path.Combine(_directory, "demo-42-TP-0.trace.json.gz"), file);
+        Assert.Equal((5, 0), ((int)last["steps_recorded"]!, (int)last["records_dropped"]!));
+
+        JsonNode trace = Read(file);
+        var steps = Track(trace, e => ((string)e["name"]!).StartsWith("step[", StringComparison.Ordinal));
+        Assert.Equal(5, steps.Count);
+        Assert.StartsWith("step[EXTEND bs=1 toks=", steps[0].Name);
+        Assert.All(steps.Skip(1), step => Assert.StartsWith("step[DECODE bs=1 g_sq=1 g_sqsq=1 g_sqsk=", step.Name));
+        long first = (long)last["first_step"]!;
+        Assert.Equal(Enumerable.Range(0, 5).Select(i => first + i), steps.Select(step => (long)step.Event["args"]!["step"]!));
+
+        // Each step runs each module; all of a rank's spans lie within a step and nest.
+        int rank = (int)steps[0].Event["tid"]!;
+        var modules = Track(trace, e => (string?)e["cat"] == "cpu_op");
+        Assert.All(modules, module => Assert.Equal(rank, (int)module.Event["tid"]!));
+        Assert.All(modules, module => Assert.Single(steps, step => step.Start <= module.Start && module.End <= step.End));
+        foreach (string path in (string[])["model.embed_tokens", "model.layers.0.self_attn", "model.layers.0.self_attn.qkv_proj", "model.layers.1.mlp.down_proj", "model.norm", "lm_head"])
+            Assert.Equal(5, modules.Count(module => module.Name == path));
+        var attention = modules.Where(module => module.Name == "model.layers.0.self_attn").ToList();
+        Assert.All(modules.Where(module => module.Name.StartsWith("model.layers.0.self_attn.", StringComparison.Ordinal)),
+            part => Assert.Single(attention, whole => whole.Start <= part.Start && part.End <= whole.End));
+        Assert.All(modules, module => Assert.NotEmpty(module.Event["args"]!["Input Dims"]![0]!.AsArray()));
+        AssertNested(Track(trace, e => e["tid"]!.GetValueKind() == System.Text.Json.JsonValueKind.Number && (int)e["tid"]! == rank));
+
+        string[] names = [.. Track(trace, _ => true).Select(span => span.Name)];
+        foreach (string name in (string[])["scheduler.get_next_batch_to_run", "scheduler.run_batch", "scheduler.process_batch_result", "sampler.sample", "tokenizer.encode", "detokenizer.decode", "HTTP POST /generate"])
+            Assert.Contains(name, names);
+        Assert.Contains("no device activity", trace["sglang"]!["notes"]!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task Stages_get_files_of_their_own()
+    {
+        await server.PostOkTextAsync("/start_profile", $$"""{"output_dir": "{{_directory}}", "num_steps": 1, "profile_by_stage": true, "profile_id": "s", "activities": ["CPU"]}""");
+        await server.PostOkAsync("/generate", """{"text": "Stages", "sampling_params": {"max_new_tokens": 4, "temperature": 0, "ignore_eos": true}}""");
+        JsonNode last = await EndAsync();
+        Assert.Equal(["s-TP-0-EXTEND.trace.json.gz", "s-TP-0-DECODE.trace.json.gz"], last["files"]!.AsArray().Select(file => Path.GetFileName((string)file!)));
+        foreach (JsonNode? file in last["files"]!.AsArray())
+        {
+            string stage = ((string)file!).Contains("EXTEND", StringComparison.Ordinal) ? "step[EXTEND" : "step[DECODE";
+            Assert.StartsWith(stage, Assert.Single(Track(Read((string)file!), e => ((string)e["name"]!).StartsWith("step[", StringComparison.Ordinal))).Name);
+        }
+    }
+
+    [Fact]
+    public async Task Wrong_states_and_values_are_answered_with_the_reason()
+    {
+        (int status, JsonNode? body) = await server.PostAsync("/stop_profile", "");
+        Assert.Equal((409, "Profiling is not in progress. Call /start_profile first."), (status, (string)body!["message"]!));
+        Assert.NotNull(body["ranks"]!["TP-0"]);
+        foreach (string wrong in (string[])["""{"activities": []}""", """{"activities": ["TPU"]}""", """{"num_steps": "x"}""", """{"profile_id": "../x"}""", "[1]", "{"])
+            Assert.Equal(400, (await server.PostAsync("/start_profile", wrong)).Status);
+
+        await server.PostOkTextAsync("/start_profile", $$"""{"output_dir": "{{_directory}}", "start_after_steps": 1000000}""");
+        Assert.Equal(409, (await server.PostAsync("/start_profile", "{}")).Status);
+        Assert.Equal("armed", (string)(await server.GetOkAsync("/profile_status"))["state"]!);
+        using HttpResponseMessage stopped = await server.Client.GetAsync("/end_profile");
+        Assert.Equal("Stop profiling. This will take some time.\n", await stopped.Content.ReadAsStringAsync());
+        Assert.Empty(Directory.GetFiles(_directory));
+    }
+
+    /// <summary>Spans of one track are disjoint or inside one another; times have three decimals.</summary>
+    private static void AssertNested(List<(string Name, double Start, double End, JsonNode Event)> spans)
+    {
+        const double Rounding = 0.002;
+        Stack<(string Name, double End)> open = new();
+        foreach ((string name, double start, double end, _) in spans.OrderBy(s => s.Start).ThenByDescending(s => s.End))
+        {
+            while (open.Count > 0 && open.Peek().End <= start + Rounding) open.Pop();
+            if (open.Count > 0) Assert.True(end <= open.Peek().End + Rounding, $"{name} ends after {open.Peek().Name}, which it begins in");
+            open.Push((name, end));
+        }
+    }
+}
