@@ -157,9 +157,10 @@ public class ModelLoaderTests
         int[] queryStart = [0, 1, 2, 3, 4, 5, 6, 7, 8], kvLength = [31, 31, 31, 31, 31, 31, 31, 31], pageStart = [0, 2, 4, 6, 8, 10, 12, 14];
         int[] pages = [.. sequences.SelectMany(s => s.Pages)];
         for (int i = 0; i < 3; i++) Step();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++) Step();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocation.Of(() =>
+        {
+            for (int i = 0; i < 100; i++) Step();
+        }));
 
         void Step()
         {

@@ -85,15 +85,11 @@ public class TraceRecorderTests
             for (int i = 0; i < 1000; i++) recorder.End(recorder.Begin(), name, i);
         }
         Spans();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Spans();
-        off = GC.GetAllocatedBytesForCurrentThread() - before;
+        off = Allocation.Of(Spans);
         Capture(recorder, () =>
         {
             Spans();
-            long start = GC.GetAllocatedBytesForCurrentThread();
-            Spans();
-            on = GC.GetAllocatedBytesForCurrentThread() - start;
+            on = Allocation.Of(Spans);
         }, out _);
         Assert.Equal((0L, 0L), (off, on));
     }

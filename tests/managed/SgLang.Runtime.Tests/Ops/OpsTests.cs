@@ -228,9 +228,10 @@ public sealed class OpsTests : IDisposable
         rows[0] = new SamplingRow { TopP = 1, RepetitionPenalty = 1, Temperature = 1, Seed = 5 };
         using PackedWeight matrix = Weight([1, 2, 3, 4], 2, 2);
         for (int i = 0; i < 3; i++) All();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++) All();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocation.Of(() =>
+        {
+            for (int i = 0; i < 100; i++) All();
+        }));
 
         void All()
         {
