@@ -8,7 +8,4 @@ public sealed record LogprobOptions
 
     /// <summary>How many of the largest alternatives to return at each position.</summary>
     public int TopCount { get; init; }
-
-    /// <summary>Ids to score at every position.</summary>
-    public IReadOnlyList<int> TokenIds { get; init; } = [];
 }

@@ -22,10 +22,7 @@ internal static partial class EngineLoader
     public static (LoadedRank Rank, EngineInfo Info, Tokenizer? Tokenizer) LoadOnThisThread(EngineOptions options, Action<string, long, long>? progress, ILogger logger) => Guarded(() =>
     {
         long started = Stopwatch.GetTimestamp();
-        CheckOptions(options);
-        ModelConfig config = ModelConfig.Load(options.ModelPath, options.JsonModelOverrideArgs);
-        int contextLength = ContextLength(options, config);
-        (Tokenizer? tokenizer, _) = LoadTokenizer(options, logger);
+        (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
         LoadedRank loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning));
         return (loaded, Describe(options, config, contextLength, contextLength - 1, loaded, started), tokenizer);
     });
@@ -46,10 +43,7 @@ internal static partial class EngineLoader
     private static EngineParts LoadParts(EngineOptions options, Action<string, long, long>? progress, ILogger logger)
     {
         long started = Stopwatch.GetTimestamp();
-        CheckOptions(options);
-        ModelConfig config = ModelConfig.Load(options.ModelPath, options.JsonModelOverrideArgs);
-        int contextLength = ContextLength(options, config);
-        (Tokenizer? tokenizer, ChatTemplate? template) = LoadTokenizer(options, logger);
+        (ModelConfig config, int contextLength, Tokenizer? tokenizer, ChatTemplate? template) = ReadModel(options, logger);
         EngineProfiler profiler = new(logger);
 
         LoadedRank? loaded = null;
@@ -100,6 +94,16 @@ internal static partial class EngineLoader
             ChatTemplate = template,
             Info = Describe(options, config, contextLength, limits.MaxRequestInputLength, loaded, started),
         };
+    }
+
+    /// <summary>What can be read, and refused, before a device is touched.</summary>
+    private static (ModelConfig, int ContextLength, Tokenizer?, ChatTemplate?) ReadModel(EngineOptions options, ILogger logger)
+    {
+        CheckOptions(options);
+        ModelConfig config = ModelConfig.Load(options.ModelPath, options.JsonModelOverrideArgs);
+        int contextLength = ContextLength(options, config);
+        (Tokenizer? tokenizer, ChatTemplate? template) = LoadTokenizer(options, logger);
+        return (config, contextLength, tokenizer, template);
     }
 
     private static EngineInfo Describe(EngineOptions options, ModelConfig config, int contextLength, int maxInputLength, LoadedRank loaded, long started) => new()

@@ -33,6 +33,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly Lock _statsGate = new();
     private SchedulerStats _stats;
     private double _throughput;
+    private volatile bool _hasEnded;
     private long _heartbeat = Stopwatch.GetTimestamp();
     private long _lastIdleCheck;
     private BatchLog _log;
@@ -63,6 +64,15 @@ internal sealed class EngineLoop : IDisposable
     {
         _inbox.Enqueue(message);
         _hasMail.Set();
+    }
+
+    /// <summary>
+    /// For the poster of a message that may have come too late for the loop to take: answers what is left in the inbox. Does nothing while
+    /// the loop runs.
+    /// </summary>
+    public void AnswerIfEnded()
+    {
+        if (_hasEnded) RefuseInbox();
     }
 
     public EngineStats ReadStats()
@@ -99,7 +109,6 @@ internal sealed class EngineLoop : IDisposable
         Post(new EngineMessage(EngineMessageKind.Stop));
         _thread.Join();
         _ranks.Dispose();
-        _hasMail.Dispose();
     }
 
     private void Run()
@@ -129,7 +138,13 @@ internal sealed class EngineLoop : IDisposable
         {
             Fault = error;
             EngineLog.EngineStopped(_logger, error);
-            FailEverything(error);
+        }
+        finally
+        {
+            _hasEnded = true;
+            foreach (Generation generation in _unfinished()) EndGeneration(generation, EndReason);
+            RefuseInbox();
+            foreach ((TaskCompletionSource<bool> completion, _) in _flushes) completion.TrySetResult(false);
         }
     }
 
@@ -166,7 +181,7 @@ internal sealed class EngineLoop : IDisposable
                 _scheduler.FinishAt(message.Generation!.Scheduled, message.OutputLength, message.Reason);
                 break;
             case EngineMessageKind.FlushCache:
-                _flushes.Add((message.Completion!, message.OutputLength + Environment.TickCount64));
+                _flushes.Add((message.Completion!, message.TimeoutMilliseconds + Environment.TickCount64));
                 break;
             case EngineMessageKind.Stop:
                 return false;
@@ -293,17 +308,18 @@ internal sealed class EngineLoop : IDisposable
         }
     }
 
-    /// <summary>After a fault: nobody waits for an answer that cannot come.</summary>
-    private void FailEverything(Exception error)
+    private FinishReason EndReason => Fault is { } fault
+        ? FinishReason.Abort($"The engine has stopped: {fault.Message}", 500)
+        : FinishReason.Abort("The engine is shutting down.", 503);
+
+    /// <summary>Nobody waits for an answer that cannot come.</summary>
+    private void RefuseInbox()
     {
-        FinishReason reason = FinishReason.Abort($"The engine has stopped: {error.Message}", 500);
-        foreach (Generation generation in _unfinished()) EndGeneration(generation, reason);
         while (_inbox.TryDequeue(out EngineMessage message))
         {
-            if (message.Kind == EngineMessageKind.Submit) EndGeneration(message.Generation!, reason);
+            if (message.Kind == EngineMessageKind.Submit) EndGeneration(message.Generation!, EndReason);
             message.Completion?.TrySetResult(false);
         }
-        foreach ((TaskCompletionSource<bool> completion, _) in _flushes) completion.TrySetResult(false);
     }
 
     private static Generation Owner(Request request) => (Generation)request.Owner!;

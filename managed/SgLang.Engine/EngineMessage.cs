@@ -19,5 +19,6 @@ internal readonly record struct EngineMessage(
     Generation? Generation = null,
     string? RidPrefix = null,
     int OutputLength = 0,
+    int TimeoutMilliseconds = 0,
     FinishReason Reason = default,
     TaskCompletionSource<bool>? Completion = null);

@@ -80,8 +80,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         scheduled.Owner = generation;
         if (!_unfinished.TryAdd(request.Rid, generation)) throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
         _loop.Post(new EngineMessage(EngineMessageKind.Submit, generation));
-        // The loop may have stopped between the check and the post; then nobody else will end this request.
-        if (!IsAlive) AbandonAfterFault(generation);
+        _loop.AnswerIfEnded();
         return generation;
     }
 
@@ -96,10 +95,10 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Empties the prefix cache if nothing runs or waits, waiting up to <paramref name="timeout"/> for that; else returns false.</summary>
     public Task<bool> FlushCacheAsync(TimeSpan timeout)
     {
-        if (!IsAlive) return Task.FromResult(false);
         TaskCompletionSource<bool> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         int milliseconds = (int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue);
-        _loop.Post(new EngineMessage(EngineMessageKind.FlushCache, OutputLength: milliseconds, Completion: completion));
+        _loop.Post(new EngineMessage(EngineMessageKind.FlushCache, TimeoutMilliseconds: milliseconds, Completion: completion));
+        _loop.AnswerIfEnded();
         return completion.Task;
     }
 
@@ -128,12 +127,6 @@ public sealed class InferenceEngine : IAsyncDisposable
         _loop.Post(new EngineMessage(EngineMessageKind.FinishAt, generation, OutputLength: outputLength, Reason: reason));
 
     private void Forget(Generation generation) => _unfinished.TryRemove(new KeyValuePair<string, Generation>(generation.Rid, generation));
-
-    private void AbandonAfterFault(Generation generation)
-    {
-        Forget(generation);
-        generation.End(FinishReason.Abort($"The engine has stopped: {Fault?.Message}", 500));
-    }
 
     private void Validate(GenerationRequest request)
     {

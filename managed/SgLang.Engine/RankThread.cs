@@ -1,3 +1,4 @@
+using SgLang.Interop;
 using SgLang.Scheduling;
 
 namespace SgLang.Engine;
@@ -57,24 +58,39 @@ internal sealed class RankThread : IRankChannel
             return;
         }
         _started.SetResult();
-        using (runner)
+        Serve(runner);
+        Release(runner);
+    }
+
+    private void Serve(IModelRunner runner)
+    {
+        while (true)
         {
-            while (true)
+            _work.Wait();
+            if (_isStopping) return;
+            (StepPlan plan, StepOutcome outcome) = _ring[_taken++ % MaxLaunched];
+            outcome.Clear();
+            try
             {
-                _work.Wait();
-                if (_isStopping) return;
-                (StepPlan plan, StepOutcome outcome) = _ring[_taken++ % MaxLaunched];
-                outcome.Clear();
-                try
-                {
-                    runner.Run(plan, outcome);
-                }
-                catch (Exception error)
-                {
-                    outcome.Error = error;
-                }
-                _done.Release();
+                runner.Run(plan, outcome);
             }
+            catch (Exception error)
+            {
+                outcome.Error = error;
+            }
+            _done.Release();
+        }
+    }
+
+    private static void Release(IModelRunner runner)
+    {
+        try
+        {
+            runner.Dispose();
+        }
+        catch (SglException error) when (error.Status == SglStatus.CudaFatal)
+        {
+            // Whoever waited has been told that the device is lost; what was on it went with it.
         }
     }
 }

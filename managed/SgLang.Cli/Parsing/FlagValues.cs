@@ -27,9 +27,12 @@ internal sealed class FlagValues
         foreach (Flag flag in set.All)
         {
             if (result.GetResult(options[flag.Name]) is not { Implicit: false }) continue;
-            given.Add(flag.Name, options[flag.Name] is Option<string[]> values ? result.GetValue(values) ?? [] : []);
+            given.Add(flag.Name, options[flag.Name] is Option<string[]> values ? Values(result.GetValue(values)) : []);
         }
         return new FlagValues(set, given);
+
+        // The parser drops the empty value of `--flag=`; a flag without any was refused before it (FlagSet.Canonicalize).
+        static string[] Values(string[]? parsed) => parsed is { Length: > 0 } ? parsed : [""];
     }
 
     /// <summary>Adds an option to the command for each flag.</summary>
@@ -45,7 +48,7 @@ internal sealed class FlagValues
                 + (flag.OnlyDefault is not null ? $" Only the default is supported: {flag.OnlyDefault}." : "");
             Option option = flag.Kind == FlagKind.Switch
                 ? new Option<bool>(flag.Name, flag.Aliases) { Description = help }
-                : new Option<string[]>(flag.Name, flag.Aliases) { Description = help, HelpName = HelpName(flag), Arity = ArgumentArity.OneOrMore };
+                : new Option<string[]>(flag.Name, flag.Aliases) { Description = help, HelpName = HelpName(flag), Arity = ArgumentArity.ZeroOrMore };
             options.Add(flag.Name, option);
             command.Add(option);
         }

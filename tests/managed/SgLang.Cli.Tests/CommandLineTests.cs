@@ -66,4 +66,14 @@ public class CommandLineTests
         Assert.Equal(1, code);
         Assert.StartsWith("send-one: cannot reach http://127.0.0.1:1/: ", error);
     }
+
+    [Theory]
+    [InlineData("--api-key=")]
+    [InlineData("--api-key", "")]
+    public async Task An_empty_value_is_a_value(params string[] flag)
+    {
+        (int code, _, string error) = await Run(["send-one", "--port", "1", "--host", "127.0.0.1", .. flag]);
+        Assert.StartsWith("send-one: cannot reach http://127.0.0.1:1/: ", error);
+        Assert.Equal(1, code);
+    }
 }

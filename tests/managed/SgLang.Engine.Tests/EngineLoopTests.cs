@@ -78,6 +78,33 @@ public sealed class EngineLoopTests
     }
 
     [Fact]
+    public async Task Whatever_races_with_the_end_of_the_engine_is_answered()
+    {
+        for (int round = 0; round < 20; round++)
+        {
+            InferenceEngine engine = ScriptedEngine.Start((plan, outcome) => outcome.Ids(plan).Fill(5));
+            Task<int> submitting = Task.Run(async () =>
+            {
+                List<Task<Collected>> readers = [];
+                try
+                {
+                    for (int i = 0; i < 10_000; i++) readers.Add(Collected.ReadAsync(engine.Submit(ScriptedEngine.Request($"r{i}", maxNewTokens: 500))));
+                }
+                catch (RequestRejectedException refused)
+                {
+                    Assert.Equal(503, refused.StatusCode);
+                }
+                await Task.WhenAll(readers);
+                return readers.Count;
+            });
+            while (engine.Stats.NumRequests < 1 + round) await Task.Yield();
+            await engine.DisposeAsync();
+            Assert.True(await submitting > 0);
+            Assert.False(await engine.FlushCacheAsync(TimeSpan.Zero).WaitAsync(TimeSpan.FromSeconds(30)));
+        }
+    }
+
+    [Fact]
     public async Task A_steady_decode_step_allocates_nothing_on_the_engine_and_rank_threads()
     {
         const int FirstMeasured = 400, LastMeasured = 900;

@@ -4,7 +4,7 @@
 
 #include "cpu/activation/activation_kernels.hpp"
 #include "cpu/element_rows.hpp"
-#include "cpu/linear/float_conversion.hpp"
+#include "cpu/isa/float_conversion.hpp"
 #include "cpu/threads/row_split.hpp"
 
 namespace sgl::cpu {

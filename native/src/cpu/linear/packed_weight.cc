@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "abi/error.hpp"
-#include "cpu/linear/float_conversion.hpp"
+#include "cpu/isa/float_conversion.hpp"
 #include "cpu/linear/linear.hpp"
 
 namespace sgl::cpu {

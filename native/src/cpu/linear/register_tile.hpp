@@ -12,7 +12,7 @@
 //     template <int kRows, int kPanels> static void multiply(const TileArgs& args);
 //   };
 
-#include "cpu/linear/float_conversion.hpp"
+#include "cpu/isa/float_conversion.hpp"
 #include "cpu/linear/panel_kernels.hpp"
 
 namespace sgl::cpu::SGL_ISA_NAMESPACE {

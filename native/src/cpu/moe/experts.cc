@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "cpu/linear/float_conversion.hpp"
+#include "cpu/isa/float_conversion.hpp"
 #include "cpu/linear/packed_weight.hpp"
 #include "cpu/linear/panel_kernels.hpp"
 #include "cpu/moe/moe.hpp"

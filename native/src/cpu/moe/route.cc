@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cpu/linear/float_conversion.hpp"
+#include "cpu/isa/float_conversion.hpp"
 #include "cpu/moe/moe.hpp"
 
 namespace sgl::cpu {
