@@ -8,5 +8,5 @@ namespace SgLang.Interop;
 /// <summary>What the library must answer to `sgl_abi_hash`.</summary>
 internal static class SglAbi
 {
-    public const ulong Hash = 0x6b4588c297cb8e9d;
+    public const ulong Hash = 0x04b154d5911039be;
 }

@@ -13,6 +13,14 @@ public readonly record struct SglGraph(nint Value)
     public bool IsNull => Value == 0;
 }
 
+public enum SglGraphNodeKind
+{
+    Kernel = 0,
+    Copy = 1,
+    Set = 2,
+    Other = 3,
+}
+
 public static unsafe partial class SglNative
 {
     /// <summary>
@@ -24,6 +32,14 @@ public static unsafe partial class SglNative
 
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_graph_capture_end(SglContext context, SglGraph* graph);
+
+    /// <summary>Nodes that the capture under way has recorded so far: what is recorded between two questions has the numbers between them.</summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_graph_capture_num_nodes(SglContext context, int* numNodes);
+
+    /// <summary>Kinds of the nodes in the order they were recorded; <c>count</c> is how many there are, of which <c>capacity</c> are written.</summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_graph_get_nodes(SglGraph graph, SglGraphNodeKind* kinds, int* count, int capacity);
 
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_graph_launch(SglContext context, SglGraph graph);

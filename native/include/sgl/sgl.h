@@ -15,6 +15,7 @@
 #include "sgl/kvcache.h"
 #include "sgl/moe.h"
 #include "sgl/norm.h"
+#include "sgl/profile.h"
 #include "sgl/quant.h"
 #include "sgl/rope.h"
 #include "sgl/sampling.h"

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "sgl/sgl.h"
 
@@ -23,6 +24,9 @@ struct sgl_event {
 
 struct sgl_graph {
   virtual ~sgl_graph() = default;
+
+  /// In the order they were recorded.
+  std::vector<sgl_graph_node_kind> nodes;
 };
 
 struct sgl_attention_plan {
@@ -56,7 +60,12 @@ class Backend {
 
   virtual void graph_capture_begin() = 0;
   virtual std::unique_ptr<sgl_graph> graph_capture_end() = 0;
+  virtual int graph_capture_num_nodes() = 0;
   virtual void graph_launch(sgl_graph& graph) = 0;
+
+  virtual void get_properties(sgl_device_properties& properties) = 0;
+  virtual void profiler_start() = 0;
+  virtual void profiler_stop() = 0;
 
   virtual std::unique_ptr<sgl_weight> create_weight(const sgl_weight_desc& desc) = 0;
   virtual void load_weight(sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) = 0;

@@ -10,7 +10,7 @@
 namespace sgl {
 
 /// Raised whenever `Backend`, a handle it derives or this file changes.
-inline constexpr uint32_t kCudaPartVersion = 1;
+inline constexpr uint32_t kCudaPartVersion = 2;
 
 /// What libsgl_cuda.so offers. No function throws but `get_info` and `create_backend`, which throw `sgl::Error`.
 struct CudaPart {

@@ -46,6 +46,8 @@ struct CpuEvent final : sgl_event {
   fail(SGL_UNSUPPORTED, "%s: the CPU backend has no graphs (sgl_device_info.supports_graphs is 0)", op);
 }
 
+[[noreturn]] void fail_profiler(const char* op) { fail(SGL_UNSUPPORTED, "%s: the CPU backend has no CUDA device", op); }
+
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(int num_threads) : context_(num_threads) {}
@@ -70,7 +72,12 @@ class CpuBackend final : public Backend {
 
   void graph_capture_begin() override { fail_graph("graph_capture_begin"); }
   std::unique_ptr<sgl_graph> graph_capture_end() override { fail_graph("graph_capture_end"); }
+  int graph_capture_num_nodes() override { fail_graph("graph_capture_num_nodes"); }
   void graph_launch(sgl_graph&) override { fail_graph("graph_launch"); }
+
+  void get_properties(sgl_device_properties&) override { fail_profiler("context_get_properties"); }
+  void profiler_start() override { fail_profiler("profiler_start"); }
+  void profiler_stop() override { fail_profiler("profiler_stop"); }
 
   std::unique_ptr<sgl_weight> create_weight(const sgl_weight_desc& desc) override { return cpu::create_weight(context_, desc); }
   void load_weight(sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) override {

@@ -1,3 +1,5 @@
+#include <cuda_profiler_api.h>
+
 #include "abi/cuda_part.hpp"
 #include "abi/error.hpp"
 #include "cuda/kernels/activation/activation.hpp"
@@ -70,7 +72,20 @@ class CudaBackend final : public Backend {
 
   void graph_capture_begin() override { begin_capture(entered()); }
   std::unique_ptr<sgl_graph> graph_capture_end() override { return end_capture(entered()); }
+  int graph_capture_num_nodes() override { return num_captured_nodes(entered()); }
   void graph_launch(sgl_graph& graph) override { launch_graph(entered(), graph); }
+
+  void get_properties(sgl_device_properties& properties) override {
+    cuda::get_properties(properties, entered().device.ordinal);
+  }
+  void profiler_start() override {
+    entered();
+    check(cudaProfilerStart(), "profiler_start");
+  }
+  void profiler_stop() override {
+    entered();
+    check(cudaProfilerStop(), "profiler_stop");
+  }
 
   std::unique_ptr<sgl_weight> create_weight(const sgl_weight_desc& desc) override {
     return cuda::create_weight(entered(), desc);

@@ -77,4 +77,32 @@ void get_info(sgl_device_info& info, int ordinal) {
   std::snprintf(info.isa, sizeof info.isa, "sm_%d%d", properties.major, properties.minor);
 }
 
+void get_properties(sgl_device_properties& properties, int ordinal) {
+  const cudaDeviceProp p = properties_of(ordinal);
+  int clock_khz = 0, bus_bits = 0;
+  cudaDeviceGetAttribute(&clock_khz, cudaDevAttrMemoryClockRate, ordinal);
+  cudaDeviceGetAttribute(&bus_bits, cudaDevAttrGlobalMemoryBusWidth, ordinal);
+  properties = {};
+  properties.total_memory_bytes = static_cast<int64_t>(p.totalGlobalMem);
+  properties.shared_bytes_per_block = static_cast<int64_t>(p.sharedMemPerBlock);
+  properties.shared_bytes_per_block_optin = static_cast<int64_t>(p.sharedMemPerBlockOptin);
+  properties.shared_bytes_per_processor = static_cast<int64_t>(p.sharedMemPerMultiprocessor);
+  properties.reserved_shared_bytes_per_block = static_cast<int64_t>(p.reservedSharedMemPerBlock);
+  // Two transfers a clock.
+  properties.memory_bytes_per_second = static_cast<int64_t>(clock_khz) * 1000 * 2 * (bus_bits / 8);
+  properties.ordinal = ordinal;
+  properties.compute_major = p.major;
+  properties.compute_minor = p.minor;
+  properties.num_processors = p.multiProcessorCount;
+  properties.threads_per_block = p.maxThreadsPerBlock;
+  properties.threads_per_processor = p.maxThreadsPerMultiProcessor;
+  properties.blocks_per_processor = p.maxBlocksPerMultiProcessor;
+  properties.registers_per_block = p.regsPerBlock;
+  properties.registers_per_processor = p.regsPerMultiprocessor;
+  properties.warp_size = p.warpSize;
+  cudaRuntimeGetVersion(&properties.runtime_version);
+  cudaDriverGetVersion(&properties.driver_version);
+  std::snprintf(properties.name, sizeof properties.name, "%.127s", p.name);
+}
+
 }  // namespace sgl::cuda

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "sgl/device.h"
+#include "sgl/profile.h"
 
 namespace sgl::cuda {
 
@@ -24,5 +24,6 @@ int device_count();
 /// Empty if there are devices. Static storage.
 const char* unavailable_reason();
 void get_info(sgl_device_info& info, int ordinal);
+void get_properties(sgl_device_properties& properties, int ordinal);
 
 }  // namespace sgl::cuda

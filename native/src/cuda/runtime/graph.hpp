@@ -11,6 +11,7 @@ namespace sgl::cuda {
 
 void begin_capture(CudaContext& context);
 std::unique_ptr<sgl_graph> end_capture(CudaContext& context);
+int num_captured_nodes(const CudaContext& context);
 void launch_graph(const CudaContext& context, sgl_graph& graph);
 
 }  // namespace sgl::cuda

@@ -124,6 +124,74 @@ internal static unsafe class ManagedLayout
         }
 
         {
+            SglDeviceProperties value;
+            byte* start = (byte*)&value;
+            rows.Add(new LayoutRow("sgl_device_properties", "", 0, (uint)sizeof(SglDeviceProperties)));
+            rows.Add(new LayoutRow("sgl_device_properties", "total_memory_bytes", (uint)((byte*)&value.TotalMemoryBytes - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_device_properties", "shared_bytes_per_block", (uint)((byte*)&value.SharedBytesPerBlock - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_device_properties", "shared_bytes_per_block_optin", (uint)((byte*)&value.SharedBytesPerBlockOptin - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_device_properties", "shared_bytes_per_processor", (uint)((byte*)&value.SharedBytesPerProcessor - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_device_properties", "reserved_shared_bytes_per_block", (uint)((byte*)&value.ReservedSharedBytesPerBlock - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_device_properties", "memory_bytes_per_second", (uint)((byte*)&value.MemoryBytesPerSecond - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_device_properties", "ordinal", (uint)((byte*)&value.Ordinal - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "compute_major", (uint)((byte*)&value.ComputeMajor - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "compute_minor", (uint)((byte*)&value.ComputeMinor - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "num_processors", (uint)((byte*)&value.NumProcessors - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "threads_per_block", (uint)((byte*)&value.ThreadsPerBlock - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "threads_per_processor", (uint)((byte*)&value.ThreadsPerProcessor - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "blocks_per_processor", (uint)((byte*)&value.BlocksPerProcessor - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "registers_per_block", (uint)((byte*)&value.RegistersPerBlock - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "registers_per_processor", (uint)((byte*)&value.RegistersPerProcessor - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "warp_size", (uint)((byte*)&value.WarpSize - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "runtime_version", (uint)((byte*)&value.RuntimeVersion - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "driver_version", (uint)((byte*)&value.DriverVersion - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_device_properties", "name", (uint)((byte*)value.Name - start), (uint)(128 * sizeof(byte))));
+        }
+
+        {
+            SglActivity value;
+            byte* start = (byte*)&value;
+            rows.Add(new LayoutRow("sgl_activity", "", 0, (uint)sizeof(SglActivity)));
+            rows.Add(new LayoutRow("sgl_activity", "start_ns", (uint)((byte*)&value.StartNs - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_activity", "end_ns", (uint)((byte*)&value.EndNs - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_activity", "num_bytes", (uint)((byte*)&value.NumBytes - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_activity", "graph_node", (uint)((byte*)&value.GraphNode - start), (uint)(sizeof(ulong))));
+            rows.Add(new LayoutRow("sgl_activity", "kind", (uint)((byte*)&value.Kind - start), (uint)(sizeof(SglActivityKind))));
+            rows.Add(new LayoutRow("sgl_activity", "name", (uint)((byte*)&value.Name - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_activity", "correlation", (uint)((byte*)&value.Correlation - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "thread", (uint)((byte*)&value.Thread - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "device", (uint)((byte*)&value.Device - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "context", (uint)((byte*)&value.Context - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "stream", (uint)((byte*)&value.Stream - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_activity", "graph", (uint)((byte*)&value.Graph - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "grid", (uint)((byte*)value.Grid - start), (uint)(3 * sizeof(int))));
+            rows.Add(new LayoutRow("sgl_activity", "block", (uint)((byte*)value.Block - start), (uint)(3 * sizeof(int))));
+            rows.Add(new LayoutRow("sgl_activity", "registers_per_thread", (uint)((byte*)&value.RegistersPerThread - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "static_shared_bytes", (uint)((byte*)&value.StaticSharedBytes - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "dynamic_shared_bytes", (uint)((byte*)&value.DynamicSharedBytes - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "detail", (uint)((byte*)&value.Detail - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "channel", (uint)((byte*)&value.Channel - start), (uint)(sizeof(uint))));
+            rows.Add(new LayoutRow("sgl_activity", "channel_type", (uint)((byte*)&value.ChannelType - start), (uint)(sizeof(int))));
+        }
+
+        {
+            SglDeviceTraceLoss value;
+            byte* start = (byte*)&value;
+            rows.Add(new LayoutRow("sgl_device_trace_loss", "", 0, (uint)sizeof(SglDeviceTraceLoss)));
+            rows.Add(new LayoutRow("sgl_device_trace_loss", "dropped_records", (uint)((byte*)&value.DroppedRecords - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_device_trace_loss", "unknown_records", (uint)((byte*)&value.UnknownRecords - start), (uint)(sizeof(long))));
+        }
+
+        {
+            SglDeviceTraceOptions value;
+            byte* start = (byte*)&value;
+            rows.Add(new LayoutRow("sgl_device_trace_options", "", 0, (uint)sizeof(SglDeviceTraceOptions)));
+            rows.Add(new LayoutRow("sgl_device_trace_options", "library", (uint)((byte*)&value.Library - start), (uint)(sizeof(byte*))));
+            rows.Add(new LayoutRow("sgl_device_trace_options", "buffer_bytes", (uint)((byte*)&value.BufferBytes - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_device_trace_options", "max_bytes", (uint)((byte*)&value.MaxBytes - start), (uint)(sizeof(long))));
+        }
+
+        {
             SglSamplingRow value;
             byte* start = (byte*)&value;
             rows.Add(new LayoutRow("sgl_sampling_row", "", 0, (uint)sizeof(SglSamplingRow)));
