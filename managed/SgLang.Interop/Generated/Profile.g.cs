@@ -93,7 +93,10 @@ public unsafe struct SglDeviceTraceLoss
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct SglDeviceTraceOptions
 {
-    /// <summary>Path of libcupti; null looks beside the loaded CUDA driver's toolkit and in the usual places, and in SGL_CUPTI_LIBRARY first.</summary>
+    /// <summary>
+    /// Path of libcupti; null looks beside the loaded CUDA driver's toolkit and in the usual places, and in SGL_CUPTI_LIBRARY
+    /// first.
+    /// </summary>
     public byte* Library;
     /// <summary>Of one buffer, at least 1024; 0 is 4 MiB.</summary>
     public long BufferBytes;
