@@ -17,6 +17,18 @@ public static unsafe partial class SglNative
     public static partial SglStatus sgl_embedding(SglContext context, SglTensor* y, SglWeight weight, SglTensor* ids);
 
     /// <summary>
+    /// As sgl_embedding with the rows [first_id, first_id + out_features) of the vocabulary, one rank's share: an id outside them
+    /// gives a row of zeros, so that the sum over ranks is the embedding.
+    /// </summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_embedding_shard(
+        SglContext context,
+        SglTensor* y,
+        SglWeight weight,
+        SglTensor* ids,
+        int firstId);
+
+    /// <summary>
     /// ids[i] = sources[i] if that is &gt;= 0, else last_ids[-sources[i] - 1]: input ids of a step whose predecessor's tokens never
     /// visited the host. All i32; ids and sources are [num_tokens], last_ids is [num_slots].
     /// </summary>

@@ -13,6 +13,14 @@ public static unsafe partial class Ops
             Check(sgl_embedding(context.Handle, (SglTensor*)py, weight.Handle, (SglTensor*)pi));
     }
 
+    /// <summary>As <see cref="Embedding"/> with rows [firstId, firstId + rows) of the vocabulary; zeros for the ids of other ranks.</summary>
+    public static void EmbeddingShard(DeviceContext context, in Tensor y, PackedWeight weight, in Tensor ids, int firstId)
+    {
+        if (context.IsMeta) return;
+        fixed (Tensor* py = &y, pi = &ids)
+            Check(sgl_embedding_shard(context.Handle, (SglTensor*)py, weight.Handle, (SglTensor*)pi, firstId));
+    }
+
     /// <summary>ids[i] = sources[i] if that is >= 0, else lastIds[-sources[i] - 1]. All I32.</summary>
     public static void TokenResolve(DeviceContext context, in Tensor ids, in Tensor sources, in Tensor lastIds)
     {

@@ -12,6 +12,11 @@ extern "C" {
 /// embeddings are stored once. An id outside [0, vocabulary) is SGL_INVALID_ARGUMENT on the CPU and row 0 on a GPU.
 SGL_API sgl_status sgl_embedding(sgl_context* context, const sgl_tensor* y, const sgl_weight* weight, const sgl_tensor* ids);
 
+/// As sgl_embedding with the rows [first_id, first_id + out_features) of the vocabulary, one rank's share: an id outside them
+/// gives a row of zeros, so that the sum over ranks is the embedding.
+SGL_API sgl_status sgl_embedding_shard(sgl_context* context, const sgl_tensor* y, const sgl_weight* weight,
+                                       const sgl_tensor* ids, int32_t first_id);
+
 /// ids[i] = sources[i] if that is >= 0, else last_ids[-sources[i] - 1]: input ids of a step whose predecessor's tokens never
 /// visited the host. All i32; ids and sources are [num_tokens], last_ids is [num_slots].
 SGL_API sgl_status sgl_token_resolve(sgl_context* context, const sgl_tensor* ids, const sgl_tensor* sources,

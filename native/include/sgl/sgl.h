@@ -8,6 +8,7 @@
 #include "sgl/activation.h"
 #include "sgl/attention.h"
 #include "sgl/base.h"
+#include "sgl/comm.h"
 #include "sgl/device.h"
 #include "sgl/embedding.h"
 #include "sgl/gemm.h"

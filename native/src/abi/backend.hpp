@@ -38,6 +38,36 @@ struct sgl_attention_plan {
   int32_t last_page = -1;  // the largest page that the batch names
 };
 
+/// Ranks that work together. Derived by each kind of device.
+struct sgl_comm_group {
+  explicit sgl_comm_group(const sgl_comm_group_options& options) : options(options) {}
+  virtual ~sgl_comm_group() = default;
+  virtual void abort(const char* reason) = 0;
+  virtual void reset() = 0;
+
+  const sgl_comm_group_options options;
+};
+
+/// One rank's place in a group. Like a backend's operators, its calls arrive checked, but for what only the ranks together know.
+struct sgl_communicator {
+  sgl_communicator(const sgl_comm_group& group, int rank) : num_ranks(group.options.num_ranks), rank(rank) {}
+  virtual ~sgl_communicator() = default;
+
+  virtual void all_reduce(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor* residual) = 0;
+  virtual void all_gather_columns(const sgl_tensor& y, const sgl_tensor& x) = 0;
+  virtual void all_gather_rows(const sgl_tensor& y, const sgl_tensor& x) = 0;
+  virtual void reduce_scatter(const sgl_tensor& y, const sgl_tensor& x) = 0;
+  virtual void all_to_all(const sgl_tensor& y, const sgl_tensor& x, const int64_t* receive_counts,
+                          const int64_t* send_counts) = 0;
+  virtual void broadcast(const sgl_tensor& x, int root) = 0;
+  virtual void send(const sgl_tensor& x, int peer) = 0;
+  virtual void receive(const sgl_tensor& y, int peer) = 0;
+  virtual void barrier() = 0;
+
+  const int num_ranks;
+  const int rank;
+};
+
 namespace sgl {
 
 /// One context's device: memory, events and every operator. Arguments arrive with their shapes and types already checked by
@@ -81,6 +111,7 @@ class Backend {
   virtual void rope(const sgl_tensor& q, const sgl_tensor& k, const sgl_tensor& positions, const sgl_tensor& cos_sin,
                     sgl_rope_layout layout) = 0;
   virtual void embedding(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) = 0;
+  virtual void embedding_shard(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids, int32_t first_id) = 0;
   virtual void token_resolve(const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) = 0;
   virtual void token_scatter(const sgl_tensor& last_ids, const sgl_tensor& slots, const sgl_tensor& ids) = 0;
   virtual void gather_rows(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) = 0;
@@ -102,6 +133,9 @@ class Backend {
 
   virtual void sample(const sgl_sampling_args& args) = 0;
   virtual void logprobs(const sgl_logprob_args& args) = 0;
+
+  /// `group` is of this device's kind and `rank` one of its ranks.
+  virtual std::unique_ptr<sgl_communicator> create_communicator(sgl_comm_group& group, int rank) = 0;
 };
 
 }  // namespace sgl

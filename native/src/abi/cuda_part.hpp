@@ -10,9 +10,9 @@
 namespace sgl {
 
 /// Raised whenever `Backend`, a handle it derives or this file changes.
-inline constexpr uint32_t kCudaPartVersion = 2;
+inline constexpr uint32_t kCudaPartVersion = 3;
 
-/// What libsgl_cuda.so offers. No function throws but `get_info` and `create_backend`, which throw `sgl::Error`.
+/// What libsgl_cuda.so offers. No function throws but those that create or get something, which throw `sgl::Error`.
 struct CudaPart {
   /// kCudaPartVersion as the part was compiled; first, so that every version can read it.
   uint32_t version;
@@ -23,6 +23,7 @@ struct CudaPart {
   /// `ordinal` is below `device_count`.
   void (*get_info)(sgl_device_info& info, int ordinal);
   std::unique_ptr<Backend> (*create_backend)(int ordinal);
+  std::unique_ptr<sgl_comm_group> (*create_comm_group)(const sgl_comm_group_options& options);
 };
 
 /// The one exported function: `extern "C" const sgl::CudaPart* sgl_cuda_part();`

@@ -4,12 +4,14 @@
 
 #include "abi/cuda_loader.hpp"
 #include "abi/error.hpp"
+#include "cpu/comm/comm.hpp"
 #include "cpu/cpu_backend.hpp"
 
 namespace sgl {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr int kMaxRanks = 64;
 
 /// The folder of the library that this code is in; "." if the loader does not know it.
 std::string library_folder() {
@@ -72,6 +74,18 @@ std::unique_ptr<Backend> create_backend(const sgl_context_options& options) {
          options.num_threads, kMaxThreads);
   }
   return cpu::create_backend(options.num_threads);
+}
+
+std::unique_ptr<sgl_comm_group> create_comm_group(const sgl_comm_group_options& options) {
+  constexpr const char* op = "comm_group_create";
+  check_kind(op, options.kind);
+  if (options.num_ranks < 1 || options.num_ranks > kMaxRanks) {
+    fail(SGL_INVALID_ARGUMENT, "%s: num_ranks is %d: expected 1 to %d", op, options.num_ranks, kMaxRanks);
+  }
+  if (options.timeout_ms < 1) fail(SGL_INVALID_ARGUMENT, "%s: timeout_ms is %d: expected at least 1", op, options.timeout_ms);
+  if (options.kind == SGL_DEVICE_CPU) return cpu::create_comm_group(options);
+  check_device(op, options.kind, 0);
+  return cuda().part->create_comm_group(options);
 }
 
 }  // namespace sgl

@@ -5,18 +5,38 @@
 
 using namespace sgl;
 
+namespace {
+
+void check_arguments(const char* op, const sgl_tensor* y, const sgl_weight* weight, const sgl_tensor* ids) {
+  Match match(op);
+  const auto type = match.type({SGL_F32, SGL_BF16});
+  const auto num_tokens = match.dim("num_tokens"), hidden = match.dim("in_features");
+  match.weight("weight", weight).is(type).shape({match.dim("vocabulary"), hidden});
+  match.tensor("ids", ids).is(SGL_I32).shape({num_tokens}).dense();
+  match.tensor("y", y).is(type).shape({num_tokens, hidden}).last_dense();
+}
+
+}  // namespace
+
 sgl_status sgl_embedding(sgl_context* context, const sgl_tensor* y, const sgl_weight* weight, const sgl_tensor* ids) {
   constexpr const char* op = "embedding";
   return guard(op, [&] {
     Backend& backend = backend_of(op, context);
-    Match match(op);
-    const auto type = match.type({SGL_F32, SGL_BF16});
-    const auto num_tokens = match.dim("num_tokens"), hidden = match.dim("in_features");
-    match.weight("weight", weight).is(type).shape({match.dim("vocabulary"), hidden});
-    match.tensor("ids", ids).is(SGL_I32).shape({num_tokens}).dense();
-    match.tensor("y", y).is(type).shape({num_tokens, hidden}).last_dense();
-    if (match.is_empty(y)) return;
+    check_arguments(op, y, weight, ids);
+    if (Match::is_empty(y)) return;
     backend.embedding(*y, *weight, *ids);
+  });
+}
+
+sgl_status sgl_embedding_shard(sgl_context* context, const sgl_tensor* y, const sgl_weight* weight, const sgl_tensor* ids,
+                               int32_t first_id) {
+  constexpr const char* op = "embedding_shard";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    check_arguments(op, y, weight, ids);
+    if (first_id < 0) fail(SGL_INVALID_ARGUMENT, "%s: first_id is %d: expected at least 0", op, first_id);
+    if (Match::is_empty(y)) return;
+    backend.embedding_shard(*y, *weight, *ids, first_id);
   });
 }
 

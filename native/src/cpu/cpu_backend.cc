@@ -9,6 +9,7 @@
 #include "abi/error.hpp"
 #include "cpu/activation/activation.hpp"
 #include "cpu/attention/attention.hpp"
+#include "cpu/comm/comm.hpp"
 #include "cpu/cpu_context.hpp"
 #include "cpu/embedding/embedding.hpp"
 #include "cpu/kvcache/kvcache.hpp"
@@ -107,6 +108,9 @@ class CpuBackend final : public Backend {
   void embedding(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) override {
     cpu::embedding(context_, y, weight, ids);
   }
+  void embedding_shard(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids, int32_t first_id) override {
+    cpu::embedding_shard(context_, y, weight, ids, first_id);
+  }
   void token_resolve(const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) override {
     cpu::token_resolve(context_, ids, sources, last_ids);
   }
@@ -146,6 +150,10 @@ class CpuBackend final : public Backend {
 
   void sample(const sgl_sampling_args& args) override { cpu::sample(context_, args); }
   void logprobs(const sgl_logprob_args& args) override { cpu::logprobs(context_, args); }
+
+  std::unique_ptr<sgl_communicator> create_communicator(sgl_comm_group& group, int rank) override {
+    return cpu::create_communicator(context_, group, rank);
+  }
 
  private:
   CpuContext context_;

@@ -2,6 +2,7 @@
 
 #include "abi/cuda_part.hpp"
 #include "abi/error.hpp"
+#include "cuda/comm/comm.hpp"
 #include "cuda/kernels/activation/activation.hpp"
 #include "cuda/kernels/attention/attention.hpp"
 #include "cuda/kernels/embedding/embedding.hpp"
@@ -117,6 +118,9 @@ class CudaBackend final : public Backend {
   void embedding(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) override {
     cuda::embedding(entered(), y, weight, ids);
   }
+  void embedding_shard(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids, int32_t first_id) override {
+    cuda::embedding_shard(entered(), y, weight, ids, first_id);
+  }
   void token_resolve(const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) override {
     cuda::token_resolve(entered(), ids, sources, last_ids);
   }
@@ -157,6 +161,10 @@ class CudaBackend final : public Backend {
   void sample(const sgl_sampling_args& args) override { cuda::sample(entered(), args); }
   void logprobs(const sgl_logprob_args& args) override { cuda::logprobs(entered(), args); }
 
+  std::unique_ptr<sgl_communicator> create_communicator(sgl_comm_group& group, int rank) override {
+    return cuda::create_communicator(entered(), group, rank);
+  }
+
  private:
   CudaContext& entered() {
     context_.enter();
@@ -168,7 +176,7 @@ class CudaBackend final : public Backend {
 
 std::unique_ptr<Backend> create_backend(int ordinal) { return std::make_unique<CudaBackend>(ordinal); }
 
-constexpr CudaPart kPart = {kCudaPartVersion, device_count, unavailable_reason, get_info, create_backend};
+constexpr CudaPart kPart = {kCudaPartVersion, device_count, unavailable_reason, get_info, create_backend, create_comm_group};
 
 }  // namespace
 }  // namespace sgl::cuda

@@ -23,6 +23,7 @@ constexpr sgl::CudaPart kPart{
     [] { return kDevices == 0 ? "no NVIDIA driver" : ""; },
     [](sgl_device_info& info, int ordinal) { info.ordinal = ordinal; },
     [](int) -> std::unique_ptr<sgl::Backend> { return nullptr; },
+    [](const sgl_comm_group_options&) -> std::unique_ptr<sgl_comm_group> { return nullptr; },
 };
 
 }  // namespace

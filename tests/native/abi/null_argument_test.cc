@@ -39,6 +39,41 @@ TEST_F(NullArgument, Of_devices_and_contexts) {
   sgl_context_destroy(nullptr);
 }
 
+TEST_F(NullArgument, Of_communicators) {
+  sgl_comm_group* group = nullptr;
+  sgl_communicator* communicator = nullptr;
+  expect_all({
+      {"comm_group_create: group is null", [] { return sgl_comm_group_create(nullptr, nullptr); }},
+      {"comm_group_create: options is null", [&] { return sgl_comm_group_create(&group, nullptr); }},
+      {"comm_group_abort: group is null", [] { return sgl_comm_group_abort(nullptr, "reason"); }},
+      {"comm_group_reset: group is null", [] { return sgl_comm_group_reset(nullptr); }},
+      {"communicator_create: communicator is null", [&] { return sgl_communicator_create(context, nullptr, nullptr, 0); }},
+      {"communicator_create: group is null", [&] { return sgl_communicator_create(context, &communicator, nullptr, 0); }},
+      {"all_reduce: context is null", [&] { return sgl_all_reduce(nullptr, nullptr, matrix, matrix, nullptr); }},
+      {"all_reduce: communicator is null", [&] { return sgl_all_reduce(context, nullptr, matrix, matrix, nullptr); }},
+  });
+  const sgl_comm_group_options options{SGL_DEVICE_CPU, 1, 1000, 0};
+  ASSERT_OK(sgl_comm_group_create(&group, &options));
+  ASSERT_OK(sgl_communicator_create(context, &communicator, group, 0));
+  const int64_t counts[] = {2};
+  expect_all({
+      {"comm_group_abort: reason is null", [&] { return sgl_comm_group_abort(group, nullptr); }},
+      {"all_reduce: y is null", [&] { return sgl_all_reduce(context, communicator, nullptr, matrix, nullptr); }},
+      {"all_reduce: x is null", [&] { return sgl_all_reduce(context, communicator, matrix, nullptr, nullptr); }},
+      {"all_gather_columns: x is null", [&] { return sgl_all_gather_columns(context, communicator, matrix, nullptr); }},
+      {"all_gather_rows: x is null", [&] { return sgl_all_gather_rows(context, communicator, matrix, nullptr); }},
+      {"reduce_scatter: y is null", [&] { return sgl_reduce_scatter(context, communicator, nullptr, matrix); }},
+      {"all_to_all: send_counts is null",
+       [&] { return sgl_all_to_all(context, communicator, matrix, matrix, counts, nullptr); }},
+      {"all_to_all: receive_counts is null",
+       [&] { return sgl_all_to_all(context, communicator, matrix, matrix, nullptr, counts); }},
+      {"broadcast: x is null", [&] { return sgl_broadcast(context, communicator, nullptr, 0); }},
+      {"barrier: communicator is null", [&] { return sgl_barrier(context, nullptr); }},
+  });
+  sgl_communicator_destroy(communicator);
+  sgl_comm_group_destroy(group);
+}
+
 TEST_F(NullArgument, Of_memory) {
   void* data = nullptr;
   char byte = 0;
@@ -174,6 +209,8 @@ TEST_F(NullArgument, Of_gathers) {
       {"embedding: weight is null", [&] { return sgl_embedding(context, matrix, nullptr, two_ids); }},
       {"embedding: ids is null", [&] { return sgl_embedding(context, matrix, weight, nullptr); }},
       {"embedding: y is null", [&] { return sgl_embedding(context, nullptr, weight, two_ids); }},
+      {"embedding_shard: context is null", [&] { return sgl_embedding_shard(nullptr, matrix, weight, two_ids, 0); }},
+      {"embedding_shard: ids is null", [&] { return sgl_embedding_shard(context, matrix, weight, nullptr, 0); }},
       {"token_resolve: context is null", [&] { return sgl_token_resolve(nullptr, two_ids, two_ids, two_ids); }},
       {"token_resolve: sources is null", [&] { return sgl_token_resolve(context, two_ids, nullptr, two_ids); }},
       {"token_resolve: last_ids is null", [&] { return sgl_token_resolve(context, two_ids, two_ids, nullptr); }},

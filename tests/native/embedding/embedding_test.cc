@@ -59,6 +59,30 @@ TEST_P(Embedding, An_id_outside_the_vocabulary_writes_nothing) {
   EXPECT_TRUE(is_close(y, HostTensor(dtype, {2, 32}).values(), {0, 0, 0}));
 }
 
+TEST_P(Embedding, A_shard_has_its_own_rows_and_zeros_for_the_rest) {
+  for (const int64_t width : {1, 17, 129, 576}) {
+    constexpr int64_t kVocabulary = 100, kFirst = 37, kRows = 21;
+    const auto table = HostTensor::normal(random, dtype, {kVocabulary, width});
+    HostTensor own(dtype, {kRows, width});
+    for (int64_t i = 0; i < kRows * width; ++i) own.set(i, table.get(kFirst * width + i));
+    const Weight weight(context, dtype, own);
+    auto ids = random_ids(129, kVocabulary);
+    ids[0] = kFirst - 1;
+    ids[1] = kFirst;
+    ids[2] = kFirst + kRows - 1;
+    ids[3] = kFirst + kRows;
+    std::vector<double> expected = rows_of(table, ids);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] >= kFirst && ids[i] < kFirst + kRows) continue;
+      std::fill_n(expected.begin() + static_cast<int64_t>(i) * width, width, 0.0);
+    }
+    const Shape shape{129, width};
+    const HostTensor y(dtype, shape, HostTensor::gapped(shape, 3));
+    ASSERT_OK(sgl_embedding_shard(context, y, weight, HostTensor::ids(ids), kFirst));
+    EXPECT_TRUE(is_close(y, expected, {0, 0, 0}));
+  }
+}
+
 TEST_P(Embedding, Gather_copies_rows) {
   for (const int64_t width : {1, 17, 129, 4096}) {
     const Shape source{33, width};

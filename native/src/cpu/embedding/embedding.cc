@@ -29,7 +29,12 @@ void check_range(const char* what, const sgl_tensor& values, int64_t low, int64_
 
 void embedding(CpuContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) {
   check_range("embedding: ids", ids, 0, weight.desc.out_features);
-  gather_weight_rows(context, y, weight, ids);
+  gather_weight_rows(context, y, weight, ids, 0);
+}
+
+void embedding_shard(CpuContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids,
+                     int32_t first_id) {
+  gather_weight_rows(context, y, weight, ids, first_id);
 }
 
 void token_resolve(CpuContext&, const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) {

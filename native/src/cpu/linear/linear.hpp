@@ -12,7 +12,9 @@ void load_weight(CpuContext& context, sgl_weight& weight, const sgl_tensor& rows
 void fill_weight_random(CpuContext& context, sgl_weight& weight, uint64_t seed, float scale);
 void linear(CpuContext& context, const sgl_linear_args& args);
 
-/// Unpacks rows `ids` of group 0 into y: the embedding of a packed (perhaps tied) weight.
-void gather_weight_rows(CpuContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids);
+/// Unpacks rows `ids` - first_id of group 0 into y: the embedding of a packed (perhaps tied) weight. Zeros for a row that is not
+/// there.
+void gather_weight_rows(CpuContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids,
+                        int32_t first_id);
 
 }  // namespace sgl::cpu

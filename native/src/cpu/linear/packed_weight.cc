@@ -1,6 +1,7 @@
 #include "cpu/linear/packed_weight.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "abi/error.hpp"
 #include "cpu/isa/float_conversion.hpp"
@@ -137,20 +138,19 @@ void fill_weight_random(CpuContext& context, sgl_weight& weight, uint64_t seed, 
   }
 }
 
-void gather_weight_rows(CpuContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) {
+void gather_weight_rows(CpuContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids,
+                        int32_t first_id) {
   const PackedWeight& source = packed(weight);
   const auto* id = static_cast<const int32_t*>(ids.data);
-  for (int64_t i = 0; i < ids.shape[0]; ++i) {
-    const int32_t row = id[i * ids.stride[0]];
-    if (row < 0 || row >= weight.desc.out_features) {
-      fail(SGL_INVALID_ARGUMENT, "embedding: ids[%lld] is %d, expected 0 <= id < %lld", static_cast<long long>(i), row,
-           static_cast<long long>(weight.desc.out_features));
-    }
-  }
+  const size_t y_row_bytes = weight.desc.in_features * (y.dtype == SGL_F32 ? sizeof(float) : sizeof(uint16_t));
   const int64_t grain = std::max<int64_t>(1, 16384 / weight.desc.in_features);
   context.pool.for_each(ids.shape[0], grain, [&](int, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int32_t row = id[i * ids.stride[0]];
+      const int64_t row = int64_t{id[i * ids.stride[0]]} - first_id;
+      if (row < 0 || row >= weight.desc.out_features) {
+        std::memset(static_cast<std::byte*>(y.data) + i * y.stride[0] * (y.dtype == SGL_F32 ? 4 : 2), 0, y_row_bytes);
+        continue;
+      }
       const uint32_t* words = source.panel(0, row / kPanelWidth) + row % kPanelWidth;
       const int64_t offset = i * y.stride[0];
       for (int64_t column = 0; column < weight.desc.in_features; ++column) {

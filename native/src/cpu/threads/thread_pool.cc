@@ -1,73 +1,16 @@
 #include "cpu/threads/thread_pool.hpp"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <climits>
 #include <exception>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "abi/error.hpp"
+#include "cpu/threads/signal.hpp"
 
 namespace sgl::cpu {
 namespace {
-
-constexpr size_t kCacheLine = 64;
-
-// About 50 microseconds: longer than the gap between two operators of a step, shorter than anyone notices on a power meter.
-constexpr int kSpins = 2000;
-
-void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-/// A counter that threads wait on: first spinning, then on the futex. Both sides are sequentially consistent, so that either
-/// the waiter sees the new value or the one that changes it sees the sleeper.
-class alignas(kCacheLine) Signal {
- public:
-  uint32_t load() const { return value_.load(std::memory_order_acquire); }
-  void store(uint32_t value) { value_.store(value, std::memory_order_relaxed); }
-
-  /// Adds and wakes whoever sleeps if `wakes(new value)`.
-  template <class Wakes>
-  void add(uint32_t amount, const Wakes& wakes) {
-    const uint32_t now = value_.fetch_add(amount, std::memory_order_seq_cst) + amount;
-    if (wakes(now) && sleepers_.load(std::memory_order_seq_cst) != 0) {
-      syscall(SYS_futex, &value_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
-    }
-  }
-
-  /// Returns the first value seen that satisfies `done`.
-  template <class Done>
-  uint32_t wait(const Done& done) {
-    for (int spin = 0; spin < kSpins; ++spin) {
-      const uint32_t value = load();
-      if (done(value)) return value;
-      pause();
-    }
-    sleepers_.fetch_add(1, std::memory_order_seq_cst);
-    uint32_t value;
-    while (!done(value = value_.load(std::memory_order_seq_cst))) {
-      syscall(SYS_futex, &value_, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
-    }
-    sleepers_.fetch_sub(1, std::memory_order_relaxed);
-    return value;
-  }
-
- private:
-  std::atomic<uint32_t> value_{0};
-  std::atomic<uint32_t> sleepers_{0};
-};
-
-static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the futex is the atomic's own word");
 
 /// The door of a region: which region it is, whether it still lets workers in, and how many are inside, in one word.
 class alignas(kCacheLine) Gate {

@@ -61,6 +61,16 @@ internal static unsafe class ManagedLayout
         }
 
         {
+            SglCommGroupOptions value;
+            byte* start = (byte*)&value;
+            rows.Add(new LayoutRow("sgl_comm_group_options", "", 0, (uint)sizeof(SglCommGroupOptions)));
+            rows.Add(new LayoutRow("sgl_comm_group_options", "kind", (uint)((byte*)&value.Kind - start), (uint)(sizeof(SglDeviceKind))));
+            rows.Add(new LayoutRow("sgl_comm_group_options", "num_ranks", (uint)((byte*)&value.NumRanks - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_comm_group_options", "timeout_ms", (uint)((byte*)&value.TimeoutMs - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_comm_group_options", "reserved", (uint)((byte*)&value.Reserved - start), (uint)(sizeof(int))));
+        }
+
+        {
             SglDeviceInfo value;
             byte* start = (byte*)&value;
             rows.Add(new LayoutRow("sgl_device_info", "", 0, (uint)sizeof(SglDeviceInfo)));

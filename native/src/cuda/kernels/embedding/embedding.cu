@@ -9,7 +9,9 @@
 namespace sgl::cuda {
 namespace {
 
-void gather(const CudaContext& context, const char* op, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) {
+template <bool kIsShard>
+void gather(const CudaContext& context, const char* op, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows,
+            int64_t first_row) {
   const int access = access_size(y.shape[1], y.dtype, {&y, &x});
   GatherParams params{y.data,
                       x.data,
@@ -18,19 +20,25 @@ void gather(const CudaContext& context, const char* op, const sgl_tensor& y, con
                       x.stride[0] / access,
                       y.shape[0],
                       x.shape[0],
-                      y.shape[1] / access};
+                      y.shape[1] / access,
+                      first_row};
   LaunchConfig config;
   config.grid =
       dim3(blocks_for(params.width, kGatherThreads), static_cast<unsigned>(std::min<int64_t>(params.num_rows, kMaxGridY)));
   config.block = kGatherThreads;
   config.overlaps_predecessor = true;
   if (access > 1) {
-    launch(context, op, gather_kernel<uint4>, config, params);
+    launch(context, op, gather_kernel<uint4, kIsShard>, config, params);
   } else if (element_bytes(y.dtype) == 4) {
-    launch(context, op, gather_kernel<uint32_t>, config, params);
+    launch(context, op, gather_kernel<uint32_t, kIsShard>, config, params);
   } else {
-    launch(context, op, gather_kernel<uint16_t>, config, params);
+    launch(context, op, gather_kernel<uint16_t, kIsShard>, config, params);
   }
+}
+
+sgl_tensor table_of(const sgl_weight& weight) {
+  const sgl_weight_desc& desc = weight.desc;
+  return {on_device(weight).data, desc.dtype, 2, {desc.out_features, desc.in_features}, {desc.in_features, 1}};
 }
 
 LaunchConfig config_of(const TokenParams& params) {
@@ -49,9 +57,12 @@ TokenParams params_of(const sgl_tensor& ids, const sgl_tensor& sources, const sg
 }  // namespace
 
 void embedding(CudaContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) {
-  const sgl_weight_desc& desc = weight.desc;
-  const sgl_tensor table{on_device(weight).data, desc.dtype, 2, {desc.out_features, desc.in_features}, {desc.in_features, 1}};
-  gather(context, "embedding", y, table, ids);
+  gather<false>(context, "embedding", y, table_of(weight), ids, 0);
+}
+
+void embedding_shard(CudaContext& context, const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids,
+                     int32_t first_id) {
+  gather<true>(context, "embedding_shard", y, table_of(weight), ids, first_id);
 }
 
 void token_resolve(CudaContext& context, const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) {
@@ -65,7 +76,7 @@ void token_scatter(CudaContext& context, const sgl_tensor& last_ids, const sgl_t
 }
 
 void gather_rows(CudaContext& context, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) {
-  gather(context, "gather_rows", y, x, rows);
+  gather<false>(context, "gather_rows", y, x, rows, 0);
 }
 
 }  // namespace sgl::cuda

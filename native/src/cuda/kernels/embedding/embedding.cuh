@@ -18,20 +18,24 @@ struct GatherParams {
   int64_t num_rows;
   int64_t num_source_rows;
   int64_t width;
+  int64_t first_row;  // what x's first row is called in `rows`
 };
 
-/// `Unit` is an access of 16 bytes or one element; strides and width count units.
-template <class Unit>
+/// `Unit` is an access of 16 bytes or one element; strides and width count units. A row outside x is row 0, or zeros where x is
+/// one rank's share.
+template <class Unit, bool kIsShard>
 __global__ void __launch_bounds__(kGatherThreads) gather_kernel(const __grid_constant__ GatherParams params) {
   const int64_t column = int64_t{blockIdx.x} * kGatherThreads + threadIdx.x;
   ptx::allow_successor();
   ptx::wait_for_predecessor();
   if (column >= params.width) return;
   for (int64_t row = blockIdx.y; row < params.num_rows; row += gridDim.y) {
-    const int64_t wanted = params.rows[row];
-    const int64_t source = wanted >= 0 && wanted < params.num_source_rows ? wanted : 0;
-    static_cast<Unit*>(params.y)[row * params.y_stride + column] =
-        static_cast<const Unit*>(params.x)[source * params.x_stride + column];
+    const int64_t wanted = params.rows[row] - params.first_row;
+    const bool is_inside = wanted >= 0 && wanted < params.num_source_rows;
+    const int64_t source = is_inside ? wanted : 0;
+    Unit value = static_cast<const Unit*>(params.x)[source * params.x_stride + column];
+    if (kIsShard && !is_inside) value = Unit{};
+    static_cast<Unit*>(params.y)[row * params.y_stride + column] = value;
   }
 }
 

@@ -1,0 +1,47 @@
+using SgLang.Core;
+using SgLang.Interop;
+using static SgLang.Interop.SglNative;
+
+namespace SgLang.Runtime;
+
+/// <summary>Ranks that work together: where their communicators meet. Outlives every <see cref="Communicator"/> made from it. Thread safe.</summary>
+public sealed unsafe class CommGroup : IDisposable
+{
+    private SglCommGroup _handle;
+
+    /// <param name="kind">Kind of device of every rank.</param>
+    /// <param name="timeout">How long a rank waits for the others before the group is aborted.</param>
+    public CommGroup(DeviceKind kind, int numRanks, TimeSpan timeout)
+    {
+        var options = new SglCommGroupOptions
+        {
+            Kind = DeviceContext.ToNative(kind),
+            NumRanks = numRanks,
+            TimeoutMs = (int)Math.Clamp(timeout.TotalMilliseconds, 1, int.MaxValue),
+        };
+        SglCommGroup group;
+        Check(sgl_comm_group_create(&group, &options));
+        _handle = group;
+        NumRanks = numRanks;
+    }
+
+    public int NumRanks { get; }
+
+    internal SglCommGroup Handle => !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(CommGroup));
+
+    /// <summary>Every call of any rank, under way or to come, fails with this reason, until <see cref="Reset"/>. The first reason stays.</summary>
+    public void Abort(string reason)
+    {
+        byte[] text = System.Text.Encoding.UTF8.GetBytes(reason + '\0');
+        fixed (byte* bytes = text) Check(sgl_comm_group_abort(Handle, bytes));
+    }
+
+    /// <summary>After an abort, with no rank inside a call: the group can be used again.</summary>
+    public void Reset() => Check(sgl_comm_group_reset(Handle));
+
+    public void Dispose()
+    {
+        sgl_comm_group_destroy(_handle);
+        _handle = default;
+    }
+}

@@ -1,0 +1,109 @@
+using SgLang.Interop;
+using static SgLang.Interop.SglNative;
+
+namespace SgLang.Runtime;
+
+/// <summary>
+/// One rank's place in a group. Used by the thread of its context; all ranks make the same calls in the same order. Meanings and shapes are
+/// those of native/include/sgl/comm.h. In a meta context it has ranks and does nothing. No call allocates managed memory.
+/// </summary>
+public sealed unsafe class Communicator : IDisposable
+{
+    private readonly DeviceContext _context;
+    private SglCommunicator _handle;
+
+    public Communicator(DeviceContext context, CommGroup group, int rank)
+    {
+        _context = context;
+        Rank = rank;
+        NumRanks = group.NumRanks;
+        if (!context.IsMeta)
+        {
+            SglCommunicator communicator;
+            Check(sgl_communicator_create(context.Handle, &communicator, group.Handle, rank));
+            _handle = communicator;
+        }
+        context.Retain();
+    }
+
+    public int Rank { get; }
+    public int NumRanks { get; }
+
+    private SglCommunicator Handle => !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(Communicator));
+
+    /// <summary>y = sum over ranks of x, plus residual (equal on all ranks) where given. y may be x or residual.</summary>
+    /// <param name="x">Of y's type or F32; all dense and of one shape.</param>
+    public void AllReduce(in Tensor y, in Tensor x, in Tensor residual = default)
+    {
+        if (_context.IsMeta) return;
+        fixed (Tensor* py = &y, px = &x, pr = &residual)
+            Check(sgl_all_reduce(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px, residual.IsNone ? null : (SglTensor*)pr));
+    }
+
+    /// <summary>y [n, ranks * w] = the ranks' x [n, w] side by side.</summary>
+    public void AllGatherColumns(in Tensor y, in Tensor x)
+    {
+        if (_context.IsMeta) return;
+        fixed (Tensor* py = &y, px = &x) Check(sgl_all_gather_columns(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px));
+    }
+
+    /// <summary>y [ranks * n, w] = the ranks' x [n, w] one below the other.</summary>
+    public void AllGatherRows(in Tensor y, in Tensor x)
+    {
+        if (_context.IsMeta) return;
+        fixed (Tensor* py = &y, px = &x) Check(sgl_all_gather_rows(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px));
+    }
+
+    /// <summary>y [n, w] = this rank's rows of the sum over ranks of x [ranks * n, w].</summary>
+    public void ReduceScatter(in Tensor y, in Tensor x)
+    {
+        if (_context.IsMeta) return;
+        fixed (Tensor* py = &y, px = &x) Check(sgl_reduce_scatter(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px));
+    }
+
+    /// <summary>Rows of x, grouped by destination, become rows of y, grouped by source.</summary>
+    /// <param name="receiveCounts">[ranks]: rows from each.</param>
+    /// <param name="sendCounts">[ranks]: rows for each.</param>
+    public void AllToAll(in Tensor y, in Tensor x, ReadOnlySpan<long> receiveCounts, ReadOnlySpan<long> sendCounts)
+    {
+        if (_context.IsMeta) return;
+        if (receiveCounts.Length != NumRanks || sendCounts.Length != NumRanks)
+            throw new ArgumentException($"all_to_all of {NumRanks} ranks: {receiveCounts.Length} receive counts and {sendCounts.Length} send counts");
+        fixed (Tensor* py = &y, px = &x)
+        fixed (long* received = receiveCounts, sent = sendCounts)
+            Check(sgl_all_to_all(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px, received, sent));
+    }
+
+    /// <summary>x of the root becomes every rank's.</summary>
+    public void Broadcast(in Tensor x, int root)
+    {
+        if (_context.IsMeta) return;
+        fixed (Tensor* px = &x) Check(sgl_broadcast(_context.Handle, Handle, (SglTensor*)px, root));
+    }
+
+    public void Send(in Tensor x, int peer)
+    {
+        if (_context.IsMeta) return;
+        fixed (Tensor* px = &x) Check(sgl_send(_context.Handle, Handle, (SglTensor*)px, peer));
+    }
+
+    /// <summary>Waits for the next tensor from a peer, which must be of y's type and size.</summary>
+    public void Receive(in Tensor y, int peer)
+    {
+        if (_context.IsMeta) return;
+        fixed (Tensor* py = &y) Check(sgl_receive(_context.Handle, Handle, (SglTensor*)py, peer));
+    }
+
+    public void Barrier()
+    {
+        if (!_context.IsMeta) Check(sgl_barrier(_context.Handle, Handle));
+    }
+
+    public void Dispose()
+    {
+        if (_handle.IsNull) return;
+        sgl_communicator_destroy(_handle);
+        _handle = default;
+        _context.Release();
+    }
+}
