@@ -11,8 +11,10 @@ internal static class MergeTracesCommand
     public static FlagSet Flags { get; } = new(
         new Flag("--output", Text, "The file to write; merged-ID.trace.json.gz beside the first trace when left out."),
         new Flag("--profile-id", Text, "Of a directory, merge only this profile's traces."),
-        new Flag("--num-ranks", Integer, "Ranks that there must be.") { Min = 1, Max = 1_000_000 },
-        new Flag("--allow-missing", Switch, "Merge what is there when a trace is damaged or missing, and say so in the file."))
+        new Flag("--num-ranks", Integer, "Ranks that there must be; what the traces say of their world's size when left out.") { Min = 1, Max = 1_000_000 },
+        new Flag("--wait", Number, "Seconds to wait until --num-ranks traces are in the directory.") { Default = "0", Min = 0, Max = 86400 },
+        new Flag("--allow-missing", Switch, "Merge what is there when a trace is damaged or missing, and say so in the file."),
+        new Flag("--string-pids", Switch, "Write process ids as texts like \"[TP00] 4711\", as SGLang's merger does."))
     {
         TakesOperands = true,
     };
@@ -29,22 +31,12 @@ internal static class MergeTracesCommand
 
     internal static async Task<int> RunAsync(FlagValues flags, string[] operands, TextWriter output, TextWriter error)
     {
-        string? id = flags.Text("--profile-id");
-        List<string> paths = [];
-        foreach (string operand in operands)
-        {
-            if (Directory.Exists(operand)) paths.AddRange(TraceMerger.Find(operand, id));
-            else if (File.Exists(operand)) paths.Add(operand);
-            else throw new UsageException($"{operand}: there is no such file or directory");
-        }
-        if (paths.Count == 0) throw new UsageException($"{string.Join(' ', operands)}: no trace is named ...-TP-N...{TraceFileNames.Extension}{(id is null ? "" : $" with profile id {id}")}");
-        string target = flags.Text("--output") ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(paths[0]))!, $"merged-{id ?? NameOf(paths[0])}{TraceFileNames.Extension}");
         try
         {
-            MergeReport report = TraceMerger.Merge(paths, target, flags.Integer("--num-ranks"), flags.Switch("--allow-missing"));
-            await output.WriteLineAsync($"Merged trace: {report.Path} (Events: {report.NumEvents}, Files: {report.Ranks.Count(rank => rank.Error is null)})");
-            foreach (MergedRank rank in report.Ranks.Where(rank => rank.Error is not null))
-                await error.WriteLineAsync($"merge-traces: {rank.Path}: incomplete after {rank.NumEvents} events: {rank.Error}");
+            IReadOnlyList<RankGroup> groups = Groups(flags, operands);
+            if (groups.Count > 1 && flags.IsGiven("--output"))
+                throw new UsageException($"--output: there are {groups.Count} files to write ({string.Join(", ", groups.Select(group => group.MergedName))}); leave it out, or name one with --profile-id");
+            foreach (RankGroup group in groups) await MergeAsync(group, flags, output, error);
             return 0;
         }
         catch (Exception e) when (e is TraceMergeException or IOException or UnauthorizedAccessException)
@@ -54,11 +46,38 @@ internal static class MergeTracesCommand
         }
     }
 
-    /// <summary>The part of a rank trace's name before its rank.</summary>
-    private static string NameOf(string path)
+    private static async Task MergeAsync(RankGroup group, FlagValues flags, TextWriter output, TextWriter error)
     {
-        string name = Path.GetFileName(path);
-        int rank = name.IndexOf("-TP-", StringComparison.Ordinal);
-        return rank > 0 ? name[..rank] : name.Split('.')[0];
+        string target = flags.Text("--output") ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(group.Paths[0]))!, group.MergedName);
+        MergeReport report = TraceMerger.Merge(group.Paths, target, new MergeOptions
+        {
+            ExpectedRanks = flags.Integer("--num-ranks"),
+            AllowMissing = flags.Switch("--allow-missing"),
+            StringPids = flags.Switch("--string-pids"),
+        });
+        await output.WriteLineAsync($"Merged trace: {report.Path} (Events: {report.NumEvents}, Files: {report.Ranks.Count(rank => rank.Error is null)})");
+        if (report.NumMissing > 0) await error.WriteLineAsync($"merge-traces: {report.NumMissing} ranks are missing");
+        foreach (MergedRank rank in report.Ranks.Where(rank => rank.Error is not null))
+            await error.WriteLineAsync($"merge-traces: {rank.Path}: incomplete after {rank.NumEvents} events: {rank.Error}");
+    }
+
+    private static IReadOnlyList<RankGroup> Groups(FlagValues flags, string[] operands)
+    {
+        string? id = flags.Text("--profile-id");
+        bool hasDirectory = false;
+        foreach (string operand in operands)
+        {
+            hasDirectory |= Directory.Exists(operand);
+            if (!Directory.Exists(operand) && !File.Exists(operand)) throw new UsageException($"{operand}: there is no such file or directory");
+        }
+        double wait = flags.Number("--wait")!.Value;
+        if (wait > 0 && flags.Integer("--num-ranks") is null) throw new UsageException("--wait: needs --num-ranks, how many traces to wait for");
+        string[] paths = wait > 0 ? RankFiles.WaitFor(List, flags.Integer("--num-ranks")!.Value, TimeSpan.FromSeconds(wait), TimeProvider.System) : List();
+        if (paths.Length == 0) throw new UsageException($"{string.Join(' ', operands)}: no trace is named ...-TP-N...{TraceFileNames.Extension}{(id is null ? "" : $" with profile id {id}")}");
+        IReadOnlyList<RankGroup> groups = RankFiles.Group(paths);
+        // Files that are named one by one belong together, whatever their names.
+        return hasDirectory ? groups : [new RankGroup(groups[0].Name, groups.All(group => group.Stage == groups[0].Stage) ? groups[0].Stage : "", paths)];
+
+        string[] List() => [.. operands.SelectMany(operand => Directory.Exists(operand) ? RankFiles.Find(operand, id) : [operand])];
     }
 }

@@ -53,7 +53,7 @@ public sealed class TraceMergerTests : IDisposable
         string second = Save("9-TP-1-DP-2.trace.json.gz", Trace(Origin + 2_000_000, 129));
         string first = Save("9-TP-0.trace.json.gz", Trace(Origin, 17));
         string target = Path.Combine(_directory, "merged-9.trace.json.gz");
-        MergeReport report = TraceMerger.Merge([second, first], target, expectedRanks: 2);
+        MergeReport report = TraceMerger.Merge([second, first], target, new MergeOptions { ExpectedRanks = 2 });
 
         Assert.Equal([("[TP00]", 23L), ("[TP01-DP02]", 135L)], report.Ranks.Select(r => (r.Label, r.NumEvents)));
         JsonNode merged = Read(target);
@@ -72,7 +72,7 @@ public sealed class TraceMergerTests : IDisposable
 
         JsonNode[] other = events[23..];
         Assert.Equal("[TP01-DP02] sglang", (string)other[0]["args"]!["name"]!);
-        Assert.Equal(TraceMerger.PidStride + 7700, (long)other[0]["pid"]!);
+        Assert.Equal(EventRewriter.PidStride + 7700, (long)other[0]["pid"]!);
         Assert.Equal("[TP01-DP02] GPU 0", (string)other[1]["args"]!["labels"]!);
         Assert.Equal(200_000_100, (long)other[2]["args"]!["sort_index"]!);
         Assert.Equal(77, (long)other[3]["args"]!["sort_index"]!);
@@ -124,7 +124,7 @@ public sealed class TraceMergerTests : IDisposable
         Assert.False(File.Exists(target));
         Assert.Equal(2, Directory.GetFiles(_directory).Length);
 
-        MergeReport report = TraceMerger.Merge([good, bad], target, allowMissing: true);
+        MergeReport report = TraceMerger.Merge([good, bad], target, new MergeOptions { AllowMissing = true });
         Assert.NotNull(report.Ranks[1].Error);
         JsonNode merged = Read(target);
         Assert.Equal(report.NumEvents, Events(merged).Length);
@@ -137,19 +137,72 @@ public sealed class TraceMergerTests : IDisposable
     {
         string good = Save("1-TP-0.trace.json.gz", Trace(0, 1));
         string target = Path.Combine(_directory, "m.gz");
-        Assert.Throws<TraceMergeException>(() => TraceMerger.Merge([good], target, expectedRanks: 2));
+        Assert.Throws<TraceMergeException>(() => TraceMerger.Merge([good], target, new MergeOptions { ExpectedRanks = 2 }));
         Assert.Throws<TraceMergeException>(() => TraceMerger.Merge([], target));
         Assert.Throws<TraceMergeException>(() => TraceMerger.Merge([good, good], target));
-        TraceMerger.Merge([good], target, expectedRanks: 2, allowMissing: true);
+        TraceMerger.Merge([good], target, new MergeOptions { ExpectedRanks = 2, AllowMissing = true });
         Assert.Equal(1, (int)Read(target)["merge_report"]!["missing_ranks"]!);
     }
 
     [Fact]
-    public void Finding_takes_only_rank_traces_of_the_very_profile()
+    public void The_size_of_the_world_in_the_files_counts_as_expected()
     {
-        foreach (string name in (string[])["1-TP-0", "p-1-TP-1", "11-TP-0", "merged-1", "merged-1-TP-0", "1-DP-0"]) Save(name + ".trace.json.gz", "{}");
-        Assert.Equal(["1-TP-0.trace.json.gz", "p-1-TP-1.trace.json.gz"], TraceMerger.Find(_directory, "1").Select(Path.GetFileName));
-        Assert.Equal(3, TraceMerger.Find(_directory).Length);
+        string good = Save("1-TP-0.trace.json.gz", """{"distributedInfo": {"rank": 0, "world_size": 2}, "traceEvents": []}""");
+        string target = Path.Combine(_directory, "m.gz");
+        TraceMergeException error = Assert.Throws<TraceMergeException>(() => TraceMerger.Merge([good], target));
+        Assert.Contains("the traces tell of 2 ranks", error.Message);
+        Assert.Equal(1, TraceMerger.Merge([good], target, new MergeOptions { AllowMissing = true }).NumMissing);
+        string same = Save("2-TP-0.trace.json.gz", """{"traceEvents": []}""");
+        Assert.Contains("[TP00]", Assert.Throws<TraceMergeException>(() => TraceMerger.Merge([good, same], target)).Message);
+    }
+
+    [Fact]
+    public void Ranks_without_a_name_are_labelled_and_ordered_by_what_the_file_says()
+    {
+        string b = Save("a.json.gz", """{"distributedInfo": {"rank": 1}, "traceEvents": [{"ph":"X","pid":1,"tid":1,"ts":1}]}""");
+        string a = Save("b.json.gz", """{"distributedInfo": {"rank": 0}, "traceEvents": [{"ph":"X","pid":1,"tid":1,"ts":1}]}""");
+        Assert.Equal([("[RANK00]", a), ("[RANK01]", b)], TraceMerger.Merge([b, a], Path.Combine(_directory, "m.gz")).Ranks.Select(rank => (rank.Label, rank.Path)));
+    }
+
+    [Fact]
+    public void String_pids_are_those_of_sglangs_merger()
+    {
+        string a = Save("1-TP-0-DP-1.trace.json.gz", Trace(0, 1));
+        string target = Path.Combine(_directory, "m.gz");
+        TraceMerger.Merge([a], target, new MergeOptions { StringPids = true });
+        JsonNode[] events = Events(Read(target));
+        Assert.Equal(["[TP00-DP01] 7700", "[TP00-DP01] 0", "[TP00-DP01] 0", "[TP00-DP01] 7700", "[TP00-DP01] Spans", "[TP00-DP01] 7700", "[TP00-DP01] 0"], events.Select(e => (string)e["pid"]!));
+        Assert.Equal("sglang", (string)events[0]["args"]!["name"]!);
+        Assert.Equal(100_000_000, (long)events[2]["args"]!["sort_index"]!);
+    }
+
+    [Fact]
+    public void Measured_clocks_move_the_times_and_are_written_down_with_their_error()
+    {
+        const string One = """{"baseTimeNanoseconds": 5000000000, "traceEvents": [{"ph":"X","ts":100.000,"pid":1,"tid":1}]}""";
+        string a = Save("1-TP-0.trace.json.gz", One), b = Save("1-TP-1.trace.json.gz", One), c = Save("1-TP-2.trace.json.gz", One);
+        string target = Path.Combine(_directory, "m.gz");
+        TraceMerger.Merge([a, b, c], target, new MergeOptions
+        {
+            ClockOffsets = new Dictionary<string, ClockOffset> { [a] = new(1_000, 40), [b] = new(31_000, 60), [c] = new(1_000, 40) },
+        });
+        JsonNode merged = Read(target);
+        Assert.Equal([100m, 70m, 100m], Events(merged).Select(e => (decimal)e["ts"]!));
+        JsonNode[] ranks = [.. merged["merge_report"]!["ranks"]!.AsArray()!];
+        Assert.Equal([(0, 0), (30_000, 100), (0, 0)], ranks.Select(rank => ((int)rank["clock_ahead_ns"]!, (int)rank["clock_error_ns"]!)));
+    }
+
+    [Fact]
+    public void Ranks_merged_side_by_side_come_out_in_order()
+    {
+        string[] paths = [.. Enumerable.Range(0, 17).Select(rank => Path.Combine(_directory, $"5-TP-{rank}.trace.json.gz"))];
+        for (int rank = 0; rank < paths.Length; rank++) GeneratedTrace.Write(paths[rank], rank, paths.Length, 1 + 100 * (rank % 5), seed: 3);
+        string one = Path.Combine(_directory, "one.gz"), many = Path.Combine(_directory, "many.gz");
+        MergeReport report = TraceMerger.Merge(paths, one, new MergeOptions { MaxParallel = 1 });
+        TraceMerger.Merge(paths, many, new MergeOptions { MaxParallel = 5 });
+        Assert.Equal(report.NumEvents, Events(Read(one)).Length);
+        Assert.True(JsonNode.DeepEquals(Read(one), Read(many)));
+        Assert.Equal(paths.Length + 2, Directory.GetFileSystemEntries(_directory).Length);
     }
 
     [Fact]
@@ -162,7 +215,7 @@ public sealed class TraceMergerTests : IDisposable
         string[] ranks = [.. files.Select((file, i) => Path.Combine(_directory, $"7-TP-{i}.trace.json.gz"))];
         for (int i = 0; i < files.Length; i++) File.Copy(files[i], ranks[i]);
         string target = Path.Combine(_directory, "merged-7.trace.json.gz");
-        TraceMerger.Merge(ranks, target, expectedRanks: files.Length);
+        TraceMerger.Merge(ranks, target, new MergeOptions { ExpectedRanks = files.Length });
 
         JsonNode[] originals = [.. ranks.Select(Read)];
         JsonNode merged = Read(target);
