@@ -26,8 +26,28 @@ public enum LoadFormat : byte
 
 public enum SchedulePolicy : byte
 {
+    /// <summary>In order of arrival.</summary>
     Fcfs,
+
+    /// <summary>Longest cached prefix first.</summary>
     Lpm,
+
+    /// <summary>Longest output first: by falling max_new_tokens.</summary>
+    Lof,
+
+    /// <summary>By the part of the prefix cache that most waiting requests share.</summary>
+    DfsWeight,
+    Random,
+}
+
+/// <summary>Which running requests go back to waiting when the KV pool is full.</summary>
+public enum RetractionPolicy : byte
+{
+    /// <summary>Fewest generated tokens first.</summary>
+    Length,
+
+    /// <summary>Lowest priority first, then by length.</summary>
+    Priority,
 }
 
 /// <summary>Everything an engine is started with. Names are those of the command line's flags; null means derived at start.</summary>
@@ -62,7 +82,15 @@ public sealed record EngineOptions
     /// <summary>New tokens a prefill step may compute; -1 turns chunking off.</summary>
     public int? ChunkedPrefillSize { get; init; }
     public int MaxPrefillTokens { get; init; } = 16384;
+    public int? PrefillMaxRequests { get; init; }
     public SchedulePolicy SchedulePolicy { get; init; }
+    public bool EnablePriorityScheduling { get; init; }
+    public bool ScheduleLowPriorityValuesFirst { get; init; }
+    public int PrioritySchedulingPreemptionThreshold { get; init; } = 10;
+    public bool DisablePriorityPreemption { get; init; }
+    public int? DefaultPriorityValue { get; init; }
+    public bool AbortOnPriorityWhenDisabled { get; init; }
+    public RetractionPolicy RetractionPolicy { get; init; }
     public double ScheduleConservativeness { get; init; } = 1.0;
     public int PageSize { get; init; } = 16;
     public bool DisableRadixCache { get; init; }

@@ -74,7 +74,16 @@ internal static partial class EngineLoader
             VocabularySize = config.VocabSize,
             ChunkedPrefillSize = loaded.ChunkedPrefillSize,
             MaxPrefillTokens = options.MaxPrefillTokens,
+            PrefillMaxRequests = options.PrefillMaxRequests,
             Policy = options.SchedulePolicy,
+            RandomSeed = (int)(options.RandomSeed ?? 0),
+            EnablePriorityScheduling = options.EnablePriorityScheduling,
+            LowPriorityValuesFirst = options.ScheduleLowPriorityValuesFirst,
+            PriorityPreemptionThreshold = options.PrioritySchedulingPreemptionThreshold,
+            DisablePriorityPreemption = options.DisablePriorityPreemption,
+            DefaultPriority = options.DefaultPriorityValue,
+            AbortOnPriorityWhenDisabled = options.AbortOnPriorityWhenDisabled,
+            RetractionPolicy = options.RetractionPolicy,
             Conservativeness = options.ScheduleConservativeness,
             EnableMixedChunk = options.EnableMixedChunk,
             DisableRadixCache = options.DisableRadixCache,
@@ -135,6 +144,11 @@ internal static partial class EngineLoader
             throw new EngineStartException($"--chunked-prefill-size must be -1 or a multiple of --page-size ({options.PageSize}), got {chunk}.");
         if (!(options.ScheduleConservativeness >= 0))
             throw new EngineStartException($"--schedule-conservativeness must be at least 0, got {options.ScheduleConservativeness}.");
+        if (options.EnablePriorityScheduling && options.SchedulePolicy is not (SchedulePolicy.Fcfs or SchedulePolicy.Lof))
+            throw new EngineStartException($"--enable-priority-scheduling needs the policy fcfs or lof, got {options.SchedulePolicy}.");
+        if (options.RetractionPolicy == RetractionPolicy.Priority && !options.EnablePriorityScheduling)
+            throw new EngineStartException("--retraction-policy priority needs --enable-priority-scheduling.");
+        if (options.PrefillMaxRequests is < 1) throw new EngineStartException($"--prefill-max-requests must be at least 1, got {options.PrefillMaxRequests}.");
         if (options.MaxQueuedRequests is < 0) throw new EngineStartException($"--max-queued-requests must be at least 0, got {options.MaxQueuedRequests}.");
         if (options.StreamInterval < 1) throw new EngineStartException($"--stream-interval must be at least 1, got {options.StreamInterval}.");
         if (options.NumThreads < 0) throw new EngineStartException($"--num-threads must be at least 0 (0: one per physical core), got {options.NumThreads}.");

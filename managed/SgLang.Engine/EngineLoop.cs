@@ -57,6 +57,9 @@ internal sealed class EngineLoop : IDisposable
         _thread.Start();
     }
 
+    /// <summary>Why requests wait.</summary>
+    public PlanLog PlanLog => _scheduler.Log;
+
     /// <summary>What ended the loop, other than <see cref="Dispose"/>.</summary>
     public Exception? Fault { get; private set; }
 

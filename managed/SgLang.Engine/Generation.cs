@@ -46,21 +46,26 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private readonly List<TokenRecord> _unsent = [];
     private int _completionTokens;
     private bool _isDone;
+    private bool _hasUnreported; // a chunk was returned whose reader has not come back
     private bool _isCancelled;
 
-    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, int[] stopTokenIds, int defaultInterval, long engineSeed)
+    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, int[] stopTokenIds, int defaultInterval, long engineSeed)
     {
         StopTokenIds = stopTokenIds;
         Seed = (ulong)(request.Sampling.Seed ?? engineSeed);
         _engine = engine;
         _request = request;
         Scheduled = scheduled;
+        Record = record;
         _text = new TextAssembler(engine.Tokenizer, request.Sampling);
         _interval = Math.Max(1, request.StreamInterval ?? defaultInterval);
     }
 
     /// <summary>The scheduler's view of the same request; the engine thread's alone but for counters.</summary>
     internal Request Scheduled { get; }
+
+    /// <summary>What is told of it later.</summary>
+    internal RequestRecord Record { get; }
 
     /// <summary>Ids that end the output, also with ignore_eos: none may be drawn before min_new_tokens.</summary>
     internal int[] StopTokenIds { get; }
@@ -96,6 +101,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     /// </summary>
     public async ValueTask<GenerationChunk?> ReadAsync(CancellationToken cancellation = default)
     {
+        ReportSent();
         if (_isDone) return null;
         await using CancellationTokenRegistration registration = cancellation.UnsafeRegister(static self => ((Generation)self!).Cancel(), this);
         while (true)
@@ -130,6 +136,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
 
     public ValueTask DisposeAsync()
     {
+        ReportSent();
         if (!_isDone)
         {
             _isDone = true;
@@ -216,6 +223,14 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         return wasWaiting;
     }
 
+    /// <summary>A reader that comes back has dealt with the chunk before.</summary>
+    private void ReportSent()
+    {
+        if (!_hasUnreported) return;
+        _hasUnreported = false;
+        Record.Sent();
+    }
+
     private void Cancel()
     {
         bool wake;
@@ -291,6 +306,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         };
         _unsent.Clear();
         if (finish is not null) _isDone = true;
+        _hasUnreported = true;
         return chunk;
     }
 }

@@ -13,6 +13,9 @@ public sealed record GenerationRequest
     /// <summary>Null when no log-probabilities are wanted.</summary>
     public LogprobOptions? Logprobs { get; init; }
 
+    /// <summary>Counts with --enable-priority-scheduling only; null takes the server's default.</summary>
+    public int? Priority { get; init; }
+
     /// <summary>Tokens per chunk; null takes the engine's. Requests that are not streamed get one chunk at the end.</summary>
     public int? StreamInterval { get; init; }
     public bool IsStreaming { get; init; }

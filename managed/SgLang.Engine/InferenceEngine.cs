@@ -14,11 +14,15 @@ namespace SgLang.Engine;
 /// </summary>
 public sealed class InferenceEngine : IAsyncDisposable
 {
+    /// <summary>Requests whose time line can be asked for, finished ones included; unfinished ones can be asked for however many there are.</summary>
+    public const int RememberedRequests = 1000;
+
     private readonly EngineLoop _loop;
     private readonly SchedulerOptions _limits;
     private readonly int[] _eosTokenIds;
     private readonly ConcurrentDictionary<string, Generation> _unfinished = new(StringComparer.Ordinal);
     private readonly Random _seeds;
+    private readonly RequestHistory _history = new(RememberedRequests);
     private volatile bool _isDraining;
     private int _isDisposed;
 
@@ -75,14 +79,26 @@ public sealed class InferenceEngine : IAsyncDisposable
         long seed;
         lock (_seeds) seed = _seeds.NextInt64();
         int[] stops = sampling.StopTokenIds.Count == 0 ? _eosTokenIds : [.. _eosTokenIds.Union(sampling.StopTokenIds)];
-        Request scheduled = new(request.Rid, request.InputIds, sampling, sampling.IgnoreEos ? [] : stops, request.Logprobs);
-        Generation generation = new(this, request, scheduled, stops, Options.StreamInterval, seed);
+        RequestRecord record = new(request, _loop.PlanLog);
+        Request scheduled = new(request.Rid, request.InputIds, sampling, sampling.IgnoreEos ? [] : stops, request.Logprobs)
+        {
+            Priority = request.Priority,
+            Timeline = record.Timeline,
+        };
+        Generation generation = new(this, request, scheduled, record, stops, Options.StreamInterval, seed);
         scheduled.Owner = generation;
         if (!_unfinished.TryAdd(request.Rid, generation)) throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
+        _history.Add(record);
         _loop.Post(new EngineMessage(EngineMessageKind.Submit, generation));
         _loop.AnswerIfEnded();
         return generation;
     }
+
+    /// <summary>What is known of a request, unfinished or lately finished; null when nothing is.</summary>
+    public RequestRecord? FindRequest(string rid) => _unfinished.TryGetValue(rid, out Generation? generation) ? generation.Record : _history.Find(rid);
+
+    /// <summary>The latest requests, newest first.</summary>
+    public IReadOnlyList<RequestRecord> RecentRequests(int max) => _history.Recent(max);
 
     /// <summary>Aborts every unfinished request whose rid starts with <paramref name="ridPrefix"/>; unknown ones are ignored.</summary>
     public void Abort(string ridPrefix)

@@ -51,6 +51,9 @@ internal struct AdmissionBudget
     /// <summary>Future tokens a request with this much left is charged for.</summary>
     public static int Clip(int remainingNewTokens) => Math.Clamp(remainingNewTokens, 0, ClipMaxNewTokens);
 
+    /// <summary>Future tokens of a running request that is one no longer.</summary>
+    public void Release(double runningReserve) => _totalOffset -= (long)Math.Floor(runningReserve);
+
     /// <summary>Takes on new tokens now and future ones later; a page more covers misalignment.</summary>
     public void Charge(int newTokens, int futureTokens)
     {

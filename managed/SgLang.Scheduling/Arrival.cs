@@ -6,7 +6,7 @@ namespace SgLang.Scheduling;
 internal static class Arrival
 {
     /// <summary>Why the request is refused, or null after its limits have been set.</summary>
-    public static FinishReason? Settle(Request request, SchedulerOptions options, int numWaiting)
+    public static FinishReason? Settle(Request request, SchedulerOptions options)
     {
         int input = request.PromptLength;
         if (input == 0) return FinishReason.Abort("The prompt is empty; give at least one token.", 400);
@@ -17,7 +17,9 @@ internal static class Arrival
         int logprobStart = request.LogprobOptions?.StartLength ?? -1;
         if (logprobStart < -1 || logprobStart > input)
             return FinishReason.Abort($"logprob_start_len must be in [-1, {input}] (the prompt's length), got {logprobStart}.", 400);
-        if (numWaiting >= options.MaxQueuedRequests) return FinishReason.Abort("The request queue is full.", 503);
+        if (request.Priority is not null && options is { EnablePriorityScheduling: false, AbortOnPriorityWhenDisabled: true })
+            return FinishReason.Abort(
+                "Using priority is disabled on this server: send the request without priority, or start the server with --enable-priority-scheduling.", 503);
 
         request.NextInputLogprob = logprobStart == -1 ? input : logprobStart;
         request.MaxNewTokens = ClampMaxNewTokens(request.SamplingParams.MaxNewTokens, input, options);

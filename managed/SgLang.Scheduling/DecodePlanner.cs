@@ -5,11 +5,7 @@ namespace SgLang.Scheduling;
 /// <summary>One token for every running request; when pages run out, some go back to waiting.</summary>
 internal sealed class DecodePlanner(SchedulerState state)
 {
-    private static readonly Comparer<Request> s_keepFirst = Comparer<Request>.Create(static (a, b) =>
-        a.PlannedOutput != b.PlannedOutput ? b.PlannedOutput.CompareTo(a.PlannedOutput)
-        : a.PromptLength != b.PromptLength ? a.PromptLength.CompareTo(b.PromptLength)
-        : a.Sequence.CompareTo(b.Sequence));
-
+    private readonly Comparer<Request> _keepFirst = Comparer<Request>.Create((a, b) => CompareToKeep(state, a, b));
     private Request[] _candidates = [];
 
     /// <summary>Whether a token after those under way may be wanted; known before their values are.</summary>
@@ -73,18 +69,18 @@ internal sealed class DecodePlanner(SchedulerState state)
     {
         KvCache cache = state.Cache;
         int count = Collect();
-        Array.Sort(_candidates, 0, count, s_keepFirst);
+        Array.Sort(_candidates, 0, count, _keepFirst);
         while (!cache.EnsureFree(pages) && count > 0)
         {
             if (count > 1)
             {
                 Request victim = _candidates[--count];
                 pages -= cache.PagesMissing(victim, victim.KvLength + 1);
-                state.Retract(victim);
+                state.Retract(victim, RequestEvent.Retracted);
             }
             else if (state.Chunked is { } chunked)
             {
-                state.Retract(chunked);
+                state.Retract(chunked, RequestEvent.Retracted);
             }
             else
             {
@@ -106,6 +102,14 @@ internal sealed class DecodePlanner(SchedulerState state)
         int reserve = cache.PagesFor(count * NewTokenRatio.ReservedPerRequest);
         cache.EnsureFree(Math.Min(pages + reserve, cache.AvailablePages));
         return true;
+    }
+
+    private static int CompareToKeep(SchedulerState state, Request a, Request b)
+    {
+        if (state.Options.RetractionPolicy == RetractionPolicy.Priority && state.Waiting.Urgency(a).CompareTo(state.Waiting.Urgency(b)) is var order and not 0) return order;
+        return a.PlannedOutput != b.PlannedOutput ? b.PlannedOutput.CompareTo(a.PlannedOutput)
+            : a.PromptLength != b.PromptLength ? a.PromptLength.CompareTo(b.PromptLength)
+            : a.Sequence.CompareTo(b.Sequence);
     }
 
     private int Collect()

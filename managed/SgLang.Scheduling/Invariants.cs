@@ -8,7 +8,7 @@ public static class Invariants
     {
         var violations = new List<string>();
         SchedulerState state = scheduler.State;
-        List<Request> admitted = [.. Members(state.Running)];
+        List<Request> admitted = [.. Members(state.Running.First)];
         if (state.Chunked is { } chunked) admitted.Add(chunked);
         CheckPlaces(scheduler, admitted, violations);
         CheckLengths(scheduler, admitted, violations);
@@ -24,13 +24,13 @@ public static class Invariants
         long unfinished = state.Totals.Accepted - state.Totals.Finished;
         if (unfinished != state.Waiting.Count + admitted.Count)
             violations.Add($"{unfinished} requests are unfinished but {state.Waiting.Count} wait and {admitted.Count} are admitted");
-        if (Members(state.Waiting).Count() != state.Waiting.Count) violations.Add("the waiting list's count is wrong");
-        if (Members(state.Waiting).Sum(request => (long)request.ListedTokens) != state.Waiting.TokenCount) violations.Add("the waiting list's token count is wrong");
-        if (Members(state.Running).Count() != state.Running.Count) violations.Add("the running list's count is wrong");
+        if (Members(state.Waiting.First).Count() != state.Waiting.Count) violations.Add("the waiting list's count is wrong");
+        if (Members(state.Waiting.First).Sum(request => (long)request.ListedTokens) != state.Waiting.TokenCount) violations.Add("the waiting list's token count is wrong");
+        if (Members(state.Running.First).Count() != state.Running.Count) violations.Add("the running list's count is wrong");
         var rows = new HashSet<int>();
-        foreach (Request request in Members(state.Waiting))
+        foreach (Request request in Members(state.Waiting.First))
         {
-            if (request.State != RequestState.Queued || request.List != state.Waiting) violations.Add($"{request.Rid} waits in state {request.State}");
+            if (request.State != RequestState.Queued || !state.Waiting.Contains(request)) violations.Add($"{request.Rid} waits in state {request.State}");
             if (request.Row != -1 || request.Pages.Count != 0 || request.Pending != 0) violations.Add($"{request.Rid} waits but holds a row, pages or a pending token");
         }
         foreach (Request request in admitted)
@@ -99,8 +99,8 @@ public static class Invariants
             int end = request.SharedPages;
             for (RadixNode node = request.Node; node.Parent is not null; node = node.Parent)
             {
-                end -= node.Pages.Length;
-                if (end < 0 || !pages.Slice(end, node.Pages.Length).SequenceEqual(node.Pages))
+                end -= node.PageCount;
+                if (end < 0 || !pages.Slice(end, node.PageCount).SequenceEqual(node.Pages))
                 {
                     violations.Add($"{request.Rid}'s shared pages differ from those of node {node.Id}");
                     break;
@@ -137,10 +137,10 @@ public static class Invariants
             children[node.Parent!] = children.GetValueOrDefault(node.Parent!) + 1;
             int expected = holders.GetValueOrDefault(node);
             if (node.LockCount != expected) violations.Add($"node {node.Id} has lock count {node.LockCount}, {expected} requests hold it");
-            if (node.LockCount > 0) locked += node.Pages.Length;
-            else evictable += node.Pages.Length;
-            if (node.Pages.Length == 0 || node.Tokens.Length != node.Pages.Length * state.Cache.PageSize)
-                violations.Add($"node {node.Id} has {node.Tokens.Length} tokens on {node.Pages.Length} pages");
+            if (node.LockCount > 0) locked += node.PageCount;
+            else evictable += node.PageCount;
+            if (node.PageCount == 0 || node.Tokens.Length != node.PageCount * state.Cache.PageSize)
+                violations.Add($"node {node.Id} has {node.Tokens.Length} tokens on {node.PageCount} pages");
             bool isEvictable = node.LockCount == 0 && node.ChildCount == 0;
             if (isEvictable != node.HeapIndex >= 0) violations.Add($"node {node.Id} is{(isEvictable ? "" : " not")} evictable but its heap index is {node.HeapIndex}");
             if (isEvictable) leaves++;
@@ -153,8 +153,8 @@ public static class Invariants
         if (leaves != tree.LeafCount) violations.Add($"the eviction heap has {tree.LeafCount} of {leaves} unlocked leaves");
     }
 
-    private static IEnumerable<Request> Members(RequestList list)
+    private static IEnumerable<Request> Members(Request? first)
     {
-        for (Request? request = list.First; request is not null; request = request.Next) yield return request;
+        for (Request? request = first; request is not null; request = request.Next) yield return request;
     }
 }

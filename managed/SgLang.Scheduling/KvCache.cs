@@ -37,6 +37,9 @@ internal sealed class KvCache
     /// <summary>Cached tokens a request would start with.</summary>
     public int CountMatch(Request request) => _disableRadixCache ? 0 : Tree.CountMatch(request.Tokens[..request.MaxPrefixLength]) * PageSize;
 
+    /// <summary>The node of the prefix tree that a request's cached prefix ends in.</summary>
+    public RadixNode DeepestMatch(Request request) => Tree.DeepestMatch(request.Tokens[..request.MaxPrefixLength]);
+
     /// <summary>Gives the request its cached prefix and locks it.</summary>
     public void Attach(Request request)
     {

@@ -8,6 +8,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
 {
     private readonly QueueOrder _order = new(state);
     private readonly IgnoreEosForecast _forecast = new(state);
+    private readonly PriorityPreemption _preemption = new(state);
 
     // Requests of the plan being made and how many tokens of each it computes.
     private Request[] _requests = new Request[16];
@@ -21,11 +22,13 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
     public bool Plan(StepPlan plan)
     {
         // :: Step 1
-        if (state.Chunked is null && (state.BatchIsFull || state.Waiting.Count == 0)) return false;
-        int rows = state.Rows.FreeCount;
-        if (rows == 0)
+        if (state.Chunked is null && state.Waiting.Count == 0) return false;
+        bool wasFull = state.BatchIsFull;
+        state.BatchIsFull |= state.Rows.FreeCount == 0;
+        bool isFull = state.BatchIsFull && !_preemption.IsPossible();
+        if (isFull && wasFull)
         {
-            state.BatchIsFull = true;
+            if (state.Waiting.Count > 0) state.Log.Repeat(state.NextStep, state.Now);
             if (state.Chunked is null) return false;
         }
 
@@ -43,10 +46,13 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         bool isOpen = state.Chunked is null || ContinueChunked(state.Chunked, ref budget, mixedPages);
 
         // :: Step 4
-        if (isOpen && !state.BatchIsFull) cachedTokens = AdmitWaiting(ref budget, rows);
+        long retracted = state.Totals.Retracted;
+        if (isOpen && !isFull) cachedTokens = AdmitWaiting(ref budget);
+        else if (!wasFull) Note(isFull ? WaitCause.NoRow : WaitCause.ChunkedPrompt, budget, 0);
         if (_numEntries == 0) return false;
 
         // :: Step 5
+        if (mixedTokens > 0 && state.Totals.Retracted != retracted) mixedTokens = decode.Count(out mixedPages);
         Fill(plan, mixedTokens > 0, mixedPages);
         plan.NumCachedTokens = cachedTokens;
         state.Totals.PrefillTokens += plan.NumPrefillTokens;
@@ -91,33 +97,76 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         return isLast && budget.Status == AdmissionStatus.Continue;
     }
 
-    private int AdmitWaiting(ref AdmissionBudget budget, int rows)
+    private int AdmitWaiting(ref AdmissionBudget budget)
     {
-        int cachedTokens = 0;
+        int cachedTokens = 0, admitted = 0;
         AdmissionStatus status = AdmissionStatus.Continue;
         _order.Start();
         while (status == AdmissionStatus.Continue && _order.Next() is { } request)
         {
-            if (rows-- == 0)
+            if (admitted >= state.Options.PrefillMaxRequests)
+            {
+                Note(WaitCause.StepRequests, budget, admitted, request);
+                return cachedTokens;
+            }
+            if (request.RetractedBeforeStep == state.NextStep)
+            {
+                Note(WaitCause.JustRetracted, budget, admitted, request);
+                return cachedTokens;
+            }
+            if (state.Rows.FreeCount == 0 && !_preemption.TryFreeRow(request, ref budget))
             {
                 state.BatchIsFull = true;
-                break;
+                Note(WaitCause.NoRow, budget, admitted, request);
+                return cachedTokens;
             }
-            status = TryAdmit(request, ref budget, ref cachedTokens);
+            int before = _numEntries;
+            status = TryAdmit(request, ref budget, ref cachedTokens, out long needed);
+            admitted += _numEntries - before;
+            if (status != AdmissionStatus.Continue)
+                Note(status == AdmissionStatus.NoToken ? WaitCause.NoMemory : WaitCause.StepTokens, budget, admitted, _numEntries == before ? request : null, needed);
         }
         if (status == AdmissionStatus.NoToken && state.NumAdmitted + _numEntries > 0) state.BatchIsFull = true;
         return cachedTokens;
     }
 
-    private AdmissionStatus TryAdmit(Request request, ref AdmissionBudget budget, ref int cachedTokens)
+    /// <summary>Keeps why the walk ended, for those it left waiting.</summary>
+    private void Note(WaitCause cause, in AdmissionBudget budget, int admitted, Request? head = null, long needed = 0)
+    {
+        if (state.Waiting.Count == 0) return;
+        KvCache cache = state.Cache;
+        state.Log.Add(new PlanDecision
+        {
+            Cause = cause,
+            FirstStep = state.NextStep,
+            FirstTime = state.Now,
+            Head = head?.Rid,
+            NeededTokens = needed,
+            Admitted = admitted,
+            RemainingTotal = budget.RemainingTotal,
+            RemainingCurrent = budget.RemainingCurrent,
+            RemainingInput = budget.RemainingInput,
+            RemainingChunk = budget.HasChunkLimit ? budget.RemainingChunk : null,
+            FreeTokens = cache.Pool.FreeCount * cache.PageSize,
+            EvictableTokens = cache.Tree.EvictablePages * cache.PageSize,
+            FreeRows = state.Rows.FreeCount,
+            Running = state.Running.Count,
+            Waiting = state.Waiting.Count,
+            NewTokenRatio = state.Ratio.Value,
+        });
+    }
+
+    private AdmissionStatus TryAdmit(Request request, ref AdmissionBudget budget, ref int cachedTokens, out long needed)
     {
         KvCache cache = state.Cache;
         cache.Attach(request);
         int input = request.Tokens.Length - request.KvLength;
+        needed = input + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) + cache.PageSize;
 
         // Nothing else holds memory, and arrival has made sure that the prompt fits the pool: waiting would be for ever.
         bool isAlone = state.NumAdmitted == 0 && _numEntries == 0;
-        if (!isAlone && !HasMemory(request, input, budget)) return Refuse(request, AdmissionStatus.NoToken);
+        if (!isAlone && !HasMemory(request, input, needed, budget) && !TryPreempt(request, input, needed, ref budget))
+            return Refuse(request, AdmissionStatus.NoToken);
         if (!budget.HasChunkLimit && _numEntries > 0 && cache.RoundUp(input) >= budget.RemainingInput)
             return Refuse(request, AdmissionStatus.Other);
 
@@ -148,13 +197,19 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
     }
 
     /// <summary>Whether the prompt and what the request is expected to generate fit beside all others.</summary>
-    private bool HasMemory(Request request, int input, in AdmissionBudget budget)
+    private bool HasMemory(Request request, int input, long needed, in AdmissionBudget budget)
     {
         KvCache cache = state.Cache;
-        if (!state.Options.DisableRadixCache || !request.SamplingParams.IgnoreEos)
-            return input + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) + cache.PageSize < budget.RemainingTotal;
+        if (!state.Options.DisableRadixCache || !request.SamplingParams.IgnoreEos) return needed < budget.RemainingTotal;
         int rounded = cache.RoundUp(input);
         return rounded <= budget.RemainingTotal && _forecast.Fits(request, budget.RemainingCurrent - rounded, _requests.AsSpan(0, _numEntries));
+    }
+
+    private bool TryPreempt(Request request, int input, long needed, ref AdmissionBudget budget)
+    {
+        if (!_preemption.TryRegain(request, needed - budget.RemainingTotal + 1, ref budget)) return false;
+        _forecast.Start();
+        return HasMemory(request, input, needed, budget);
     }
 
     private void Add(Request request, int count, bool isLast, ref AdmissionBudget budget)
@@ -195,6 +250,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
     {
         bool isLast = IsLast(request, count);
         request.KvLength += count;
+        request.Timeline?.Add(new TimelineEntry(RequestEvent.Prefill, state.Now, state.NextStep, count, 0));
         if (!isLast)
         {
             state.Chunked = request;

@@ -2,15 +2,21 @@ using SgLang.Core;
 
 namespace SgLang.Scheduling;
 
-/// <summary>The order in which admission walks the waiting requests. Walking may remove the request just returned.</summary>
+/// <summary>
+/// The order in which admission walks the waiting requests. A walk ends at the first request that is not admitted, so every request but the
+/// last one returned has left the queue.
+/// </summary>
 internal sealed class QueueOrder(SchedulerState state)
 {
-    /// <summary>Above this many waiting, lpm would cost more than it saves and is first-come.</summary>
+    /// <summary>Above this many waiting, matching all prompts would cost more than it saves and cache-aware policies are first-come.</summary>
     private const int MaxSorted = 128;
 
     private readonly Request[] _sorted = new Request[MaxSorted];
     private readonly long[] _keys = new long[MaxSorted];
-    private readonly Request[] _representatives = new Request[MaxSorted];
+    private readonly Request[] _scratch = new Request[MaxSorted];
+    private readonly RadixNode[] _ends = new RadixNode[MaxSorted];
+    private readonly DfsWeightOrder _dfs = new(MaxSorted);
+    private readonly Random _random = new(state.Options.RandomSeed);
     private Request? _next;
     private int _index, _count;
 
@@ -19,7 +25,9 @@ internal sealed class QueueOrder(SchedulerState state)
         SchedulerOptions options = state.Options;
         _count = -1;
         _next = state.Waiting.First;
-        if (options.Policy == SchedulePolicy.Lpm && !options.DisableRadixCache && state.Waiting.Count is > 1 and <= MaxSorted) SortByPrefix();
+        if (options.DisableRadixCache || state.Waiting.Count is <= 1 or > MaxSorted) return;
+        if (options.Policy == SchedulePolicy.Lpm) SortByPrefix();
+        else if (options.Policy == SchedulePolicy.DfsWeight) SortByTree();
     }
 
     public Request? Next()
@@ -31,6 +39,8 @@ internal sealed class QueueOrder(SchedulerState state)
             _sorted[_index++] = null!;
             return request;
         }
+        if (state.Waiting.IsRanked) return state.Waiting.Preferred;
+        if (state.Options.Policy == SchedulePolicy.Random) return state.Waiting.Count == 0 ? null : state.Waiting.At(_random.Next(state.Waiting.Count));
         Request? current = _next;
         _next = current?.Next;
         return current;
@@ -54,14 +64,26 @@ internal sealed class QueueOrder(SchedulerState state)
             bool isDeprioritized = false;
             if (cached <= options.InBatchPrefixCheckThreshold && options.InBatchPrefixDeprioritizeThreshold >= 0)
             {
-                isDeprioritized = SharesPrefix(request, _representatives.AsSpan(0, numRepresentatives));
-                if (!isDeprioritized) _representatives[numRepresentatives++] = request;
+                isDeprioritized = SharesPrefix(request, _scratch.AsSpan(0, numRepresentatives));
+                if (!isDeprioritized) _scratch[numRepresentatives++] = request;
             }
             _sorted[_count] = request;
             _keys[_count] = (isDeprioritized ? Last : (long)(int.MaxValue - cached) << 8) + _count;
         }
-        Array.Clear(_representatives, 0, numRepresentatives);
+        Array.Clear(_scratch, 0, numRepresentatives);
         Array.Sort(_keys, _sorted, 0, _count);
+    }
+
+    private void SortByTree()
+    {
+        _count = _index = 0;
+        Array.Clear(_sorted);
+        for (Request? request = state.Waiting.First; request is not null; request = request.Next, _count++)
+        {
+            _sorted[_count] = request;
+            _ends[_count] = state.Cache.DeepestMatch(request);
+        }
+        _dfs.Sort(state.Cache.Tree.Root, _sorted.AsSpan(0, _count), _ends.AsSpan(0, _count), _scratch);
     }
 
     /// <summary>

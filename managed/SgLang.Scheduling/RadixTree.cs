@@ -3,7 +3,7 @@ namespace SgLang.Scheduling;
 /// <summary>
 /// Prefixes whose KV is in the pool, as a radix tree over token runs. A page belongs to exactly one node, nodes hold whole pages, and keys
 /// are cut to whole pages. A holder locks the node it matched before it relies on the pages; unlocked leaves are evicted least recently
-/// used first.
+/// used first, from their ends.
 /// </summary>
 /// <remarks>
 /// Children are found in one hash table of the whole tree, keyed by parent and first page of tokens. Tokens are always compared, so a
@@ -49,11 +49,24 @@ internal sealed class RadixTree
         {
             int common = CommonPages(child, tokens);
             matched += common;
-            if (common < child.Pages.Length) break;
+            if (common < child.PageCount) break;
             tokens = tokens[child.Tokens.Length..];
             node = child;
         }
         return matched;
+    }
+
+    /// <summary>The deepest node that the longest cached prefix of <paramref name="tokens"/> reaches into, without touching anything.</summary>
+    public RadixNode DeepestMatch(ReadOnlySpan<int> tokens)
+    {
+        RadixNode node = Root;
+        while (FindChild(node, tokens) is { } child)
+        {
+            node = child;
+            if (CommonPages(child, tokens) < child.PageCount) break;
+            tokens = tokens[child.Tokens.Length..];
+        }
+        return node;
     }
 
     /// <summary>
@@ -67,7 +80,7 @@ internal sealed class RadixTree
         while (FindChild(node, tokens) is { } child)
         {
             int common = CommonPages(child, tokens);
-            if (common < child.Pages.Length)
+            if (common < child.PageCount)
             {
                 node = Split(child, common);
                 pages.Append(node.Pages);
@@ -98,7 +111,7 @@ internal sealed class RadixTree
             RadixNode? child = FindChild(node, tokens[(done * _pageSize)..]);
             if (child is null) return AddLeaf(node, tokens[(done * _pageSize)..], pages[done..]);
             int common = CommonPages(child, tokens[(done * _pageSize)..]);
-            if (common < child.Pages.Length) child = Split(child, common);
+            if (common < child.PageCount) child = Split(child, common);
             for (int i = Math.Max(firstOwned - done, 0); i < common; i++) _pool.Free(pages[done + i]);
             child.Pages.CopyTo(pages[done..]);
             Touch(child);
@@ -113,8 +126,8 @@ internal sealed class RadixTree
         for (; node.Parent is not null; node = node.Parent)
             if (node.LockCount++ == 0)
             {
-                EvictablePages -= node.Pages.Length;
-                ProtectedPages += node.Pages.Length;
+                EvictablePages -= node.PageCount;
+                ProtectedPages += node.PageCount;
                 if (node.HeapIndex >= 0) _leaves.Remove(node);
             }
     }
@@ -124,13 +137,16 @@ internal sealed class RadixTree
         for (; node.Parent is not null; node = node.Parent)
             if (--node.LockCount == 0)
             {
-                EvictablePages += node.Pages.Length;
-                ProtectedPages -= node.Pages.Length;
+                EvictablePages += node.PageCount;
+                ProtectedPages -= node.PageCount;
                 if (node.ChildCount == 0) _leaves.Add(node);
             }
     }
 
-    /// <summary>Frees at least <paramref name="pages"/> pages if so many are evictable, else all that are. Whole leaves go, so it may be more.</summary>
+    /// <summary>
+    /// Frees <paramref name="pages"/> pages, or all that are evictable when those are fewer. Of the last leaf only the end goes, so the work
+    /// is bounded by the pages asked for and the beginning of a long prompt stays useful.
+    /// </summary>
     /// <returns>Pages freed.</returns>
     public int Evict(int pages)
     {
@@ -138,13 +154,19 @@ internal sealed class RadixTree
         while (freed < pages && _leaves.Count > 0)
         {
             RadixNode node = _leaves.Top;
+            int count = Math.Min(pages - freed, node.PageCount);
+            foreach (int page in node.Pages[^count..]) _pool.Free(page);
+            freed += count;
+            EvictablePages -= count;
+            if (count < node.PageCount)
+            {
+                node.DropLast(count, _pageSize);
+                break;
+            }
             RadixNode parent = node.Parent!;
             _leaves.Remove(node);
             Unlink(node);
             NodeCount--;
-            foreach (int page in node.Pages) _pool.Free(page);
-            freed += node.Pages.Length;
-            EvictablePages -= node.Pages.Length;
             if (--parent.ChildCount == 0 && parent.LockCount == 0) _leaves.Add(parent);
         }
         return freed;
@@ -159,7 +181,7 @@ internal sealed class RadixTree
     }
 
     private int CommonPages(RadixNode node, ReadOnlySpan<int> tokens) =>
-        node.Tokens.AsSpan().CommonPrefixLength(tokens) / _pageSize;
+        node.Tokens.CommonPrefixLength(tokens) / _pageSize;
 
     private void Touch(RadixNode node)
     {
@@ -172,14 +194,13 @@ internal sealed class RadixTree
     {
         int atToken = atPage * _pageSize;
         Unlink(node);
-        var upper = new RadixNode(_nextId++, node.Parent, node.Tokens[..atToken], node.Pages[..atPage])
+        var upper = new RadixNode(_nextId++, node.Parent, node.Tokens[..atToken].ToArray(), node.Pages[..atPage].ToArray())
         {
             LockCount = node.LockCount,
             LastAccess = node.LastAccess,
             ChildCount = 1,
         };
-        node.Tokens = node.Tokens[atToken..];
-        node.Pages = node.Pages[atPage..];
+        node.DropFirst(atPage, _pageSize);
         node.Parent = upper;
         NodeCount++;
         Link(upper);
@@ -205,14 +226,14 @@ internal sealed class RadixTree
         ReadOnlySpan<int> firstPage = tokens[.._pageSize];
         ulong hash = Hash(parent.Id, firstPage);
         for (RadixNode? node = _buckets[hash & (ulong)(_buckets.Length - 1)]; node is not null; node = node.BucketNext)
-            if (node.Hash == hash && node.Parent == parent && node.Tokens.AsSpan(0, _pageSize).SequenceEqual(firstPage))
+            if (node.Hash == hash && node.Parent == parent && node.Tokens[.._pageSize].SequenceEqual(firstPage))
                 return node;
         return null;
     }
 
     private void Link(RadixNode node)
     {
-        node.Hash = Hash(node.Parent!.Id, node.Tokens.AsSpan(0, _pageSize));
+        node.Hash = Hash(node.Parent!.Id, node.Tokens[.._pageSize]);
         ref RadixNode? bucket = ref _buckets[node.Hash & (ulong)(_buckets.Length - 1)];
         node.BucketNext = bucket;
         bucket = node;

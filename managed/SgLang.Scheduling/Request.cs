@@ -43,6 +43,12 @@ public sealed class Request
     public int[] StopTokenIds { get; }
     public LogprobOptions? LogprobOptions { get; }
 
+    /// <summary>Null takes the scheduler's default; counts only with priority scheduling.</summary>
+    public int? Priority { get; init; }
+
+    /// <summary>What happened to it and when; null when nobody asks. May be read by any thread.</summary>
+    public RequestTimeline? Timeline { get; init; }
+
     /// <summary>For the owner; the scheduler never looks at it.</summary>
     public object? Owner { get; set; }
 
@@ -122,6 +128,15 @@ public sealed class Request
     /// <summary>When it joined the waiting list, the last time.</summary>
     internal long QueuedAt { get; set; }
 
+    /// <summary>The step being planned when it was last sent back to waiting: it is not admitted again by the same plan.</summary>
+    internal long RetractedBeforeStep { get; set; }
+
+    /// <summary>When and by which step its last token was committed; 0 before the first one and after a retraction.</summary>
+    internal long LastTokenAt { get; set; }
+    internal long LastTokenStep { get; set; }
+
+    /// <summary>Place in the heap of the <see cref="WaitingQueue"/>.</summary>
+    internal int WaitingIndex { get; set; } = -1;
     internal RequestList? List { get; set; }
     internal Request? Previous { get; set; }
     internal Request? Next { get; set; }

@@ -14,6 +14,10 @@ public sealed class Scheduler
 {
     private const int MaxInitialPages = 1 << 16;
 
+    /// <summary>A token is late when it takes this many times the request's average so far, and <see cref="_stall"/> at least.</summary>
+    private const int StallRatio = 4;
+    private static readonly TimeSpan s_stall = TimeSpan.FromMilliseconds(200);
+
     private readonly SchedulerState _state;
     private readonly DecodePlanner _decode;
     private readonly PrefillPlanner _prefill;
@@ -22,6 +26,8 @@ public sealed class Scheduler
     private readonly StepPlan[] _plans = new StepPlan[3];
     private int _numOutstanding;
 
+    private readonly long _stall; // in ticks of the time provider
+
     /// <param name="time">For time stamps and time-outs; plans depend on it only when a time-out is set.</param>
     public Scheduler(SchedulerOptions options, TimeProvider? time = null)
     {
@@ -29,9 +35,16 @@ public sealed class Scheduler
         ArgumentOutOfRangeException.ThrowIfLessThan(options.NumPages, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.PageSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxPrefillTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.PrefillMaxRequests ?? 1, 1);
+        if (options.EnablePriorityScheduling && options.Policy is not (SchedulePolicy.Fcfs or SchedulePolicy.Lof))
+            throw new ArgumentOutOfRangeException(nameof(options), options.Policy, "Priority scheduling needs the fcfs or lof policy.");
+        if (options.RetractionPolicy == RetractionPolicy.Priority && !options.EnablePriorityScheduling)
+            throw new ArgumentOutOfRangeException(nameof(options), options.RetractionPolicy, "Retraction by priority needs priority scheduling.");
         if (options.ChunkedPrefillSize is 0 or < -1)
             throw new ArgumentOutOfRangeException(nameof(options), options.ChunkedPrefillSize, "ChunkedPrefillSize must be -1 (off) or at least 1.");
-        _state = new SchedulerState(options, time ?? TimeProvider.System);
+        time ??= TimeProvider.System;
+        _stall = (long)(s_stall.TotalSeconds * time.TimestampFrequency);
+        _state = new SchedulerState(options, time);
         _decode = new DecodePlanner(_state);
         _prefill = new PrefillPlanner(_state, _decode);
         for (int i = 0; i < _plans.Length; i++) _plans[i] = new StepPlan(options.MaxRunningRequests, Math.Min(options.NumPages, MaxInitialPages));
@@ -44,6 +57,9 @@ public sealed class Scheduler
 
     /// <summary>What happened since <see cref="ClearEvents"/>, in order.</summary>
     public ReadOnlySpan<SchedulerEvent> Events => _state.Events;
+
+    /// <summary>Why requests wait; may be read by any thread.</summary>
+    public PlanLog Log => _state.Log;
 
     public SchedulerStats Stats => SchedulerStats.Of(_state);
 
@@ -67,7 +83,7 @@ public sealed class Scheduler
     public bool TryEnqueue(Request request, out FinishReason refusal)
     {
         if (request.State != RequestState.New) throw new ArgumentException($"Request {request.Rid} was given to a scheduler before.", nameof(request));
-        if (Arrival.Settle(request, Options, _state.Waiting.Count) is { } reason)
+        if ((Arrival.Settle(request, Options) ?? MakeRoom(request)) is { } reason)
         {
             refusal = reason;
             return false;
@@ -84,8 +100,8 @@ public sealed class Scheduler
     public void Abort(string ridPrefix, string message)
     {
         FinishReason reason = FinishReason.Abort(message);
-        AbortMatching(_state.Waiting, ridPrefix, reason);
-        AbortMatching(_state.Running, ridPrefix, reason);
+        AbortMatching(_state.Waiting.First, ridPrefix, reason);
+        AbortMatching(_state.Running.First, ridPrefix, reason);
         if (_state.Chunked is { } chunked && chunked.Rid.StartsWith(ridPrefix, StringComparison.Ordinal)) _state.Finish(chunked, reason);
     }
 
@@ -136,12 +152,13 @@ public sealed class Scheduler
             throw new ArgumentException($"Step {plan.StepId} samples {plan.NumSamples} tokens, got {sampledIds.Length}.", nameof(sampledIds));
         Retire(plan);
         ReadOnlySpan<int> sampleIndex = plan.SampleIndex;
+        long now = _state.Now;
         int sample = 0;
         for (int i = 0; i < plan.NumRequests; i++)
         {
             bool isSampled = sample < sampleIndex.Length && sampleIndex[sample] == i;
             int id = isSampled ? sampledIds[sample++] : -1;
-            if (plan.IsCurrent(i)) CommitRequest(plan, i, isSampled, id);
+            if (plan.IsCurrent(i)) CommitRequest(plan, i, isSampled, id, now);
             else if (isSampled) _state.Totals.Dropped++;
         }
     }
@@ -174,7 +191,7 @@ public sealed class Scheduler
         _numOutstanding--;
     }
 
-    private void CommitRequest(StepPlan plan, int i, bool isSampled, int id)
+    private void CommitRequest(StepPlan plan, int i, bool isSampled, int id, long now)
     {
         Request request = plan.Requests[i];
         bool isPrefill = i < plan.NumPrefillRequests;
@@ -183,7 +200,7 @@ public sealed class Scheduler
         if (isSampled)
         {
             request.Pending--;
-            AcceptToken(request, id);
+            AcceptToken(request, id, plan.StepId, now);
         }
         else if (request.MaxNewTokens == 0 && request.CommittedKv == request.PromptLength)
         {
@@ -192,23 +209,55 @@ public sealed class Scheduler
         if (isPrefill && request.State != RequestState.Finished) _state.Cache.CacheUnfinished(request);
     }
 
-    private void AcceptToken(Request request, int id)
+    private void AcceptToken(Request request, int id, long step, long now)
     {
         FinishReason? finish = FinishRules.Check(request, id, Options.VocabularySize, out bool keepsToken);
         if (keepsToken)
         {
             request.TokenBuffer.Append(id);
             _state.Totals.Generated++;
-            if (request.OutputLength == 1) request.FirstTokenAt = _state.Now;
+            NoteToken(request, step, now);
         }
         int eventToken = keepsToken ? id : -1;
         if (finish is { } reason) _state.Finish(request, reason, eventToken);
         else _state.Emit(request, eventToken, null);
     }
 
-    private void AbortMatching(RequestList list, string ridPrefix, FinishReason reason)
+    /// <summary>Keeps the times of the first token and of any that came late.</summary>
+    private void NoteToken(Request request, long step, long now)
     {
-        for (Request? request = list.First; request is not null;)
+        RequestTimeline? timeline = request.Timeline;
+        if (request.OutputLength == 1)
+        {
+            request.FirstTokenAt = now;
+            timeline?.Add(new TimelineEntry(RequestEvent.FirstToken, now, step, 0, 0));
+        }
+        else if (timeline is not null && request.LastTokenAt != 0 && now - request.LastTokenAt is var gap && gap > _stall
+                 && gap > StallRatio * (request.LastTokenAt - request.FirstTokenAt) / Math.Max(1, request.OutputLength - 2))
+        {
+            timeline.Add(new TimelineEntry(RequestEvent.Stalled, now, step, (int)(step - request.LastTokenStep - 1), gap));
+        }
+        request.LastTokenAt = now;
+        request.LastTokenStep = step;
+        timeline?.Committed(request.OutputLength);
+    }
+
+    /// <summary>
+    /// Null when there is room for one more waiting request. In a full queue a request of higher priority takes the place of the least
+    /// preferred one.
+    /// </summary>
+    private FinishReason? MakeRoom(Request request)
+    {
+        if (!(_state.Waiting.Count >= Options.MaxQueuedRequests)) return null;
+        if (!Options.EnablePriorityScheduling || _state.Waiting.LeastPreferred() is not { } worst || _state.Waiting.Urgency(request) >= _state.Waiting.Urgency(worst))
+            return FinishReason.Abort("The request queue is full.", 503);
+        _state.Finish(worst, FinishReason.Abort("The request queue is full, and a request of higher priority took this one's place.", 503));
+        return null;
+    }
+
+    private void AbortMatching(Request? first, string ridPrefix, FinishReason reason)
+    {
+        for (Request? request = first; request is not null;)
         {
             Request? next = request.Next;
             if (request.Rid.StartsWith(ridPrefix, StringComparison.Ordinal)) _state.Finish(request, reason);

@@ -25,7 +25,30 @@ public sealed record SchedulerOptions
 
     /// <summary>Prompt tokens after which a prefill step takes no further request; the first is always taken.</summary>
     public int MaxPrefillTokens { get; init; } = 16384;
+
+    /// <summary>Requests one prefill step may admit; null means no limit.</summary>
+    public int? PrefillMaxRequests { get; init; }
     public SchedulePolicy Policy { get; init; } = SchedulePolicy.Fcfs;
+
+    /// <summary>Of the random policy.</summary>
+    public int RandomSeed { get; init; }
+
+    /// <summary>Serves requests by their priority first and by the policy (fcfs or lof) second.</summary>
+    public bool EnablePriorityScheduling { get; init; }
+
+    /// <summary>Makes a lower number the higher priority.</summary>
+    public bool LowPriorityValuesFirst { get; init; }
+
+    /// <summary>A waiting request takes the place of a running one whose priority is worse by more than this.</summary>
+    public int PriorityPreemptionThreshold { get; init; } = 10;
+    public bool DisablePriorityPreemption { get; init; }
+
+    /// <summary>Priority of requests that name none; null puts them behind all others.</summary>
+    public int? DefaultPriority { get; init; }
+
+    /// <summary>Refuses requests that name a priority while priority scheduling is off.</summary>
+    public bool AbortOnPriorityWhenDisabled { get; init; }
+    public RetractionPolicy RetractionPolicy { get; init; }
 
     /// <summary>Scales the share of max_new_tokens set aside for running requests.</summary>
     public double Conservativeness { get; init; } = 1.0;
@@ -48,6 +71,8 @@ public sealed record SchedulerOptions
 
     /// <summary>Longest time from admission before a request is ended with 503; null means no limit.</summary>
     public TimeSpan? RunningTimeout { get; init; }
+
+    internal bool CanPreempt => EnablePriorityScheduling && !DisablePriorityPreemption;
 
     /// <summary>Tokens the pool holds (max_total_num_tokens).</summary>
     public int CapacityTokens => NumPages * PageSize;

@@ -14,7 +14,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     public KvCache Cache { get; } = new(options.NumPages, options.PageSize, options.DisableRadixCache);
     public RowPool Rows { get; } = new(options.MaxRunningRequests);
     public NewTokenRatio Ratio { get; } = new(options.Conservativeness);
-    public RequestList Waiting { get; } = new();
+    public WaitingQueue Waiting { get; } = new(options);
 
     /// <summary>Requests whose whole prompt is in issued steps.</summary>
     public RequestList Running { get; } = new();
@@ -33,6 +33,12 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     public ReadOnlySpan<SchedulerEvent> Events => _events.AsSpan(0, EventCount);
     public int EventCount { get; private set; }
     public Counters Totals;
+
+    /// <summary>Why requests wait.</summary>
+    public PlanLog Log { get; } = new();
+
+    /// <summary>The step that is being planned, or would be next.</summary>
+    public long NextStep => Totals.Steps + 1;
 
     public long Now => time.GetTimestamp();
 
@@ -54,6 +60,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     {
         request.State = RequestState.Queued;
         request.QueuedAt = Now;
+        request.Timeline?.Queued(request.QueuedAt, Waiting.Count, Log);
         Waiting.Append(request);
     }
 
@@ -63,18 +70,24 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
         Waiting.Remove(request);
         request.State = RequestState.Prefill;
         request.Row = Rows.Take();
-        if (request.NumRetractions == 0) request.AdmittedAt = Now;
+        long now = Now;
+        if (request.NumRetractions == 0) request.AdmittedAt = now;
+        request.Timeline?.Admitted(now, NextStep, request.KvLength, request.NumRetractions == 0, Log);
         int expected = request.Tokens.Length + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength);
         request.TokenBuffer.Reserve(expected);
         request.Pages.Reserve(Cache.PagesFor(expected));
     }
 
     /// <summary>Takes back all that a request holds and lets it start again later from its prompt and what it has generated.</summary>
-    public void Retract(Request request)
+    /// <param name="cause">Retracted or Preempted.</param>
+    public void Retract(Request request, RequestEvent cause)
     {
         Totals.RetractedTokens += request.KvLength;
+        request.Timeline?.Add(new TimelineEntry(cause, Now, NextStep, request.KvLength, 0));
         Leave(request, insert: false);
         request.NumRetractions++;
+        request.RetractedBeforeStep = NextStep;
+        request.LastTokenAt = 0;
         Totals.Retracted++;
         Enqueue(request);
     }
@@ -87,6 +100,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
         request.State = RequestState.Finished;
         request.Finish = reason;
         request.FinishedAt = Now;
+        request.Timeline?.Finished(request.FinishedAt, request.OutputLength, reason, Log);
         Totals.Finished++;
         if (reason.Kind == FinishKind.Abort) Totals.Aborted++;
         Emit(request, tokenId, reason);
@@ -94,7 +108,8 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
 
     private void Leave(Request request, bool insert)
     {
-        request.List?.Remove(request);
+        if (Waiting.Contains(request)) Waiting.Remove(request);
+        else request.List?.Remove(request);
         if (Chunked == request) Chunked = null;
         request.Epoch++;
         request.Pending = 0;

@@ -40,7 +40,22 @@ internal sealed record LaunchServerSettings
             MaxTotalTokens = flags.Integer("--max-total-tokens"),
             ChunkedPrefillSize = flags.Integer("--chunked-prefill-size"),
             MaxPrefillTokens = flags.Integer("--max-prefill-tokens")!.Value,
-            SchedulePolicy = flags.Text("--schedule-policy") == "lpm" ? SchedulePolicy.Lpm : SchedulePolicy.Fcfs,
+            PrefillMaxRequests = flags.Integer("--prefill-max-requests"),
+            SchedulePolicy = flags.Text("--schedule-policy") switch
+            {
+                "lpm" => SchedulePolicy.Lpm,
+                "lof" => SchedulePolicy.Lof,
+                "dfs-weight" => SchedulePolicy.DfsWeight,
+                "random" => SchedulePolicy.Random,
+                _ => SchedulePolicy.Fcfs,
+            },
+            EnablePriorityScheduling = flags.Switch("--enable-priority-scheduling") || flags.Text("--schedule-policy") == "priority",
+            ScheduleLowPriorityValuesFirst = flags.Switch("--schedule-low-priority-values-first"),
+            PrioritySchedulingPreemptionThreshold = flags.Integer("--priority-scheduling-preemption-threshold")!.Value,
+            DisablePriorityPreemption = flags.Switch("--disable-priority-preemption"),
+            DefaultPriorityValue = flags.Integer("--default-priority-value"),
+            AbortOnPriorityWhenDisabled = flags.Switch("--abort-on-priority-when-disabled"),
+            RetractionPolicy = flags.Text("--retraction-policy") == "priority" ? RetractionPolicy.Priority : RetractionPolicy.Length,
             ScheduleConservativeness = flags.Number("--schedule-conservativeness")!.Value,
             PageSize = flags.Integer("--page-size")!.Value,
             DisableRadixCache = flags.Switch("--disable-radix-cache"),
@@ -54,6 +69,7 @@ internal sealed record LaunchServerSettings
         if (engine.ChunkedPrefillSize is 0) throw new UsageException("--chunked-prefill-size: must be -1 (whole prompts) or at least 1, got '0'");
         if (engine.ChunkedPrefillSize is > 0 and int chunk && chunk % engine.PageSize != 0)
             throw new UsageException($"--chunked-prefill-size: must be a multiple of --page-size ({engine.PageSize}), got '{chunk}'");
+        CheckPriorities(engine, flags.Text("--schedule-policy")!);
         CheckCacheType(flags.Text("--kv-cache-dtype")!, engine.DType);
 
         string logLevel = flags.Text("--log-level")!;
@@ -115,6 +131,16 @@ internal sealed record LaunchServerSettings
         if (cache is "fp8_e4m3" or "fp8_e5m2") throw new UsageException($"--kv-cache-dtype {cache} is not supported: it is not implemented yet; use auto");
         if (cache is not "auto" && model != ModelDType.BFloat16)
             throw new UsageException($"--kv-cache-dtype {cache}: the cache has the model's number format; use auto, or --dtype bfloat16 with it");
+    }
+
+    private static void CheckPriorities(EngineOptions engine, string policy)
+    {
+        if (engine.EnablePriorityScheduling && engine.SchedulePolicy is not (SchedulePolicy.Fcfs or SchedulePolicy.Lof))
+            throw new UsageException($"--enable-priority-scheduling: needs --schedule-policy fcfs or lof, got '{policy}'");
+        if (engine.EnablePriorityScheduling) return;
+        if (engine.RetractionPolicy == RetractionPolicy.Priority) throw new UsageException("--retraction-policy priority: needs --enable-priority-scheduling");
+        if (engine.DefaultPriorityValue is not null) throw new UsageException("--default-priority-value: needs --enable-priority-scheduling");
+        if (engine.ScheduleLowPriorityValuesFirst) throw new UsageException("--schedule-low-priority-values-first: needs --enable-priority-scheduling");
     }
 
     private static string? NotEmpty(FlagValues flags, string name) =>

@@ -23,6 +23,9 @@ public sealed record GenerateRequest
     public bool? LogMetrics { get; set; }
     public bool? NoLogs { get; set; }
 
+    /// <summary>Counts with --enable-priority-scheduling.</summary>
+    public int? Priority { get; set; }
+
     // Not served: a value other than null, false or the only one possible is refused.
     public bool? ReturnHiddenStates { get; set; }
     public JsonElement? ImageData { get; set; }

@@ -35,6 +35,9 @@ public abstract record OpenAIRequest
     public string? Rid { get; set; }
     public string? User { get; set; }
 
+    /// <summary>Counts with --enable-priority-scheduling.</summary>
+    public int? Priority { get; set; }
+
     // Not served: a value other than null is refused.
     public JsonElement? StopRegex { get; set; }
     public JsonElement? Regex { get; set; }

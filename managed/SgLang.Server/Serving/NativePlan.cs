@@ -48,6 +48,7 @@ internal sealed record NativePlan
                         Sampling = sampling[prompt] with { N = 1, Seed = SeedOf(sampling[prompt].Seed, copy) },
                         Logprobs = logprobs,
                         IsStreaming = body.Stream ?? false,
+                        Priority = body.Priority,
                         StreamInterval = (body.SamplingParams is { Items.Count: > 0 } given ? given.For(prompt) : null)?.StreamInterval,
                     },
                     returnLogprob, top));

@@ -71,6 +71,7 @@ internal sealed record OpenAIPlan
                     Sampling = sampling with { N = 1, Seed = NativePlan.SeedOf(sampling.Seed, i % sampling.N) },
                     Logprobs = logprobs,
                     IsStreaming = body.Stream ?? false,
+                    Priority = body.Priority,
                 },
                 i / sampling.N, echo));
         }

@@ -40,15 +40,21 @@ internal sealed class Harness
     /// <summary>Called with each event; what a reader would do about it.</summary>
     public Action<SchedulerEvent>? OnEvent { get; set; }
 
-    public static Request Make(string rid, int[] prompt, int? maxNew = 16, int[]? stop = null, LogprobOptions? logprobs = null, int minNew = 0, bool ignoreEos = false) =>
-        new(rid, prompt, new SamplingParams { MaxNewTokens = maxNew, MinNewTokens = minNew, IgnoreEos = ignoreEos, Temperature = 0 }, stop, logprobs);
+    public static Request Make(string rid, int[] prompt, int? maxNew = 16, int[]? stop = null, LogprobOptions? logprobs = null, int minNew = 0,
+        bool ignoreEos = false, int? priority = null) =>
+        new(rid, prompt, new SamplingParams { MaxNewTokens = maxNew, MinNewTokens = minNew, IgnoreEos = ignoreEos, Temperature = 0 }, stop, logprobs)
+        {
+            Priority = priority,
+            Timeline = new RequestTimeline(rid, prompt.Length),
+        };
 
     /// <summary>A prompt whose tokens are start, start + 1, ...</summary>
     public static int[] Prompt(int length, int start = 0) => [.. Enumerable.Range(start, length)];
 
-    public Request Add(string rid, int[] prompt, int? maxNew = 16, int[]? stop = null, LogprobOptions? logprobs = null, int minNew = 0, bool ignoreEos = false)
+    public Request Add(string rid, int[] prompt, int? maxNew = 16, int[]? stop = null, LogprobOptions? logprobs = null, int minNew = 0,
+        bool ignoreEos = false, int? priority = null)
     {
-        Request request = Make(rid, prompt, maxNew, stop, logprobs, minNew, ignoreEos);
+        Request request = Make(rid, prompt, maxNew, stop, logprobs, minNew, ignoreEos, priority);
         Assert.True(Scheduler.TryEnqueue(request, out FinishReason refusal), refusal.Text);
         Streams[request] = [];
         After("enqueue");

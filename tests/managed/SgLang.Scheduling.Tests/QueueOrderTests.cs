@@ -62,6 +62,52 @@ public sealed class QueueOrderTests
         Assert.Equal("a1 a2 b1", Order(harness));
     }
 
+    [Fact]
+    public void Lof_takes_the_longest_output_first_and_of_equals_the_oldest()
+    {
+        var harness = new Harness(Harness.Options(10_000, maxRunning: 300) with { Policy = SchedulePolicy.Lof });
+        harness.Add("a", [1], maxNew: 5);
+        harness.Add("b", [2], maxNew: 50);
+        harness.Add("c", [3], maxNew: 20);
+        harness.Add("d", [4], maxNew: 50);
+        Assert.Equal("b d c a", Order(harness));
+    }
+
+    [Fact]
+    public void The_part_of_the_cache_that_most_wait_for_goes_first_and_deeper_before_higher()
+    {
+        var harness = new Harness(Harness.Options(10_000, maxRunning: 300) with { Policy = SchedulePolicy.DfsWeight });
+        // One branch of 20 tokens that parts into two, and one of its own.
+        harness.Add("warm1", [.. Harness.Prompt(20), .. Harness.Prompt(20, 1000)], maxNew: 1);
+        harness.Drain();
+        harness.Add("warm2", [.. Harness.Prompt(20), .. Harness.Prompt(20, 2000)], maxNew: 1);
+        harness.Add("warm3", Harness.Prompt(40, 3000), maxNew: 1);
+        harness.Drain();
+        harness.Add("none", Harness.Prompt(5, 9000));
+        harness.Add("other", [.. Harness.Prompt(30, 3000), 1]);
+        harness.Add("upper", [.. Harness.Prompt(20), 1]);
+        harness.Add("left", [.. Harness.Prompt(20), .. Harness.Prompt(10, 1000), 1]);
+        harness.Add("right1", [.. Harness.Prompt(20), .. Harness.Prompt(10, 2000), 1]);
+        harness.Add("right2", [.. Harness.Prompt(20), .. Harness.Prompt(10, 2000), 2]);
+        Assert.Equal("right1 right2 left upper other none", Order(harness));
+    }
+
+    [Fact]
+    public void Random_is_an_order_of_its_own_that_its_seed_repeats()
+    {
+        string[] orders = [.. new[] { 1, 1, 2 }.Select(seed =>
+        {
+            var harness = new Harness(Harness.Options(10_000, maxRunning: 300) with { Policy = SchedulePolicy.Random, RandomSeed = seed });
+            for (int i = 0; i < 30; i++) harness.Add($"r{i}", [i]);
+            return Order(harness);
+        })];
+        Assert.Equal(orders[0], orders[1]);
+        Assert.NotEqual(orders[0], orders[2]);
+        string[] inOrder = [.. Enumerable.Range(0, 30).Select(i => $"r{i}")];
+        Assert.NotEqual(inOrder, orders[0].Split(' '));
+        Assert.Equal(inOrder.Order(), orders[0].Split(' ').Order());
+    }
+
     private static string Order(Harness harness)
     {
         string order = "";

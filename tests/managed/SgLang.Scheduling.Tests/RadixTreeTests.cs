@@ -91,7 +91,7 @@ public sealed class RadixTreeTests
         Insert(tree, [3, 3]);
         var pages = new PageList();
         tree.Match([1, 1], ref pages);
-        Assert.Equal(2, tree.Evict(1));
+        Assert.Equal(2, tree.Evict(2));
         Assert.Equal(["1,1", "3,3"], Runs(tree));
     }
 
@@ -103,8 +103,28 @@ public sealed class RadixTreeTests
         Insert(tree, [1, 2, 4]);
         Assert.Equal(1, tree.Evict(1));
         Assert.Equal(["1,2", "4"], Runs(tree));
-        Assert.Equal(3, tree.Evict(2)); // whole leaves: 4, then 1,2
+        Assert.Equal(3, tree.Evict(3)); // 4, then 1,2
         Assert.Empty(Runs(tree));
+    }
+
+    [Fact]
+    public void A_long_leaf_loses_only_its_end()
+    {
+        var tree = new RadixTree(2, _pool);
+        Insert(tree, [1, 2, 3, 4, 5, 6, 7, 8]);
+        for (int left = 3; left > 0; left--)
+        {
+            int free = _pool.FreeCount;
+            Assert.Equal(1, tree.Evict(1));
+            Assert.Equal(free + 1, _pool.FreeCount);
+            Assert.Equal(left, tree.CountMatch([1, 2, 3, 4, 5, 6, 7, 8]));
+            Assert.Equal(left, tree.EvictablePages);
+        }
+        Insert(tree, [1, 2, 3, 4]); // grows again below what is left
+        Assert.Equal(2, tree.CountMatch([1, 2, 3, 4]));
+        Assert.Equal(2, tree.Evict(100));
+        Assert.Empty(Runs(tree));
+        Assert.Equal(_pool.Capacity, _pool.FreeCount);
     }
 
     /// <summary>Against a dictionary of page-aligned prefixes; one bucket to start with makes collisions the rule.</summary>
@@ -155,9 +175,10 @@ public sealed class RadixTreeTests
                     break;
                 case 4:
                     RadixNode[] evictable = [.. tree.Nodes().Where(n => n.LockCount == 0 && n.ChildCount == 0)];
-                    int[] oldest = evictable.Length == 0 ? [] : evictable.MinBy(n => (n.LastAccess, n.Id))!.Pages;
-                    Assert.Equal(oldest.Length, tree.Evict(1));
-                    Assert.All(oldest, page => Assert.True(pool.IsFree(page)));
+                    int[] oldest = evictable.Length == 0 ? [] : evictable.MinBy(n => (n.LastAccess, n.Id))!.Pages.ToArray();
+                    int count = random.Next(oldest.Length) + 1;
+                    Assert.Equal(Math.Min(count, oldest.Length), tree.Evict(count));
+                    Assert.All(oldest.TakeLast(count), page => Assert.True(pool.IsFree(page)));
                     break;
             }
             foreach (string gone in table.Where(pair => pool.IsFree(pair.Value)).Select(pair => pair.Key).ToArray()) table.Remove(gone);
@@ -180,5 +201,5 @@ public sealed class RadixTreeTests
         return (pages, mine.Zip(pages).Count(pair => pair.First != pair.Second), node);
     }
 
-    private static string[] Runs(RadixTree tree) => [.. tree.Nodes().Select(node => string.Join(',', node.Tokens)).Order()];
+    private static string[] Runs(RadixTree tree) => [.. tree.Nodes().Select(node => string.Join(',', node.Tokens.ToArray())).Order()];
 }

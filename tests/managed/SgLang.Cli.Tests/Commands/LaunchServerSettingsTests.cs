@@ -39,6 +39,52 @@ public class LaunchServerSettingsTests
     }
 
     [Fact]
+    public void Every_priority_flag_arrives()
+    {
+        EngineOptions engine = Settings(
+            "--schedule-policy", "lof", "--enable-priority-scheduling", "--schedule-low-priority-values-first", "--priority-scheduling-preemption-threshold", "3",
+            "--disable-priority-preemption", "--default-priority-value", "-4", "--abort-on-priority-when-disabled", "--retraction-policy", "priority",
+            "--prefill-max-requests", "9").Engine;
+        Assert.Equal(
+            new EngineOptions
+            {
+                ModelPath = "demo",
+                SchedulePolicy = SchedulePolicy.Lof,
+                EnablePriorityScheduling = true,
+                ScheduleLowPriorityValuesFirst = true,
+                PrioritySchedulingPreemptionThreshold = 3,
+                DisablePriorityPreemption = true,
+                DefaultPriorityValue = -4,
+                AbortOnPriorityWhenDisabled = true,
+                RetractionPolicy = RetractionPolicy.Priority,
+                PrefillMaxRequests = 9,
+            },
+            engine);
+    }
+
+    [Theory]
+    [InlineData("fcfs", SchedulePolicy.Fcfs, false)]
+    [InlineData("lpm", SchedulePolicy.Lpm, false)]
+    [InlineData("lof", SchedulePolicy.Lof, false)]
+    [InlineData("dfs-weight", SchedulePolicy.DfsWeight, false)]
+    [InlineData("random", SchedulePolicy.Random, false)]
+    [InlineData("priority", SchedulePolicy.Fcfs, true)]
+    public void Every_policy_has_its_name(string name, SchedulePolicy policy, bool hasPriorities)
+    {
+        EngineOptions engine = Settings("--schedule-policy", name).Engine;
+        Assert.Equal((policy, hasPriorities), (engine.SchedulePolicy, engine.EnablePriorityScheduling));
+    }
+
+    [Fact]
+    public void Priority_flags_that_contradict_each_other_are_refused()
+    {
+        Assert.Contains("fcfs or lof, got 'lpm'", Error("--schedule-policy", "lpm", "--enable-priority-scheduling"));
+        Assert.Contains("needs --enable-priority-scheduling", Error("--retraction-policy", "priority"));
+        Assert.Contains("needs --enable-priority-scheduling", Error("--default-priority-value", "1"));
+        Assert.Contains("needs --enable-priority-scheduling", Error("--schedule-low-priority-values-first"));
+    }
+
+    [Fact]
     public void Every_engine_flag_arrives()
     {
         EngineOptions engine = Settings(
@@ -108,7 +154,7 @@ public class LaunchServerSettingsTests
     [InlineData("--base-gpu-id: must be in [0, 1023], got '-1'", "--base-gpu-id", "-1")]
     [InlineData("--gpu-id-step: must be at least 1, got '0'", "--gpu-id-step", "0")]
     [InlineData("--load-format: must be one of: auto, safetensors, dummy, got 'gguf'", "--load-format", "gguf")]
-    [InlineData("--schedule-policy: must be one of: fcfs, lpm, got 'lof'", "--schedule-policy", "lof")]
+    [InlineData("--schedule-policy: must be one of: fcfs, lpm, lof, dfs-weight, random, priority, got 'sjf'", "--schedule-policy", "sjf")]
     [InlineData("--context-length: must be an integer, or a number with one of k M G T, or an integer with one of Ki Mi Gi Ti, got '4K'", "--context-length", "4K")]
     [InlineData("--json-model-override-args: must be a JSON object, got '[1]'", "--json-model-override-args", "[1]")]
     [InlineData("--json-model-override-args: must be a JSON object, got '{a'", "--json-model-override-args", "{a")]
