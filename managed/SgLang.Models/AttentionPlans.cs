@@ -16,13 +16,13 @@ public sealed class AttentionPlans : IDisposable
     /// <param name="maxRequests">Most requests of one step.</param>
     public AttentionPlans(DeviceContext context, IModel model, int pageSize, int maxTokens, int maxRequests)
     {
-        ModelConfig c = model.Config;
+        RankShare share = model.Share;
         _plans = new AttentionPlan[model.AttentionKinds.Count];
         for (int i = 0; i < _plans.Length; i++)
         {
             AttentionKind kind = model.AttentionKinds[i];
             _plans[i] = new AttentionPlan(context, new AttentionDesc(
-                c.NumHeads, c.NumKvHeads, c.HeadDim, pageSize, model.DType, kind.Window, kind.Scale, kind.SoftCap, maxTokens, maxRequests));
+                (int)share.Heads.Count, (int)share.KvHeads.Count, model.Config.HeadDim, pageSize, model.DType, kind.Window, kind.Scale, kind.SoftCap, maxTokens, maxRequests));
         }
     }
 

@@ -1,3 +1,4 @@
+using SgLang.Core;
 using SgLang.Models.Layers;
 using SgLang.Runtime;
 
@@ -10,32 +11,42 @@ public interface IDecoderLayer
 }
 
 /// <summary>
-/// What all families share: embedding, a stack of layers over one residual stream, a last norm and the head. A family supplies its layer.
+/// What all families share: embedding, a stack of layers over one residual stream, a last norm and the head. A family supplies its layer. A
+/// pipeline stage has some of the layers, the first one the embedding, the last one norm and head.
 /// </summary>
 public abstract class CausalLm : IModel
 {
     private readonly ModelBuilder _model;
-    private readonly Embedding _embedding;
+    private readonly Embedding? _embedding;
     private readonly IDecoderLayer[] _layers;
-    private readonly RmsNorm _norm;
-    private readonly LmHead _head;
+    private readonly RmsNorm? _norm;
+    private readonly LmHead? _head;
 
     /// <param name="createLayer">Makes the layer at a place, given its index.</param>
     protected CausalLm(ModelBuilder model, Func<ModuleScope, int, IDecoderLayer> createLayer)
     {
         _model = model;
         ModuleScope at = model.Root / "model";
-        _embedding = new Embedding(at / "embed_tokens");
-        _layers = new IDecoderLayer[model.Config.NumLayers];
-        for (int i = 0; i < _layers.Length; i++) _layers[i] = createLayer(at / "layers" / i, i);
+        RankPlace place = model.Place;
+        bool isTied = model.Config.TieWordEmbeddings;
+        if (place.IsFirstStage || (place.IsLastStage && isTied)) _embedding = new Embedding(at / "embed_tokens");
+        Shard layers = model.Share.Layers;
+        _layers = new IDecoderLayer[layers.Count];
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            int layer = (int)layers.First + i;
+            _layers[i] = createLayer(at / "layers" / layer, layer);
+        }
+        if (!place.IsLastStage) return;
         _norm = new RmsNorm(at / "norm", model.Config.HiddenSize);
-        _head = new LmHead(model.Root / "lm_head", model.Config.TieWordEmbeddings ? _embedding : null);
+        _head = new LmHead(model.Root / "lm_head", isTied ? _embedding : null);
     }
 
     public ModelConfig Config => _model.Config;
+    public RankShare Share => _model.Share;
     public DType DType => _model.DType;
     public long WeightBytes => _model.WeightBytes;
-    public long KvBytesPerToken => KvCache.BytesPerToken(Config, DType);
+    public long KvBytesPerToken => KvCache.BytesPerToken(Share, Config.HeadDim, DType);
     public int MaxPositions => _model.MaxPositions;
     public IReadOnlyList<AttentionKind> AttentionKinds => _model.AttentionKinds;
     public IReadOnlyList<string> ModulePaths => _model.ModulePaths;
@@ -44,17 +55,19 @@ public abstract class CausalLm : IModel
 
     public Tensor ForwardHidden(ForwardContext f)
     {
-        Tensor x = _embedding.Forward(f, f.InputIds);
+        Tensor x = Share.Place.IsFirstStage ? _embedding!.Forward(f, f.InputIds) : f.ReceiveHidden(DType, Config.HiddenSize);
         foreach (IDecoderLayer layer in _layers)
         {
             using DeviceArena.Scope temporaries = f.Arena.EnterScope();
             layer.Forward(f, x);
         }
+        if (!Share.Place.IsLastStage) f.SendHidden(x);
         return x;
     }
 
     public Tensor Logits(ForwardContext f, in Tensor hidden, in Tensor rows)
     {
+        if (_head is null || _norm is null) throw new InvalidOperationException("only the last pipeline stage has logits");
         Tensor wanted = hidden;
         if (!rows.IsNone)
         {
@@ -71,13 +84,15 @@ public abstract class CausalLm : IModel
         using var kvCache = new KvCache(meta, this, numPages: 1, pageSize: 1);
         using var attention = new AttentionPlans(meta, this, pageSize: 1, numTokens, maxRequests: 1);
         var tokens = new Tensor(0, DType.I32, numTokens);
-        _ = Forward(new ForwardContext(meta, arena, kvCache, attention)
+        var context = new ForwardContext(meta, arena, kvCache, attention)
         {
             InputIds = tokens,
             Positions = tokens,
             Slots = tokens,
             LogitRows = new Tensor(0, DType.I32, numLogitRows),
-        });
+        };
+        Tensor hidden = ForwardHidden(context);
+        if (_head is not null) _ = Logits(context, hidden, context.LogitRows);
         return arena.PeakBytes;
     }
 

@@ -5,7 +5,7 @@ namespace SgLang.Models;
 /// <summary>
 /// What a forward pass runs on, kept from step to step, and the inputs of one step, set before each. All tensors are on the device and I32.
 /// </summary>
-public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCache kvCache, AttentionPlans attention)
+public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCache kvCache, AttentionPlans attention, RankCommunicators? ranks = null)
 {
     public DeviceContext Device { get; } = device;
 
@@ -28,6 +28,9 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
     /// <summary>[num_rows]: indices of the tokens whose logits are wanted; none means all of them.</summary>
     public Tensor LogitRows { get; set; }
 
+    /// <summary>Null for a single rank, and where nothing is run (a meta context).</summary>
+    public RankCommunicators? Ranks { get; } = ranks;
+
     public IModuleObserver? Observer { get; set; }
 
     /// <summary>Set for the steps whose modules are recorded.</summary>
@@ -39,4 +42,33 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
     public ModuleSpan Enter(int module, ref readonly Tensor input) => new(Trace, module, in input);
 
     public long NumTokens => InputIds.NumRows;
+
+    /// <summary>y = sum over the tensor group of x, plus residual where given; see <see cref="Communicator.AllReduce"/>.</summary>
+    public void AllReduce(in Tensor y, in Tensor x, in Tensor residual = default)
+    {
+        if (!Device.IsMeta) TensorRanks.AllReduce(y, x, residual);
+    }
+
+    /// <summary>The tensor group's x side by side.</summary>
+    public void AllGatherColumns(in Tensor y, in Tensor x)
+    {
+        if (!Device.IsMeta) TensorRanks.AllGatherColumns(y, x);
+    }
+
+    /// <summary>The step's hidden states [num_tokens, hidden] from the stage before.</summary>
+    public Tensor ReceiveHidden(DType dtype, long hiddenSize)
+    {
+        Tensor hidden = Arena.Allocate("hidden states of the stage before", dtype, NumTokens, hiddenSize);
+        if (!Device.IsMeta) Stages.Receive(hidden, Stages.Rank - 1);
+        return hidden;
+    }
+
+    public void SendHidden(in Tensor hidden)
+    {
+        if (!Device.IsMeta) Stages.Send(hidden, Stages.Rank + 1);
+    }
+
+    private Communicator TensorRanks => Ranks?.Tensor ?? throw new InvalidOperationException("a part of a model needs the communicator of its tensor group");
+
+    private Communicator Stages => Ranks?.Pipeline ?? throw new InvalidOperationException("a pipeline stage needs the communicator of its stages");
 }

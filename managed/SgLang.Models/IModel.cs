@@ -7,6 +7,9 @@ public interface IModel : IDisposable
 {
     ModelConfig Config { get; }
 
+    /// <summary>The part of the model that this rank has.</summary>
+    RankShare Share { get; }
+
     /// <summary>Type of weights, activations and KV cache: BF16 or F32.</summary>
     DType DType { get; }
 
@@ -31,11 +34,14 @@ public interface IModel : IDisposable
     /// <summary>Appends the step's tokens to the KV cache and returns F32 logits [num_rows, vocabulary] of the wanted ones.</summary>
     Tensor Forward(ForwardContext context);
 
-    /// <summary>The first part of <see cref="Forward"/>: hidden states [num_tokens, hidden] of all tokens, before the last norm.</summary>
+    /// <summary>
+    /// The first part of <see cref="Forward"/>: hidden states [num_tokens, hidden] of all tokens, before the last norm. A pipeline stage takes
+    /// them from the stage before, passes them on to the next, and returns them; those of the last stage are the model's.
+    /// </summary>
     Tensor ForwardHidden(ForwardContext context);
 
     /// <summary>
-    /// The second part: F32 logits [num_rows, vocabulary] of some rows (I32) of what <see cref="ForwardHidden"/> returned, or of all for none.
+    /// The second part, on the last stage only: F32 logits [num_rows, vocabulary] of some rows (I32) of what <see cref="ForwardHidden"/> returned, or of all for none.
     /// A caller that wants many, such as for prompt log-probabilities, takes them in blocks, each within a scope of the arena.
     /// </summary>
     Tensor Logits(ForwardContext context, in Tensor hidden, in Tensor rows);

@@ -3,7 +3,7 @@ using SgLang.Runtime;
 namespace SgLang.Models;
 
 /// <summary>
-/// Keys and values of every layer, each [num_pages, num_kv_heads, page_size, head_dim] in the model's type. Page 0 is a dummy that padded
+/// Keys and values of this rank's heads and layers, each [num_pages, num_kv_heads, page_size, head_dim] in the model's type. Page 0 is a dummy that padded
 /// tokens write to; contents of a page are undefined until written.
 /// </summary>
 public sealed class KvCache : IDisposable
@@ -11,27 +11,27 @@ public sealed class KvCache : IDisposable
     private readonly DeviceBuffer _memory;
     private readonly Tensor[] _keys;
     private readonly Tensor[] _values;
+    private readonly int _firstLayer;
 
     public KvCache(DeviceContext context, IModel model, int numPages, int pageSize)
-        : this(context, model.Config, model.DType, numPages, pageSize)
     {
-    }
-
-    internal KvCache(DeviceContext context, ModelConfig config, DType dtype, int numPages, int pageSize)
-    {
+        RankShare share = model.Share;
+        int numLayers = (int)share.Layers.Count;
+        _firstLayer = (int)share.Layers.First;
+        DType dtype = model.DType;
         ArgumentOutOfRangeException.ThrowIfLessThan(numPages, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(pageSize, 1);
         NumPages = numPages;
         PageSize = pageSize;
-        _keys = new Tensor[config.NumLayers];
-        _values = new Tensor[config.NumLayers];
-        long bytes = BytesPerToken(config, dtype) * pageSize * numPages;
+        _keys = new Tensor[numLayers];
+        _values = new Tensor[numLayers];
+        long bytes = model.KvBytesPerToken * pageSize * numPages;
         _memory = new DeviceBuffer(context, bytes, "KV cache");
-        long tensorBytes = bytes / (2 * config.NumLayers);
-        for (int layer = 0; layer < config.NumLayers; layer++)
+        long tensorBytes = bytes / (2 * numLayers);
+        for (int layer = 0; layer < numLayers; layer++)
         {
-            _keys[layer] = _memory.View(2 * layer * tensorBytes, dtype, numPages, config.NumKvHeads, pageSize, config.HeadDim);
-            _values[layer] = _memory.View((2 * layer + 1) * tensorBytes, dtype, numPages, config.NumKvHeads, pageSize, config.HeadDim);
+            _keys[layer] = _memory.View(2 * layer * tensorBytes, dtype, numPages, share.KvHeads.Count, pageSize, model.Config.HeadDim);
+            _values[layer] = _memory.View((2 * layer + 1) * tensorBytes, dtype, numPages, share.KvHeads.Count, pageSize, model.Config.HeadDim);
         }
     }
 
@@ -39,9 +39,10 @@ public sealed class KvCache : IDisposable
     public int PageSize { get; }
     public long NumBytes => _memory.NumBytes;
 
-    public ref readonly Tensor Keys(int layer) => ref _keys[layer];
+    /// <param name="layer">Counted over the whole model; likewise below.</param>
+    public ref readonly Tensor Keys(int layer) => ref _keys[layer - _firstLayer];
 
-    public ref readonly Tensor Values(int layer) => ref _values[layer];
+    public ref readonly Tensor Values(int layer) => ref _values[layer - _firstLayer];
 
     /// <summary>Page destinationPages[i] = page sourcePages[i] in every layer; both I32 [n] on the device, disjoint.</summary>
     public void CopyPages(DeviceContext context, in Tensor destinationPages, in Tensor sourcePages)
@@ -51,5 +52,5 @@ public sealed class KvCache : IDisposable
 
     public void Dispose() => _memory.Dispose();
 
-    internal static long BytesPerToken(ModelConfig config, DType dtype) => 2L * config.NumLayers * config.NumKvHeads * config.HeadDim * dtype.SizeInBytes();
+    internal static long BytesPerToken(RankShare share, int headDim, DType dtype) => 2 * share.Layers.Count * share.KvHeads.Count * headDim * dtype.SizeInBytes();
 }

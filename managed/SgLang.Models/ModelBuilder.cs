@@ -1,3 +1,4 @@
+using SgLang.Core;
 using SgLang.Models.Layers;
 using SgLang.Models.Weights;
 using SgLang.Runtime;
@@ -17,8 +18,10 @@ public sealed class ModelBuilder : IDisposable
     private Rotary? _rotary;
 
     /// <param name="maxPositions">Longest sequence that will be run.</param>
-    public ModelBuilder(DeviceContext device, ModelConfig config, DType dtype, IWeightSource weights, int maxPositions)
+    /// <param name="place">Whose part of the model is built; null for a single rank's.</param>
+    public ModelBuilder(DeviceContext device, ModelConfig config, DType dtype, IWeightSource weights, int maxPositions, RankPlace? place = null)
     {
+        Share = RankShare.Of(config, place ?? RankPlace.Single);
         Device = device;
         Config = config;
         DType = dtype;
@@ -29,6 +32,10 @@ public sealed class ModelBuilder : IDisposable
     public DeviceContext Device { get; }
     public ModelConfig Config { get; }
     public DType DType { get; }
+
+    /// <summary>This rank's part of the model.</summary>
+    public RankShare Share { get; }
+    public RankPlace Place => Share.Place;
     public int MaxPositions { get; }
 
     /// <summary>Bytes allocated so far for parameters and tables.</summary>
@@ -61,7 +68,13 @@ public sealed class ModelBuilder : IDisposable
     {
         long rows = 0;
         foreach (WeightPart part in parts)
-            if (part.Group == 0) rows += part.Rows;
+            if (part.Group == 0) rows += part.Rows.Count;
+        return LoadWeight(rows, inFeatures, numGroups, parts);
+    }
+
+    /// <summary>As above, with room for more rows than the parts have; those are zeros.</summary>
+    public PackedWeight LoadWeight(long rows, long inFeatures, int numGroups, params ReadOnlySpan<WeightPart> parts)
+    {
         var weight = new PackedWeight(Device, DType, rows, inFeatures, numGroups);
         _owned.Add(weight);
         _weights.Load(Device, weight, parts);
@@ -73,7 +86,7 @@ public sealed class ModelBuilder : IDisposable
     public Tensor LoadVector(params ReadOnlySpan<WeightPart> parts)
     {
         long length = 0;
-        foreach (WeightPart part in parts) length += part.Rows;
+        foreach (WeightPart part in parts) length += part.Rows.Count;
         Tensor vector = Allocate(parts[0].Name, DType, length);
         _weights.Load(Device, vector, parts);
         return vector;

@@ -10,6 +10,9 @@ public sealed record ModelLoadOptions
     public ModelDType DType { get; init; }
     public LoadFormat LoadFormat { get; init; }
 
+    /// <summary>Whose part of the model is loaded.</summary>
+    public RankPlace Place { get; init; } = RankPlace.Single;
+
     /// <summary>JSON object whose keys replace those of config.json.</summary>
     public string JsonModelOverrideArgs { get; init; } = "{}";
 
@@ -47,16 +50,17 @@ public static class ModelLoader
 
         // Checked on a meta device first, so that a bad checkpoint fails at once and not after gigabytes.
         using IWeightSource weights = options.LoadFormat == LoadFormat.Dummy ? new DummyWeights(report) : WeightReader.Open(directory, report);
-        using (DeviceContext meta = DeviceContext.CreateMeta())
-        using (var check = new ModelBuilder(meta, config, dtype, weights, maxPositions))
-        {
-            ModelRegistry.Build(check);
-            total = weights.BytesChecked;
-        }
+        Check(RankPlace.Single);
         if (weights is WeightReader reader) WarnOfUnused(reader, config, options.Warning);
+        if (options.Place.WorldSize > 1)
+        {
+            weights.ResetBytesChecked();
+            Check(options.Place);
+        }
+        total = weights.BytesChecked;
 
         options.Progress?.Invoke(0, total);
-        var builder = new ModelBuilder(device, config, dtype, weights, maxPositions);
+        var builder = new ModelBuilder(device, config, dtype, weights, maxPositions, options.Place);
         try
         {
             return ModelRegistry.Build(builder);
@@ -65,6 +69,13 @@ public static class ModelLoader
         {
             builder.Dispose();
             throw;
+        }
+
+        void Check(RankPlace place)
+        {
+            using DeviceContext meta = DeviceContext.CreateMeta();
+            using var check = new ModelBuilder(meta, config, dtype, weights, maxPositions, place);
+            ModelRegistry.Build(check);
         }
     }
 

@@ -30,12 +30,21 @@ public sealed class Qwen2MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
     {
         private readonly SparseMoe _routed = new(at, at.Config.MoeIntermediateSize, at.Config.NormTopKProb, ExpertNames.Default);
         private readonly GatedMlp _shared = new(at / "shared_expert", at.Config.SharedExpertIntermediateSize);
+        private readonly bool _isPart = at.Model.Place.TpSize > 1;
         private readonly Linear _sharedGate = new(at / "shared_expert_gate", at.Config.HiddenSize, 1);
 
         public void AddTo(ForwardContext f, in Tensor stream, in Tensor h)
         {
+            if (_isPart)
+            {
+                // One sum over ranks for both.
+                Tensor part = _routed.ForwardPart(f, h);
+                Ops.AddSigmoidGated(f.Device, part, _shared.ForwardPart(f, h), _sharedGate.Forward(f, h));
+                f.AllReduce(stream, part, stream);
+                return;
+            }
             _routed.AddTo(f, stream, h);
-            Ops.AddSigmoidGated(f.Device, stream, _shared.Forward(f, h), _sharedGate.Forward(f, h));
+            Ops.AddSigmoidGated(f.Device, stream, _shared.ForwardPart(f, h), _sharedGate.Forward(f, h));
         }
     }
 }

@@ -1,3 +1,4 @@
+using SgLang.Core;
 using SgLang.Runtime;
 
 namespace SgLang.Models.Layers;
@@ -11,6 +12,7 @@ public sealed class Attention
     private readonly int _module;
     private readonly int _layer;
     private readonly int _kind;
+    // This rank's.
     private readonly int _numHeads;
     private readonly int _numKvHeads;
     private readonly int _headDim;
@@ -18,7 +20,7 @@ public sealed class Attention
     private readonly RmsNorm? _qNorm;
     private readonly RmsNorm? _kNorm;
     private readonly Rotary _rotary;
-    private readonly Linear _output;
+    private readonly RowParallelLinear _output;
 
     /// <param name="layer">Index of the decoder layer: its part of the KV cache and its window.</param>
     /// <param name="qkNorm">`q_norm` and `k_norm` [head_dim] are applied to each head before the rotation.</param>
@@ -27,15 +29,16 @@ public sealed class Attention
         ModelConfig c = at.Config;
         _layer = layer;
         Path = at.Path;
-        _numHeads = c.NumHeads;
-        _numKvHeads = c.NumKvHeads;
+        RankShare share = at.Model.Share;
+        _numHeads = (int)share.Heads.Count;
+        _numKvHeads = (int)share.KvHeads.Count;
         _headDim = c.HeadDim;
         _module = at.Model.AddModule(Path);
-        long qSize = (long)_numHeads * _headDim, kvSize = (long)_numKvHeads * _headDim;
-        _qkv = new Linear(at / "qkv_proj", c.HiddenSize, qkvBias, ("q_proj", qSize), ("k_proj", kvSize), ("v_proj", kvSize));
+        Shard q = share.Heads * _headDim, kv = share.KvHeads * _headDim;
+        _qkv = new Linear(at / "qkv_proj", c.HiddenSize, qkvBias, ("q_proj", q), ("k_proj", kv), ("v_proj", kv));
         if (qkNorm) (_qNorm, _kNorm) = (new RmsNorm(at / "q_norm", _headDim), new RmsNorm(at / "k_norm", _headDim));
         _rotary = at.Model.Rotary;
-        _output = new Linear(at / "o_proj", qSize, c.HiddenSize, outputBias);
+        _output = new RowParallelLinear(at / "o_proj", q, c.HiddenSize, outputBias);
         _kind = at.Model.AddAttentionKind(new AttentionKind(c.WindowOfLayer(layer), Scale: (float)(1 / Math.Sqrt(_headDim)), SoftCap: 0));
     }
 

@@ -1,3 +1,4 @@
+using SgLang.Core;
 using SgLang.Runtime;
 
 namespace SgLang.Models.Layers;
@@ -7,15 +8,16 @@ public sealed class GatedMlp
 {
     private readonly int _module;
     private readonly Linear _gateUp;
-    private readonly Linear _down;
+    private readonly RowParallelLinear _down;
 
     public GatedMlp(ModuleScope at, long intermediateSize, bool hasBias = false)
     {
         ModelConfig c = at.Config;
         Path = at.Path;
         _module = at.Model.AddModule(Path);
-        _gateUp = new Linear(at / "gate_up_proj", c.HiddenSize, hasBias, ("gate_proj", intermediateSize), ("up_proj", intermediateSize));
-        _down = new Linear(at / "down_proj", intermediateSize, c.HiddenSize, hasBias);
+        Shard own = Shard.Even(intermediateSize, at.Model.Place.TpRank, at.Model.Place.TpSize);
+        _gateUp = new Linear(at / "gate_up_proj", c.HiddenSize, hasBias, ("gate_proj", own), ("up_proj", own));
+        _down = new RowParallelLinear(at / "down_proj", own, c.HiddenSize, hasBias);
     }
 
     public string Path { get; }
@@ -27,9 +29,10 @@ public sealed class GatedMlp
         _down.AddTo(f, stream, _gateUp.Forward(f, x, Epilogue.SiluMul));
     }
 
-    public Tensor Forward(ForwardContext f, in Tensor x)
+    /// <summary>[n, hidden]: this rank's part of the sum over ranks.</summary>
+    public Tensor ForwardPart(ForwardContext f, in Tensor x)
     {
         using ModuleSpan span = f.Enter(_module, in x);
-        return _down.Forward(f, _gateUp.Forward(f, x, Epilogue.SiluMul));
+        return _down.ForwardPart(f, _gateUp.Forward(f, x, Epilogue.SiluMul));
     }
 }

@@ -1,9 +1,13 @@
+using SgLang.Core;
 using SgLang.Models.Weights;
 using SgLang.Runtime;
 
 namespace SgLang.Models.Layers;
 
-/// <summary>y = x W^T + b. Several projections of one input may be stacked into one product.</summary>
+/// <summary>
+/// y = x W^T + b. Several projections of one input may be stacked into one product. Rows of W, and so the features of y, may be this rank's
+/// share.
+/// </summary>
 public sealed class Linear
 {
     private readonly int _module;
@@ -20,8 +24,8 @@ public sealed class Linear
     }
 
     /// <param name="at">The merged module, such as "self_attn.qkv_proj"; its parts are its siblings in the checkpoint.</param>
-    /// <param name="parts">Names and rows of the parts, in the order of the output's columns.</param>
-    public Linear(ModuleScope at, long inFeatures, bool hasBias, params ReadOnlySpan<(string Name, long Rows)> parts)
+    /// <param name="parts">Names of the parts and this rank's rows of each, in the order of the output's columns.</param>
+    public Linear(ModuleScope at, long inFeatures, bool hasBias, params ReadOnlySpan<(string Name, Shard Rows)> parts)
     {
         Path = at.Path;
         _module = at.Model.AddModule(Path);
@@ -58,13 +62,5 @@ public sealed class Linear
         Ops.Linear(f.Device, y, x, _weight, _bias);
         f.Observer?.Completed(Path, y);
         return y;
-    }
-
-    /// <summary>stream += x W^T + b, the sum rounded once.</summary>
-    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
-    {
-        using ModuleSpan span = f.Enter(_module, in x);
-        Ops.Linear(f.Device, stream, x, _weight, _bias, residual: stream);
-        f.Observer?.Completed(Path, stream);
     }
 }

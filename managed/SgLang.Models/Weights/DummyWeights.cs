@@ -13,6 +13,8 @@ public sealed class DummyWeights(Action<long>? bytesLoaded = null) : IWeightSour
 
     public long BytesChecked { get; private set; }
 
+    public void ResetBytesChecked() => BytesChecked = 0;
+
     public bool Contains(string name) => true;
 
     public void Load(DeviceContext context, PackedWeight weight, ReadOnlySpan<WeightPart> parts)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using SgLang.Core;
 using SgLang.Runtime;
 
 namespace SgLang.Models.Weights;
@@ -43,6 +44,8 @@ public sealed class WeightReader : IWeightSource
 
     public long BytesChecked { get; private set; }
 
+    public void ResetBytesChecked() => BytesChecked = 0;
+
     public bool Contains(string name) => _tensors.ContainsKey(name);
 
     /// <summary>Tensors that no layer asked for, in order of name.</summary>
@@ -55,14 +58,16 @@ public sealed class WeightReader : IWeightSource
         nextRow.Clear();
         foreach (WeightPart part in parts)
         {
-            (string path, SafetensorsEntry entry, DType dtype) = Find(part.Name, [part.Rows, weight.InFeatures]);
-            if (context.IsMeta) BytesChecked += entry.NumBytes;
+            Shard columns = part.Columns.Size == 0 ? Shard.Whole(weight.InFeatures) : part.Columns;
+            (string path, SafetensorsEntry entry, DType dtype) = Find(part.Name, [part.Rows.Size, columns.Size]);
+            long bytes = part.Rows.Count * columns.Count * dtype.SizeInBytes();
+            if (context.IsMeta) BytesChecked += bytes;
             else
             {
-                LoadRows(context, weight, Map(path), entry.Begin, dtype, part, nextRow[part.Group]);
-                _bytesLoaded?.Invoke(entry.NumBytes);
+                LoadRows(context, weight, Map(path), entry.Begin, dtype, part, columns, nextRow[part.Group]);
+                _bytesLoaded?.Invoke(bytes);
             }
-            nextRow[part.Group] += part.Rows;
+            nextRow[part.Group] += part.Rows.Count;
         }
     }
 
@@ -71,14 +76,16 @@ public sealed class WeightReader : IWeightSource
         long start = 0;
         foreach (WeightPart part in parts)
         {
-            (string path, SafetensorsEntry entry, DType dtype) = Find(part.Name, [part.Rows]);
-            if (context.IsMeta) BytesChecked += entry.NumBytes;
+            (string path, SafetensorsEntry entry, DType dtype) = Find(part.Name, [part.Rows.Size]);
+            long element = dtype.SizeInBytes(), bytes = part.Rows.Count * element;
+            if (context.IsMeta) BytesChecked += bytes;
             else
             {
-                VectorConverter.Upload(context, vector.Rows(start, part.Rows), Map(path).AsSpan(entry.Begin, checked((int)entry.NumBytes)), dtype);
-                _bytesLoaded?.Invoke(entry.NumBytes);
+                ReadOnlySpan<byte> values = Map(path).AsSpan(entry.Begin + part.Rows.First * element, checked((int)bytes));
+                VectorConverter.Upload(context, vector.Rows(start, part.Rows.Count), values, dtype);
+                _bytesLoaded?.Invoke(bytes);
             }
-            start += part.Rows;
+            start += part.Rows.Count;
         }
     }
 
@@ -88,22 +95,29 @@ public sealed class WeightReader : IWeightSource
         _files.Clear();
     }
 
-    /// <summary>Straight from the mapped file; by way of a buffer where an odd header size puts the data on odd addresses.</summary>
-    private static void LoadRows(DeviceContext context, PackedWeight weight, MappedFile file, long begin, DType dtype, WeightPart part, long firstRow)
+    /// <summary>
+    /// Straight from the mapped file, of which only the part's own pages are read; by way of a buffer where an odd header size puts the data on
+    /// odd addresses.
+    /// </summary>
+    private static void LoadRows(DeviceContext context, PackedWeight weight, MappedFile file, long begin, DType dtype, WeightPart part, Shard columns,
+        long firstRow)
     {
+        Shard wanted = part.Rows;
+        if (wanted.Count == 0) return;
         if (begin % dtype.SizeInBytes() == 0)
         {
-            weight.Load(file.AsTensor(begin, dtype, part.Rows, weight.InFeatures), firstRow, part.Group);
+            Tensor stored = file.AsTensor(begin, dtype, wanted.Size, columns.Size);
+            weight.Load(stored.Rows(wanted.First, wanted.Count).Columns(columns.First, columns.Count), firstRow, part.Group);
             return;
         }
-        long rowBytes = weight.InFeatures * dtype.SizeInBytes();
-        int blockRows = (int)Math.Clamp((16 << 20) / rowBytes, 1, part.Rows);
+        long rowBytes = columns.Size * dtype.SizeInBytes();
+        int blockRows = (int)Math.Clamp((16 << 20) / rowBytes, 1, wanted.Count);
         using var buffer = new PinnedBuffer(context, blockRows * rowBytes);
-        for (long row = 0; row < part.Rows; row += blockRows)
+        for (long row = 0; row < wanted.Count; row += blockRows)
         {
-            int rows = (int)Math.Min(blockRows, part.Rows - row), bytes = checked((int)(rows * rowBytes));
-            file.AsSpan(begin + row * rowBytes, bytes).CopyTo(buffer.AsSpan<byte>(bytes));
-            weight.Load(buffer.AsTensor(dtype, rows, weight.InFeatures), firstRow + row, part.Group);
+            int rows = (int)Math.Min(blockRows, wanted.Count - row), bytes = checked((int)(rows * rowBytes));
+            file.AsSpan(begin + (wanted.First + row) * rowBytes, bytes).CopyTo(buffer.AsSpan<byte>(bytes));
+            weight.Load(buffer.AsTensor(dtype, rows, columns.Size).Columns(columns.First, columns.Count), firstRow + row, part.Group);
         }
     }
 

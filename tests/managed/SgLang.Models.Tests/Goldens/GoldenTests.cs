@@ -51,7 +51,7 @@ public class GoldenTests(ITestOutputHelper output)
     /// Positions (of prompt and golden continuation) of each case where, in some layer, the last expert chosen and the first one not chosen are
     /// closer than <paramref name="margin"/> in the float32 router's logits. Empty sets for dense models and in float32.
     /// </summary>
-    private static IReadOnlyList<IReadOnlySet<int>> NearTies(DeviceContext device, string name, ModelDType dtype, double margin = 0.05)
+    internal static IReadOnlyList<IReadOnlySet<int>> NearTies(DeviceContext device, string name, ModelDType dtype, double margin = 0.05)
     {
         IReadOnlyList<GoldenCase> cases = Golden.Load(name);
         using IModel model = ModelLoader.Load(device, TestFiles.Model(name), new ModelLoadOptions { DType = ModelDType.Float32 });

@@ -27,7 +27,7 @@ internal sealed class StepRunner : IDisposable
     private readonly Stack<int> _freePages = new();
     private readonly int _maxTokens;
 
-    public StepRunner(DeviceContext device, IModel model, int pageSize, int maxTokens, int numPages = 0, int seed = 1)
+    public StepRunner(DeviceContext device, IModel model, int pageSize, int maxTokens, int numPages = 0, int seed = 1, RankCommunicators? ranks = null)
     {
         _device = device;
         _maxTokens = maxTokens;
@@ -35,7 +35,7 @@ internal sealed class StepRunner : IDisposable
         PageSize = pageSize;
         if (numPages == 0) numPages = 16384 / pageSize;
         _cache = new KvCache(device, model, numPages, pageSize);
-        for (int layer = 0; layer < model.Config.NumLayers; layer++)
+        for (int layer = (int)model.Share.Layers.First; layer < model.Share.Layers.End; layer++)
         {
             device.Fill(_cache.Keys(layer), 0xFF);
             device.Fill(_cache.Values(layer), 0xFF);
@@ -43,7 +43,7 @@ internal sealed class StepRunner : IDisposable
         _plans = new AttentionPlans(device, model, pageSize, maxTokens, maxRequests: 64);
         _arena = new DeviceArena(device, model.ActivationBytes(maxTokens, maxTokens), "activations");
         _inputs = new DeviceBuffer(device, 4L * 4 * maxTokens, "step inputs");
-        _forward = new ForwardContext(device, _arena, _cache, _plans);
+        _forward = new ForwardContext(device, _arena, _cache, _plans, ranks);
         // Page 0 is the dummy.
         int[] order = [.. Enumerable.Range(1, numPages - 1)];
         new Random(seed).Shuffle(order);
@@ -56,18 +56,24 @@ internal sealed class StepRunner : IDisposable
     public ForwardContext Context => _forward;
 
     /// <summary>Computes the next `Count` tokens of each sequence in one step.</summary>
-    /// <returns>Logits of all of them, [step tokens][vocabulary], or of the last of each sequence.</returns>
+    /// <returns>Logits of all of them, [step tokens][vocabulary], or of the last of each sequence; none but on the last pipeline stage.</returns>
     public float[][] Step(IReadOnlyList<(Sequence Sequence, int Count)> work, bool allRows)
     {
         Prepare(work, allRows);
         _device.Fill(_arena.Allocate("poison", DType.U8, _arena.CapacityBytes), 0xFF);
         _arena.Reset();
+        if (!Model.Share.Place.IsLastStage)
+        {
+            Model.ForwardHidden(_forward);
+            return [];
+        }
         Tensor logits = Model.Forward(_forward);
-        int vocabulary = Model.Config.VocabSize;
-        var flat = new float[logits.NumElements];
-        _device.Download(flat.AsSpan(), logits);
         var rows = new float[logits.NumRows][];
-        for (int i = 0; i < rows.Length; i++) rows[i] = flat.AsSpan(i * vocabulary, vocabulary).ToArray();
+        for (int i = 0; i < rows.Length; i++)
+        {
+            rows[i] = new float[Model.Config.VocabSize];
+            _device.Download(rows[i].AsSpan(), logits.Rows(i, 1));
+        }
         return rows;
     }
 

@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using SgLang.Core;
+using SgLang.Runtime;
+
+namespace SgLang.Models.Tests.Ranks;
+
+/// <summary>Every checkpoint cut over ranks gives the reference's logits and tokens: in float32 within 1e-4 of the largest logit.</summary>
+public sealed class RankGoldenTests(ITestOutputHelper output)
+{
+    private static readonly Tolerance s_float32 = Tolerance.Float32 with { Relative = 1e-4 };
+
+    private static readonly string[] s_models = ["demo", "llama", "llama3-rope", "mistral", "mixtral", "qwen2", "qwen3", "qwen3-moe"];
+
+    /// <summary>Model, type, tp, pp, ep.</summary>
+    public static TheoryData<string, ModelDType, int, int, int> Layouts
+    {
+        get
+        {
+            var data = new TheoryData<string, ModelDType, int, int, int>();
+            foreach (string model in s_models)
+            {
+                // The demo model has four heads too, but six layers to run.
+                foreach ((int tp, int pp) in (ReadOnlySpan<(int, int)>)[(2, 1), (4, 1), (1, 2), (2, 2)]) data.Add(model, ModelDType.Float32, tp, pp, 1);
+                data.Add(model, ModelDType.BFloat16, 2, 1, 1);
+                data.Add(model, ModelDType.BFloat16, 4, 2, 1);
+            }
+            foreach (string model in (ReadOnlySpan<string>)["mixtral", "qwen3-moe"])
+            {
+                data.Add(model, ModelDType.Float32, 2, 1, 2);
+                data.Add(model, ModelDType.Float32, 4, 1, 2);
+                data.Add(model, ModelDType.Float32, 4, 1, 4);
+                data.Add(model, ModelDType.Float32, 2, 2, 2);
+                data.Add(model, ModelDType.BFloat16, 4, 1, 4);
+            }
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Layouts))]
+    public void Ranks_together_give_the_reference_logits_and_tokens(string model, ModelDType dtype, int tp, int pp, int ep)
+    {
+        IReadOnlyList<GoldenCase> cases = Golden.Load(model);
+        Tolerance tolerance = dtype == ModelDType.Float32 ? s_float32 : Tolerance.BFloat16;
+        IReadOnlyList<IReadOnlySet<int>> nearTies;
+        using (DeviceContext device = DeviceContext.Create(DeviceKind.Cpu)) nearTies = GoldenTests.NearTies(device, model, dtype);
+        ConcurrentBag<(double Relative, double Cosine)> worst = [];
+        RankThreads.Run(RankPlace.All(tp, pp, ep), (device, ranks) =>
+        {
+            using IModel part = ModelLoader.Load(device, TestFiles.Model(model), new ModelLoadOptions { DType = dtype, Place = ranks.Place });
+            using var runner = new StepRunner(device, part, pageSize: 16, maxTokens: 1024, ranks: ranks);
+            for (int i = 0; i < cases.Count; i++)
+            {
+                GoldenCase golden = cases[i];
+                var check = new GoldenCheck(golden, tolerance, $"{model} case {i} on {ranks.Place}", nearTies[i]);
+                var sequence = new Sequence(golden.InputIds);
+                float[][] rows = runner.Step([(sequence, golden.InputIds.Length)], allRows: true);
+                for (int row = 0; row < rows.Length; row++) check.Prompt(row, rows[row]);
+                for (int token = 0; token < golden.GreedyIds.Length; token++)
+                {
+                    if (rows.Length > 0) check.Generated(token, rows[^1]);
+                    sequence.Tokens.Add(golden.GreedyIds[token]);
+                    rows = runner.Step([(sequence, 1)], allRows: false);
+                }
+                if (part.Share.Place.IsLastStage) worst.Add((check.WorstRelative, check.WorstCosine));
+                runner.Release(sequence);
+            }
+        });
+        Assert.Equal(tp * cases.Count, worst.Count);
+        output.WriteLine($"{model} {dtype} tp {tp} pp {pp} ep {ep}: relative {worst.Max(w => w.Relative):E2}, cosine {worst.Min(w => w.Cosine):F8}");
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void All_ranks_get_the_same_bits_and_a_run_repeats_them(int tp)
+    {
+        GoldenCase golden = Golden.Load("llama")[0];
+        ConcurrentBag<(int Run, int Rank, float[][] Rows)> all = [];
+        for (int run = 0; run < 2; run++)
+        {
+            int mine = run;
+            RankThreads.Run(RankPlace.All(tp), (device, ranks) =>
+            {
+                using IModel part = ModelLoader.Load(device, TestFiles.Model("llama"), new ModelLoadOptions { Place = ranks.Place });
+                using var runner = new StepRunner(device, part, pageSize: 16, maxTokens: 1024, ranks: ranks);
+                all.Add((mine, ranks.Place.TpRank, runner.Step([(new Sequence(golden.InputIds), golden.InputIds.Length)], allRows: true)));
+            });
+        }
+        float[][] first = all.First().Rows;
+        foreach ((int run, int rank, float[][] rows) in all)
+            for (int row = 0; row < first.Length; row++) Assert.True(first[row].AsSpan().SequenceEqual(rows[row]), $"run {run}, rank {rank}, row {row}");
+    }
+
+    /// <summary>449 is no multiple of 64 nor of the ranks: the last rank's rows are padding in part, and logits end where the vocabulary does.</summary>
+    [Fact]
+    public void A_vocabulary_that_does_not_divide_is_padded()
+    {
+        const string Overrides = """{"vocab_size": 449}""";
+        int[] prompt = [.. Enumerable.Range(0, 40).Select(i => i * 11 % 449)];
+        RankThreads.Run(RankPlace.All(4), (device, ranks) =>
+        {
+            using IModel part = ModelLoader.Load(device, TestFiles.Model("llama"), Options(ranks.Place));
+            using var runner = new StepRunner(device, part, pageSize: 16, maxTokens: 64, ranks: ranks);
+            float[][] rows = runner.Step([(new Sequence(prompt), prompt.Length)], allRows: true);
+            Assert.Equal(449, rows[0].Length);
+            Assert.All(rows, row => Assert.All(row, value => Assert.True(float.IsFinite(value))));
+        });
+
+        static ModelLoadOptions Options(RankPlace place) => new() { DType = ModelDType.Float32, LoadFormat = LoadFormat.Dummy, JsonModelOverrideArgs = Overrides, Place = place };
+    }
+}
