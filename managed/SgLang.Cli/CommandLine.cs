@@ -20,6 +20,7 @@ internal static class CommandLine
             (LaunchServerCommand.Create(), LaunchServerFlags.All, true),
             (SendOneCommand.Create(output, error), SendOneFlags.All, false),
             (BenchOneBatchCommand.Create(output, error), BenchOneBatchCommand.Flags, true),
+            (BenchOneBatchServerCommand.Create(output, error), BenchOneBatchServerFlags.All, true),
             (BenchOfflineCommand.Create(output, error), BenchOfflineCommand.Flags, true),
             (BenchServingCommand.Create(output, error), BenchServingFlags.All, false),
             (ProfilerCommand.Create(output, error), ProfilerFlags.All, false),

@@ -5,7 +5,8 @@ using SgLang.Bench.Statistics;
 namespace SgLang.Bench.Datasets;
 
 /// <summary>A question and its answer.</summary>
-public readonly record struct Exchange(string Question, string Answer);
+/// <param name="Timestamp">Seconds; null where the file has no times.</param>
+public readonly record struct Exchange(string Question, string Answer, double? Timestamp = null);
 
 /// <summary>First exchanges of conversations: from a ShareGPT file, from custom JSON lines, or built in.</summary>
 public static class Conversations
@@ -100,15 +101,18 @@ public static class Conversations
         if (item.ValueKind != JsonValueKind.Object) return null;
         if (!item.TryGetProperty("conversations", out JsonElement turns) && !item.TryGetProperty("conversation", out turns)) return null;
         if (turns.ValueKind != JsonValueKind.Array || turns.GetArrayLength() < 2) return null;
-        return TextOf(turns[0]) is { } question && TextOf(turns[1]) is { } answer ? new Exchange(question, answer) : null;
+        return TextOf(turns[0]) is { } question && TextOf(turns[1]) is { } answer ? new Exchange(question, answer, Seconds(item)) : null;
     }
+
+    /// <summary>"timestamp", in milliseconds, as traces have it.</summary>
+    private static double? Seconds(JsonElement item) => item.TryGetProperty("timestamp", out JsonElement time) && time.ValueKind == JsonValueKind.Number ? time.GetDouble() / 1000 : null;
 
     private static string? TextOf(JsonElement turn) =>
         turn.ValueKind == JsonValueKind.Object && (turn.TryGetProperty("value", out JsonElement text) || turn.TryGetProperty("content", out text)) && text.ValueKind == JsonValueKind.String
             ? text.GetString()
             : null;
 
-    private static FileStream Open(string path)
+    internal static FileStream Open(string path)
     {
         try
         {

@@ -1,22 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using SgLang.Bench.Reports;
 
 namespace SgLang.Bench.Datasets;
-
-/// <summary>One request to be made.</summary>
-public sealed record PromptRow
-{
-    /// <summary>Null where there is no tokenizer to make it with.</summary>
-    public string? Text { get; init; }
-
-    /// <summary>Null where there is no tokenizer to make them with.</summary>
-    public int[]? Ids { get; init; }
-
-    /// <summary>Tokens of the prompt as it is sent: of the ids, or of the text once encoded. 0 where only the server can count.</summary>
-    public required int PromptLength { get; init; }
-    public required int OutputLength { get; init; }
-}
 
 /// <summary>Requests in their sending order, and where they come from.</summary>
 public sealed class Dataset
@@ -55,8 +42,12 @@ public sealed class Dataset
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (PromptRow row in rows)
         {
-            string prompt = row.Text ?? string.Join(',', row.Ids ?? []);
-            hash.AppendData(Encoding.UTF8.GetBytes(FormattableString.Invariant($"{prompt.Length}:{prompt}|{row.OutputLength}\n")));
+            string prompt = row.Text ?? (row.Messages is { } messages ? ResultFile.ToLine(messages) : string.Join(',', row.Ids ?? []));
+            string line = FormattableString.Invariant($"{prompt.Length}:{prompt}|{row.OutputLength}");
+            foreach (string turn in row.LaterTurns) line += FormattableString.Invariant($"|{turn.Length}:{turn}");
+            if (row.Timestamp is { } at) line += FormattableString.Invariant($"|@{at:R}");
+            if (row.ExtraBody is { } extra) line += "|" + ResultFile.ToLine(extra);
+            hash.AppendData(Encoding.UTF8.GetBytes(line + "\n"));
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

@@ -17,7 +17,9 @@ public static class DatasetBuilder
         Dataset dataset = options.Name switch
         {
             "sharegpt" or "custom" => OfConversations(options, vocabulary, notices),
-            "generated-shared-prefix" => SharedPrefix(options, vocabulary),
+            "openai" => TraceSets.OpenAI(options, vocabulary, notices),
+            "mooncake" => TraceSets.Mooncake(options, vocabulary, notices),
+            "generated-shared-prefix" => SharedPrefixSet.Build(options, vocabulary),
             "random" => RandomText(options, vocabulary, notices),
             _ => RandomIds(options, vocabulary, notices),
         };
@@ -35,18 +37,34 @@ public static class DatasetBuilder
             throw new BenchException($"--sharegpt-output-len must be at least {ShortestFixedOutput}, got {options.ShareGptOutputLength}");
         Tokenizer tokenizer = vocabulary.Require($"--dataset-name {options.Name}");
         (List<Exchange> exchanges, string source) = Exchanges(options, notices);
-        new PythonRandom(options.Seed).Shuffle(exchanges);
+        // A trace keeps its order: what comes first in it is sent first.
+        if (exchanges.Any(exchange => exchange.Timestamp is null)) new PythonRandom(options.Seed).Shuffle(exchanges);
         List<PromptRow> rows = [];
+        int skipped = 0;
         foreach (Exchange exchange in exchanges)
         {
             if (rows.Count == options.NumPrompts) break;
             string text = exchange.Question + options.PromptSuffix;
+            if (options.ApplyChatTemplate) text = WithoutBegin(vocabulary.Chat("--apply-chat-template", text), tokenizer);
             int[] ids = tokenizer.Encode(text, addSpecialTokens: true);
             int output = options.ShareGptOutputLength ?? tokenizer.Encode(exchange.Answer, addSpecialTokens: true).Length;
             if (ids.Length < ShortestSequence || output < ShortestSequence || ids.Length + output > options.ShareGptContextLength) continue;
-            rows.Add(new PromptRow { Text = text, Ids = ids, PromptLength = ids.Length, OutputLength = output });
+            if (skipped++ < options.Offset) continue;
+            rows.Add(new PromptRow { Text = text, Ids = ids, PromptLength = ids.Length, OutputLength = output, Timestamp = exchange.Timestamp });
         }
-        return new Dataset(options.Name, source, rows);
+        return new Dataset(options.Name, source, FromZero(rows));
+    }
+
+    /// <summary>The begin token is added when the text is encoded; a template that writes it would make two.</summary>
+    private static string WithoutBegin(string text, Tokenizer tokenizer) =>
+        tokenizer.BosTokenId is { } id && tokenizer.TokenText(id) is { Length: > 0 } begin && text.StartsWith(begin, StringComparison.Ordinal) ? text[begin.Length..] : text;
+
+    /// <summary>In the order of their times, the first at 0.</summary>
+    internal static IReadOnlyList<PromptRow> FromZero(List<PromptRow> rows)
+    {
+        if (rows.Count == 0 || rows.Any(row => row.Timestamp is null)) return rows;
+        double first = rows.Min(row => row.Timestamp!.Value);
+        return [.. rows.OrderBy(row => row.Timestamp).Select(row => row with { Timestamp = row.Timestamp - first })];
     }
 
     private static (List<Exchange> Exchanges, string Source) Exchanges(DatasetOptions options, TextWriter notices)
@@ -104,36 +122,16 @@ public static class DatasetBuilder
         return new Dataset("random-ids", "generated", rows);
     }
 
-    /// <summary>Groups of prompts that share a long beginning; ids are uniform over the vocabulary and sent as text.</summary>
-    private static Dataset SharedPrefix(DatasetOptions options, Vocabulary vocabulary)
-    {
-        Tokenizer tokenizer = vocabulary.Require("--dataset-name generated-shared-prefix");
-        var python = new PythonRandom(options.Seed);
-        string[] prefixes = [.. Enumerable.Range(0, options.PrefixGroups).Select(_ => RandomWords(options.SystemPromptLength))];
-        List<PromptRow> rows = [];
-        foreach (string prefix in prefixes)
-        {
-            for (int i = 0; i < options.PromptsPerGroup; i++)
-            {
-                string text = $"{prefix}\n\n{RandomWords(options.QuestionLength)}";
-                int[] ids = tokenizer.Encode(text, addSpecialTokens: true);
-                rows.Add(new PromptRow { Text = text, Ids = ids, PromptLength = ids.Length, OutputLength = options.PrefixOutputLength });
-            }
-        }
-        if (!options.IsOrdered) python.Shuffle(rows);
-        return new Dataset("generated-shared-prefix", "generated", rows);
-
-        string RandomWords(int count) => tokenizer.Decode(python.Choices(vocabulary.Size, count), skipSpecialTokens: true);
-    }
-
     /// <summary>All input lengths are drawn before all output lengths.</summary>
     private static (int[] Inputs, int[] Outputs) Lengths(DatasetOptions options, NumpyRandom random)
     {
-        int[] inputs = Draw(options.RandomInputLength);
-        return (inputs, Draw(options.RandomOutputLength));
-
-        int[] Draw(int length) => length <= 0 ? new int[options.NumPrompts] : random.Integers(Math.Max((int)(length * options.RandomRangeRatio), 1), length + 1, options.NumPrompts);
+        int[] inputs = Lengths(options.RandomInputLength, options.RandomRangeRatio, options.NumPrompts, random);
+        return (inputs, Lengths(options.RandomOutputLength, options.RandomRangeRatio, options.NumPrompts, random));
     }
+
+    /// <summary>Uniform on [max(int(longest * ratio), 1), longest]; all 0 for a longest of 0.</summary>
+    internal static int[] Lengths(int longest, double ratio, int count, NumpyRandom random) =>
+        longest <= 0 ? new int[count] : random.Integers(Math.Max((int)(longest * ratio), 1), longest + 1, count);
 
     /// <summary>Special tokens around every text, which count against the length asked for.</summary>
     private static int AddedBy(Tokenizer tokenizer) => tokenizer.Encode("", addSpecialTokens: true).Length;

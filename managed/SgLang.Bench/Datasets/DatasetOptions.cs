@@ -3,7 +3,7 @@ namespace SgLang.Bench.Datasets;
 /// <summary>Which requests to make; names are those of the flags.</summary>
 public sealed record DatasetOptions
 {
-    public static IReadOnlyList<string> Names { get; } = ["sharegpt", "random", "random-ids", "custom", "generated-shared-prefix"];
+    public static IReadOnlyList<string> Names { get; } = ["sharegpt", "random", "random-ids", "custom", "openai", "generated-shared-prefix", "mooncake"];
 
     public string Name { get; init; } = "sharegpt";
 
@@ -18,6 +18,12 @@ public sealed record DatasetOptions
     /// <summary>Conversations longer than this are left out.</summary>
     public int? ShareGptContextLength { get; init; }
     public string PromptSuffix { get; init; } = "";
+
+    /// <summary>Conversations' prompts go through the model's chat template, as one user message.</summary>
+    public bool ApplyChatTemplate { get; init; }
+
+    /// <summary>Rows left out at the beginning.</summary>
+    public int Offset { get; init; }
     public int RandomInputLength { get; init; } = 1024;
     public int RandomOutputLength { get; init; } = 1024;
 
@@ -32,6 +38,24 @@ public sealed record DatasetOptions
     public int QuestionLength { get; init; } = 128;
     public int PrefixOutputLength { get; init; } = 256;
 
+    /// <summary>Lengths of the prefix set are uniform on [max(int(length * ratio), 1), length].</summary>
+    public double PrefixRangeRatio { get; init; } = 1;
+
+    /// <summary>Do not count the tokens of the prefix set's prompts; the server does.</summary>
+    public bool PrefixFastPrepare { get; init; }
+
+    /// <summary>Name each prompt's group to a router.</summary>
+    public bool SendRoutingKey { get; init; }
+
+    /// <summary>Messages of each conversation of the prefix set.</summary>
+    public int PrefixTurns { get; init; } = 1;
+
+    /// <summary>Null: groups of equal size; else a slot's group is drawn with probability proportional to rank^-alpha.</summary>
+    public double? PrefixZipfAlpha { get; init; }
+
     /// <summary>Keep the prompts of a group together.</summary>
     public bool IsOrdered { get; init; }
+
+    /// <summary>Times of a trace are stretched by this.</summary>
+    public double SlowdownFactor { get; init; } = 1;
 }

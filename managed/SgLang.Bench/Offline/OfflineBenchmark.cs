@@ -1,10 +1,13 @@
 using System.Diagnostics;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using SgLang.Bench.Datasets;
 using SgLang.Bench.Reports;
 using SgLang.Core;
 using SgLang.Engine;
+using SgLang.Protocol;
+using SgLang.Protocol.Json;
 
 namespace SgLang.Bench.Offline;
 
@@ -72,7 +75,7 @@ public static class OfflineBenchmark
             {
                 Rid = $"bench-{index}",
                 InputIds = row.Ids!,
-                Sampling = new SamplingParams { Temperature = 0, MaxNewTokens = row.OutputLength, IgnoreEos = options.IgnoreEos },
+                Sampling = Sampling(row, options, engine.Info.VocabularySize),
                 Logprobs = options.ReturnLogprob ? new LogprobOptions { StartLength = options.LogprobStartLength } : null,
             });
             FinishReason? finish = null;
@@ -84,6 +87,23 @@ public static class OfflineBenchmark
         catch (RequestRejectedException e)
         {
             return new Outcome(0, 0, e.Message);
+        }
+    }
+
+    /// <exception cref="BenchException">The extra parameters are not those of /generate.</exception>
+    private static SamplingParams Sampling(PromptRow row, OfflineOptions options, int vocabularySize)
+    {
+        SamplingParams usual = new() { Temperature = 0, MaxNewTokens = row.OutputLength, IgnoreEos = options.IgnoreEos };
+        if (options.ExtraSampling.Count == 0) return usual;
+        JsonObject merged = new() { ["temperature"] = 0, ["max_new_tokens"] = row.OutputLength, ["ignore_eos"] = options.IgnoreEos };
+        foreach ((string key, JsonNode? value) in options.ExtraSampling) merged[key] = value?.DeepClone();
+        try
+        {
+            return merged.Deserialize(ProtocolJsonContext.Default.SamplingParamsBody)!.ToSamplingParams(vocabularySize);
+        }
+        catch (Exception e) when (e is JsonException or InvalidRequestException)
+        {
+            throw new BenchException($"--extra-request-body: {e.Message}");
         }
     }
 

@@ -17,6 +17,8 @@ public sealed record OfflineOptions
 
     /// <summary>First prompt position with log-probabilities; -1: output tokens only.</summary>
     public int LogprobStartLength { get; init; } = -1;
+    /// <summary>Merged over the sampling parameters of every request, in the field names of /generate.</summary>
+    public JsonObject ExtraSampling { get; init; } = [];
     public bool SkipWarmup { get; init; }
     public JsonObject Arguments { get; init; } = [];
 }

@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using SgLang.Bench.Http;
 
 namespace SgLang.Bench.Serving;
 
 /// <summary>Starts and stops the profiler of a server, or of each worker behind a router (spec/profiling.md 8.3). A failure is said and does not end the run.</summary>
-internal sealed class ServerProfiler(ProfileOptions options, ServerClient client, Uri server, TextWriter output)
+internal sealed class ServerProfiler(ProfileOptions options, ServerApi api, TextWriter output)
 {
     private const int DefaultStageSteps = 5;
 
@@ -38,12 +39,12 @@ internal sealed class ServerProfiler(ProfileOptions options, ServerClient client
     {
         if (options.Workers.Count == 0)
         {
-            string? error = await client.PostAsync(new Uri(server, path), body, cancellation);
+            string? error = await api.PostAsync(new Uri(api.Server, path), body, cancellation);
             await output.WriteLineAsync(error is null ? $"Profiler {done}" : $"Failed to {verb} profiler: {error}");
         }
         foreach ((string name, Uri url) in options.Workers)
         {
-            string? error = await client.PostAsync(new Uri(url, path), body, cancellation);
+            string? error = await api.PostAsync(new Uri(url, path), body, cancellation);
             await output.WriteLineAsync(error is null ? $"Profiler {done} for {name} worker at {url}" : $"Failed to {verb} profiler for {name} worker at {url}: {error}");
         }
     }

@@ -1,117 +1,81 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using SgLang.Bench.Datasets;
+using SgLang.Bench.Load;
 using SgLang.Bench.Reports;
-using SgLang.Bench.Statistics;
-using SgLang.Tokenization;
 
 namespace SgLang.Bench.Serving;
 
-/// <summary>
-/// Many independent streaming requests to a running server (spec/benchmarks.md 6). :: 1 wait for it, 2 model and tokenizer, 3 data set, 4 warm-up,
-/// 5 flush, 6 profiler, 7 load, 8 figures.
-/// </summary>
+/// <summary>Many independent requests to a running server (spec/benchmarks.md 6): each rate as often as asked for, or a search for the highest rate that will do.</summary>
 public sealed class ServingBenchmark(ServingOptions options, TextWriter output, TextWriter error)
 {
-    private const int LongestWarmUp = 32;
-    private static readonly TimeSpan s_pauseAfterFlush = TimeSpan.FromSeconds(1);
+    private readonly List<ServingRun> _runs = [];
 
+    /// <returns>All runs in order; the last is that of the rate found, when one was looked for and exists.</returns>
     /// <exception cref="BenchException">It could not be run; a run whose requests failed is a result, not an exception.</exception>
-    public async Task<ServingMetrics> RunAsync(CancellationToken cancellation = default)
+    public async Task<IReadOnlyList<ServingRun>> RunAsync(CancellationToken cancellation = default)
     {
-        // :: Step 1.
-        using ServerClient client = new(options);
-        if (options.ReadyTimeout > 0)
+        using ServingSession session = await ServingSession.OpenAsync(options, output, error, cancellation);
+        if (options.FindMaxRate)
         {
-            await output.WriteLineAsync(FormattableString.Invariant($"Waiting up to {options.ReadyTimeout}s for {options.BaseUrl} to become ready..."));
-            if (!await client.WaitUntilReadyAsync(TimeSpan.FromSeconds(options.ReadyTimeout), cancellation))
-                throw new BenchException(FormattableString.Invariant($"Server did not become ready within {options.ReadyTimeout}s timeout. Server at {options.BaseUrl} is not ready. Start one with 'sglang launch-server', or name another with --base-url."));
+            await FindMaxRateAsync(session, cancellation);
         }
-
-        // :: Step 2.
-        JsonNode? card = (await client.GetJsonAsync("/v1/models", cancellation))?["data"]?[0];
-        string model = options.Model ?? (string?)card?["id"] ?? throw new BenchException($"{options.BaseUrl} names no model at /v1/models; name it with --model");
-        int? context = (int?)card?["max_model_len"];
-        Vocabulary vocabulary = await VocabularyAsync(client, model, cancellation);
-
-        // :: Step 3. Requests are made whole before the clock starts.
-        DatasetOptions wanted = options.Dataset with { ShareGptContextLength = options.Dataset.ShareGptContextLength ?? (context is { } length ? length - 8 : null) };
-        Dataset dataset = DatasetBuilder.Build(wanted, vocabulary, output);
-        string name = options.ServedModelName ?? model;
-        byte[][] bodies = [.. dataset.Rows.Select(row => client.Encode(row, row.OutputLength, name))];
-
-        // :: Step 4. A different beginning, so that nothing measured is in the prefix cache.
-        if (options.WarmupRequests > 0) await WarmUpAsync(client, dataset.Rows[0], name, vocabulary, cancellation);
-
-        // :: Step 5.
-        if (options.FlushCache)
+        else
         {
-            string path = options.Backend.IsSglang ? FormattableString.Invariant($"{options.Backend.FlushPath}?timeout={options.FlushCacheTimeout}") : options.Backend.FlushPath;
-            if (await client.PostAsync(new Uri(options.BaseUrl, path), null, cancellation) is { } failure)
-                throw new BenchException($"--flush-cache: {options.BaseUrl} did not flush its cache: {failure}");
-            await Task.Delay(s_pauseAfterFlush, cancellation);
+            foreach (double rate in options.Rates.Count > 0 ? options.Rates : [options.Arrivals.Rate])
+                await MeasureAsync(session, options.Arrivals with { Rate = rate }, cancellation);
         }
-
-        // :: Step 6.
-        ServerProfiler? profiler = options.Profile is { } profile ? new ServerProfiler(profile, client, options.BaseUrl, output) : null;
-        if (profiler is not null) await profiler.StartAsync(cancellation);
-
-        // :: Step 7.
-        double[] due = LoadGenerator.Schedule(bodies.Length, options.RequestRate, new NumpyRandom(options.Dataset.Seed));
-        RequestRecord[] records = [.. dataset.Rows.Select((row, i) => new RequestRecord(i) { PlannedInput = row.PromptLength })];
-        using (ProgressLine? progress = options.ShowsProgress ? new ProgressLine(error, records.Length) : null)
+        if (options.PlotDirectory is { } directory) foreach (string file in ServingPlots.Write(directory, _runs)) await output.WriteLineAsync($"Picture: {file}");
+        if (options.HtmlFile is { } html)
         {
-            await LoadGenerator.RunAsync(due, options.MaxConcurrency, records, async i =>
-            {
-                await client.SendAsync(bodies[i], records[i], cancellation);
-                progress?.Tick();
-            }, cancellation);
+            HtmlReport.Write(html, _runs);
+            await output.WriteLineAsync($"Report: {html}");
         }
-        if (profiler is not null) await profiler.StopAsync(cancellation);
-
-        // :: Step 8.
-        JsonNode? serverInfo = options.Backend.IsSglang ? await client.GetJsonAsync("/server_info", cancellation) : null;
-        ServingMetrics metrics = ServingMetrics.Of(records, !double.IsInfinity(options.RequestRate),
-            vocabulary.Tokenizer is { } tokenizer ? text => tokenizer.Encode(text, addSpecialTokens: false).Length : null);
-        JsonObject result = RunFacts.AddTo(ServingReport.ToJson(options, metrics, dataset, serverInfo, client.ConnectTimes), "bench-serving", options.Arguments);
-        result["device"] = serverInfo?["device"]?.DeepClone();
-        result["model"] = model;
-        if (options.OutputDetails) ServingReport.AddDetails(result, records);
-        ResultFile.Append(options.OutputFile ?? DefaultFile(), result);
-        await output.WriteAsync(ServingReport.ToText(options, metrics));
-        return metrics;
+        return _runs;
     }
 
-    private async Task WarmUpAsync(ServerClient client, PromptRow first, string model, Vocabulary vocabulary, CancellationToken cancellation)
+    /// <summary>One rate, with its repeats.</summary>
+    private async Task<ServingRun> MeasureAsync(ServingSession session, ArrivalOptions arrivals, CancellationToken cancellation)
     {
-        await output.WriteLineAsync($"Starting warmup with {options.WarmupRequests} sequences...");
-        PromptRow row = first.Text is not null
-            ? first with { Text = "Warm-up. " + first.Text }
-            : first with { Ids = [.. first.Ids!.Select(id => (id + 1) % vocabulary.Size)] };
-        byte[] body = client.Encode(row, Math.Min(first.OutputLength, LongestWarmUp), model);
-        RequestRecord[] records = [.. Enumerable.Range(0, options.WarmupRequests).Select(i => new RequestRecord(i))];
-        await Task.WhenAll(records.Select(record => client.SendAsync(body, record, cancellation)));
-        if (!records.Any(record => record.IsSuccess))
-            throw new BenchException($"Warmup failed - Please make sure benchmark arguments are correctly specified. Error: {records[0].Error}");
-        await output.WriteLineAsync($"Warmup completed with {options.WarmupRequests} sequences. Starting main benchmark run...");
+        List<ServingRun> repeats = [];
+        for (int repeat = 0; repeat < options.Repeats; repeat++)
+        {
+            ServingRun run = await session.RunAsync(arrivals, repeat, cancellation);
+            repeats.Add(run);
+            _runs.Add(run);
+            // The last of several says what they come to.
+            if (options.Repeats > 1 && repeat == options.Repeats - 1) run.Line["repeats"] = RepeatSummary.ToJson(repeats);
+            ResultFile.Append(options.OutputFile ?? DefaultFile(), run.Line);
+            await output.WriteAsync(ServingReport.ToText(options, arrivals, run.Metrics, run.Line["server_info"]));
+            if (options.PlotThroughput) await output.WriteAsync(TerminalPlot.Throughput(run.Records));
+        }
+        if (options.Repeats > 1) await output.WriteAsync(RepeatSummary.ToText(repeats));
+        return repeats[^1];
     }
 
-    /// <summary>The tokenizer of this machine's copy of the model; else, from the server, at least the number of ids.</summary>
-    private async Task<Vocabulary> VocabularyAsync(ServerClient client, string model, CancellationToken cancellation)
+    private async Task FindMaxRateAsync(ServingSession session, CancellationToken cancellation)
     {
-        JsonNode? info = options.Backend.IsSglang ? await client.GetJsonAsync("/model_info", cancellation) : null;
-        string directory = options.Tokenizer ?? (string?)info?["tokenizer_path"] ?? (string?)info?["model_path"] ?? model;
-        try
+        double start = double.IsFinite(options.Arrivals.Rate) ? options.Arrivals.Rate : 1;
+        MaxRateSearch search = new(start);
+        while (search.Next is { } rate)
         {
-            if (options.Tokenizer is not null || File.Exists(Path.Combine(directory, "tokenizer.json"))) return Vocabulary.Of(Tokenizer.Load(directory));
-            string config = Path.Combine(directory, "config.json");
-            if (File.Exists(config) && (int?)JsonNode.Parse(await File.ReadAllTextAsync(config, cancellation))?["vocab_size"] is { } size) return new Vocabulary(null, size);
+            ServingRun run = await MeasureAsync(session, options.Arrivals with { Rate = rate }, cancellation);
+            bool isGood = run.Metrics.Goodput is { } goodput && goodput.Share >= options.ObjectiveShare;
+            search.Report(isGood);
+            await output.WriteLineAsync(FormattableString.Invariant($"Rate {rate:G4} req/s: {run.Metrics.Goodput?.Share * 100:F1} % kept every limit, {options.ObjectiveShare * 100:F1} % wanted: {(isGood ? "good" : "too fast")}"));
         }
-        catch (TokenizerException e)
+        await output.WriteLineAsync(search.Best is { } best
+            ? FormattableString.Invariant($"Highest rate that meets the objectives: {best:G4} req/s") + (search.WasNeverTooFast ? " (never too fast; the limit lies higher)" : "")
+            : FormattableString.Invariant($"No rate down to {search.Lowest:G4} req/s meets the objectives."));
+        JsonObject found = new()
         {
-            throw new BenchException($"--tokenizer: {e.Message}");
-        }
-        throw new BenchException($"no tokenizer.json and no config.json in '{directory}'; name the model's directory on this machine with --tokenizer");
+            ["max_rate"] = ResultFile.Number(search.Best), ["is_lower_bound"] = search.WasNeverTooFast, ["objective_share"] = options.ObjectiveShare,
+            ["trials"] = new JsonArray([.. _runs.Select(run => (JsonNode)new JsonObject { ["request_rate"] = run.Rate, ["share"] = ResultFile.Number(run.Metrics.Goodput?.Share) })]),
+        };
+        RunFacts.AddTo(found, "bench-serving-max-rate", options.Arguments);
+        found["model"] = session.Model;
+        found["dataset"] = session.Dataset.ToJson();
+        ResultFile.Append(options.OutputFile ?? DefaultFile(), found);
     }
 
     private string DefaultFile()

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SgLang.Bench.Load;
 using SgLang.Bench.Statistics;
 
 namespace SgLang.Bench.Serving;
@@ -47,10 +48,20 @@ public sealed record ServingMetrics
     public required int PeakConcurrency { get; init; }
     public required double SumOfLatencies { get; init; }
 
+    /// <summary>Null where no objectives were given.</summary>
+    public required Goodput? Goodput { get; init; }
+
+    /// <summary>Null where the run never settled.</summary>
+    public required SteadyState? Steady { get; init; }
+
+    /// <summary>Where cached prompt tokens were, by name; empty where the server does not say.</summary>
+    public required IReadOnlyDictionary<string, long> CachedDetails { get; init; }
+
     public double Concurrency => SumOfLatencies / Duration;
 
+    /// <param name="isOpenLoop">A schedule spread the requests, so that latency from the scheduled time is what users would have waited.</param>
     /// <param name="count">Tokens of a text, for answers the server did not count; null where there is no tokenizer.</param>
-    public static ServingMetrics Of(IReadOnlyList<RequestRecord> records, bool isRateFinite, Func<string, int>? count)
+    public static ServingMetrics Of(IReadOnlyList<RequestRecord> records, bool isOpenLoop, Func<string, int>? count, ServiceObjectives? objectives = null)
     {
         RequestRecord[] good = [.. records.Where(r => r.IsSuccess)];
         int guessed = 0;
@@ -70,7 +81,8 @@ public sealed record ServingMetrics
             Duration = Math.Max(Seconds(firstSent, lastEnd), 1e-9),
             Completed = good.Length,
             Failures = records.Where(r => !r.IsSuccess).GroupBy(r => r.Error!).ToDictionary(g => g.Key, g => g.Count()),
-            InputTokens = good.Sum(r => (long)r.PlannedInput),
+            // The length of a later turn was not known beforehand.
+            InputTokens = good.Sum(r => (long)(r.PlannedInput > 0 ? r.PlannedInput : r.PromptTokens ?? 0)),
             ServerInputTokens = good.Length > 0 && good.All(r => r.PromptTokens is not null) ? good.Sum(r => (long)r.PromptTokens!.Value) : null,
             CachedTokens = good.Length > 0 && good.All(r => r.CachedTokens is not null) ? good.Sum(r => (long)r.CachedTokens!.Value) : null,
             OutputTokens = good.Sum(r => (long)r.OutputTokens!.Value),
@@ -84,10 +96,13 @@ public sealed record ServingMetrics
             Itl = Summary.Of(itl),
             ChunkGap = Summary.Of(gaps),
             Lag = Summary.Of([.. records.Select(r => Seconds(r.Scheduled, r.Sent))]),
-            AchievedRate = isRateFinite && sent.Length > 1 && sent[^1] > sent[0] ? (sent.Length - 1) / Seconds(sent[0], sent[^1]) : null,
+            AchievedRate = isOpenLoop && sent.Length > 1 && sent[^1] > sent[0] ? (sent.Length - 1) / Seconds(sent[0], sent[^1]) : null,
             PeakOutputTokens = PeakTokens(good, firstSent),
             PeakConcurrency = PeakOpen(good),
             SumOfLatencies = good.Sum(r => Seconds(r.Sent, r.Ended)),
+            Goodput = objectives is null ? null : Serving.Goodput.Of(records, objectives, isOpenLoop, Seconds(firstSent, lastEnd)),
+            Steady = SteadyState.Find(good),
+            CachedDetails = good.SelectMany(r => r.CachedDetails ?? []).GroupBy(d => d.Key).ToDictionary(g => g.Key, g => g.Sum(d => d.Value)),
         };
     }
 
@@ -95,7 +110,7 @@ public sealed record ServingMetrics
     /// A gap before a chunk of n tokens is n gaps of an n-th. Where the server counted no chunks but as many tokens as there were chunks, each
     /// had one; otherwise the times of single tokens are unknown and only the gaps between chunks count.
     /// </summary>
-    private static void AddGaps(RequestRecord record, List<double> itl, List<double> gaps)
+    internal static void AddGaps(RequestRecord record, List<double> itl, List<double> gaps)
     {
         List<Arrival> arrivals = record.Arrivals;
         bool isOneEach = !record.IsCountedByChunk && record.OutputTokens == arrivals.Count;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using SgLang.Bench.Datasets;
+using SgLang.Bench.Load;
 
 namespace SgLang.Bench.Serving;
 
@@ -19,8 +20,25 @@ public sealed record ServingOptions
     public string? Tokenizer { get; init; }
     public DatasetOptions Dataset { get; init; } = new();
 
-    /// <summary>Requests a second of a Poisson process; infinity sends all at once.</summary>
-    public double RequestRate { get; init; } = double.PositiveInfinity;
+    public ArrivalOptions Arrivals { get; init; } = new();
+
+    /// <summary>Rates to measure one after the other, each a run of its own; empty: the one of <see cref="Arrivals"/>.</summary>
+    public IReadOnlyList<double> Rates { get; init; } = [];
+
+    /// <summary>Send when the data set's time stamps say, instead of <see cref="Arrivals"/>.</summary>
+    public bool UseTraceTimestamps { get; init; }
+
+    /// <summary>Runs of each rate.</summary>
+    public int Repeats { get; init; } = 1;
+
+    /// <summary>Limits that a good answer keeps; null: no goodput is reported.</summary>
+    public ServiceObjectives? Objectives { get; init; }
+
+    /// <summary>Look for the highest rate at which the objectives are met, from <see cref="Arrivals"/>'s rate or 1 upwards.</summary>
+    public bool FindMaxRate { get; init; }
+
+    /// <summary>Share of requests that must meet the objectives at such a rate.</summary>
+    public double ObjectiveShare { get; init; } = 0.9;
 
     /// <summary>Most open requests; null: any number.</summary>
     public int? MaxConcurrency { get; init; }
@@ -37,6 +55,28 @@ public sealed record ServingOptions
     public double Temperature { get; init; }
     public double TopP { get; init; } = 1;
     public bool ReturnLogprob { get; init; }
+    public int TopLogprobs { get; init; }
+    public IReadOnlyList<int> TokenIdsLogprob { get; init; } = [];
+    public int LogprobStartLength { get; init; } = -1;
+    public bool ReturnRoutedExperts { get; init; }
+
+    /// <summary>Ask a decode worker to pretend that the prefill was done elsewhere.</summary>
+    public bool FakePrefill { get; init; }
+    public IReadOnlyList<string> LoraNames { get; init; } = [];
+    public string LoraDistribution { get; init; } = "uniform";
+    public double LoraZipfAlpha { get; init; } = 1.5;
+
+    /// <summary>A connection for each request.</summary>
+    public bool FreshConnections { get; init; }
+    public bool PrintRequests { get; init; }
+    public bool CacheReport { get; init; }
+    public bool PlotThroughput { get; init; }
+
+    /// <summary>Directory for pictures; null: none.</summary>
+    public string? PlotDirectory { get; init; }
+
+    /// <summary>File for a report that needs no other file; null: none.</summary>
+    public string? HtmlFile { get; init; }
     public bool ShowsProgress { get; init; }
     public string? Tag { get; init; }
 
@@ -45,22 +85,9 @@ public sealed record ServingOptions
 
     /// <summary>Name and value, sent with every request.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
-    public string? ApiKey { get; init; }
+
+    /// <summary>Whole value of the Authorization header; null: none.</summary>
+    public string? Authorization { get; init; }
     public ProfileOptions? Profile { get; init; }
     public JsonObject Arguments { get; init; } = [];
-}
-
-/// <summary>What is asked of /start_profile; null fields are left to the server.</summary>
-public sealed record ProfileOptions
-{
-    public IReadOnlyList<string> Activities { get; init; } = ["CPU", "GPU"];
-    public int? StartStep { get; init; }
-    public int? NumSteps { get; init; }
-    public bool ByStage { get; init; }
-    public IReadOnlyList<string> Stages { get; init; } = [];
-    public string? OutputDirectory { get; init; }
-    public string? Prefix { get; init; }
-
-    /// <summary>Worker name to address; empty: the server that is measured.</summary>
-    public IReadOnlyList<KeyValuePair<string, Uri>> Workers { get; init; } = [];
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using SgLang.Bench.Datasets;
+using SgLang.Bench.Load;
 using SgLang.Bench.Reports;
 using SgLang.Bench.Statistics;
 
@@ -15,12 +16,12 @@ public static class ServingReport
     /// <summary>Lag above this share of the mean latency makes the client part of what is measured.</summary>
     private const double NotableLag = 0.01;
 
-    public static string ToText(ServingOptions options, ServingMetrics m)
+    public static string ToText(ServingOptions options, ArrivalOptions arrivals, ServingMetrics m, JsonNode? serverInfo = null)
     {
         ReportTable table = new ReportTable()
             .Title(" Serving Benchmark Result ")
             .Row("Backend:", options.Backend.Name)
-            .Row("Traffic request rate:", double.IsInfinity(options.RequestRate) ? "inf" : options.RequestRate.ToString("R", CultureInfo.InvariantCulture))
+            .Row("Traffic request rate:", RateText(options, arrivals))
             .Row("Max request concurrency:", options.MaxConcurrency?.ToString(CultureInfo.InvariantCulture) ?? "not set")
             .Row("Successful requests:", m.Completed)
             .Row("Benchmark duration (s):", m.Duration)
@@ -35,15 +36,26 @@ public static class ServingReport
             .Row("Peak concurrent requests:", m.PeakConcurrency)
             .Row("Total token throughput (tok/s):", (m.InputTokens + m.OutputTokens) / m.Duration)
             .Row("Concurrency:", m.Concurrency);
+        double? accepted = AcceptLength(serverInfo);
+        if (accepted is > 0) table.Row("Accept length:", accepted);
         Latency(table, "End-to-End Latency", "E2E Latency", m.E2E);
-        Latency(table, "Time to First Token", "TTFT", m.Ttft);
-        Latency(table, "Time per Output Token (excl. 1st token)", "TPOT", m.Tpot);
-        Latency(table, "Inter-Token Latency", "ITL", m.Itl);
-        table.Row("Max ITL (ms):", m.Itl.Max * Milliseconds).End();
-        string text = "\n" + table + FailureText.Of(m.Failures);
-        if (!double.IsInfinity(options.RequestRate))
+        if (options.Backend.Shape != AnswerShape.Embedding)
         {
-            text += FormattableString.Invariant($"Achieved rate: {Show(m.AchievedRate)} req/s of {options.RequestRate:R}. From the scheduled time: mean E2E {Show(m.E2EFromScheduled.Mean * Milliseconds)} ms, ")
+            Latency(table, "Time to First Token", "TTFT", m.Ttft);
+            Latency(table, "Time per Output Token (excl. 1st token)", "TPOT", m.Tpot);
+            Latency(table, "Inter-Token Latency", "ITL", m.Itl);
+            table.Row("Max ITL (ms):", m.Itl.Max * Milliseconds);
+        }
+        if (options.CacheReport) CacheHits(table, m);
+        string text = "\n" + table.End() + FailureText.Of(m.Failures);
+        if (m.Goodput is { } goodput)
+            text += FormattableString.Invariant($"Goodput: {goodput.Met} of {m.Completed + m.Failures.Values.Sum()} requests kept every limit ({goodput.Share * 100:F1} %), {goodput.Rate:F2} req/s.\n");
+        if (m.Steady is { } steady)
+            text += FormattableString.Invariant($"Steady state: {steady.Start:F2} s to {steady.End:F2} s with {steady.Concurrency} or more open, {steady.OutputThroughput:F2} tok/s; its halves differ by {steady.HalfDifference * 100:F1} %")
+                + (steady.IsSteady ? ".\n" : ": NOT steady, run longer.\n");
+        if (options.UseTraceTimestamps || arrivals.IsOpenLoop)
+        {
+            text += FormattableString.Invariant($"Achieved rate: {Show(m.AchievedRate)} req/s of {RateText(options, arrivals)}. From the scheduled time: mean E2E {Show(m.E2EFromScheduled.Mean * Milliseconds)} ms, ")
                 + FormattableString.Invariant($"p99 E2E {Show(m.E2EFromScheduled.P99 * Milliseconds)} ms, mean TTFT {Show(m.TtftFromScheduled.Mean * Milliseconds)} ms, p99 TTFT {Show(m.TtftFromScheduled.P99 * Milliseconds)} ms.\n");
         }
         if (options.MaxConcurrency is null && m.Lag.P99 > NotableLag * m.E2E.Mean)
@@ -55,7 +67,7 @@ public static class ServingReport
         return text;
     }
 
-    public static JsonObject ToJson(ServingOptions options, ServingMetrics m, Dataset dataset, JsonNode? serverInfo, IReadOnlyList<double> connectTimes)
+    public static JsonObject ToJson(ServingOptions options, ArrivalOptions arrivals, ServingMetrics m, Dataset dataset, JsonNode? serverInfo, IReadOnlyList<double> connectTimes)
     {
         DatasetOptions d = options.Dataset;
         JsonObject json = new()
@@ -63,7 +75,7 @@ public static class ServingReport
             ["tag"] = options.Tag,
             ["backend"] = options.Backend.Name,
             ["dataset_name"] = d.Name,
-            ["request_rate"] = double.IsInfinity(options.RequestRate) ? "inf" : options.RequestRate,
+            ["request_rate"] = options.UseTraceTimestamps ? "trace" : arrivals.RampStrategy is not null || double.IsInfinity(arrivals.Rate) ? RateText(options, arrivals) : arrivals.Rate,
             ["max_concurrency"] = options.MaxConcurrency,
             ["sharegpt_output_len"] = d.ShareGptOutputLength,
             ["random_input_len"] = d.RandomInputLength,
@@ -87,15 +99,27 @@ public static class ServingReport
         Add(json, "tpot", m.Tpot);
         Add(json, "itl", m.Itl);
         json["concurrency"] = m.Concurrency;
-        json["accept_length"] = serverInfo?["internal_states"]?[0]?["avg_spec_accept_length"]?.DeepClone();
+        json["accept_length"] = ResultFile.Number(AcceptLength(serverInfo));
         json["max_output_tokens_per_s"] = m.PeakOutputTokens;
         json["max_concurrent_requests"] = m.PeakConcurrency;
+        if (options.CacheReport) json["cache_report"] = CacheReport(m);
         json["max_itl_ms"] = ResultFile.Number(m.Itl.Max * Milliseconds);
         Add(json, "chunk_gap", m.ChunkGap);
         Add(json, "e2e_latency_from_scheduled", m.E2EFromScheduled);
         Add(json, "ttft_from_scheduled", m.TtftFromScheduled);
         Add(json, "client_lag", m.Lag);
         json["samples"] = new JsonObject { ["e2e_latency"] = m.E2E.Count, ["ttft"] = m.Ttft.Count, ["tpot"] = m.Tpot.Count, ["itl"] = m.Itl.Count, ["chunk_gap"] = m.ChunkGap.Count };
+        json["burstiness"] = double.IsInfinity(arrivals.Burstiness) ? "inf" : arrivals.Burstiness;
+        json["goodput"] = m.Goodput is { } goodput ? new JsonObject { ["met"] = goodput.Met, ["share"] = goodput.Share, ["requests_per_s"] = goodput.Rate } : null;
+        json["steady_state"] = m.Steady is { } steady
+            ? new JsonObject
+            {
+                ["is_steady"] = steady.IsSteady, ["start_s"] = steady.Start, ["end_s"] = steady.End, ["concurrency"] = steady.Concurrency, ["output_throughput"] = steady.OutputThroughput,
+                ["half_difference"] = steady.HalfDifference, ["requests"] = steady.Requests, ["mean_ttft_ms"] = ResultFile.Number(steady.Ttft.Mean * Milliseconds),
+                ["p99_ttft_ms"] = ResultFile.Number(steady.Ttft.P99 * Milliseconds), ["mean_e2e_latency_ms"] = ResultFile.Number(steady.E2E.Mean * Milliseconds),
+                ["p99_e2e_latency_ms"] = ResultFile.Number(steady.E2E.P99 * Milliseconds),
+            }
+            : null;
         json["achieved_request_rate"] = ResultFile.Number(m.AchievedRate);
         json["server_input_tokens"] = m.ServerInputTokens;
         json["cached_tokens"] = m.CachedTokens;
@@ -128,6 +152,52 @@ public static class ServingReport
         json["all_cached_tokens"] = Array(r => r.CachedTokens);
 
         JsonArray Array(Func<RequestRecord, JsonNode?> value) => new([.. records.Select(value)]);
+    }
+
+    /// <summary>One request and its answer, as the tool prints them on request.</summary>
+    public static string RequestText(RequestRecord r) => r.IsSuccess
+        ? FormattableString.Invariant($"[{r.Index}] {r.PlannedInput} -> {r.OutputTokens} tokens, {Seconds(r.Sent, r.Ended) * Milliseconds:F2} ms: {r.Text.ReplaceLineEndings("\\n")}")
+        : FormattableString.Invariant($"[{r.Index}] FAILED: {r.Error}");
+
+    private static string RateText(ServingOptions options, ArrivalOptions arrivals) =>
+        options.UseTraceTimestamps ? "trace"
+        : arrivals.RampStrategy is not null ? FormattableString.Invariant($"{arrivals.RampStart:R}..{arrivals.RampEnd:R}")
+        : double.IsInfinity(arrivals.Rate) ? "inf"
+        : arrivals.Rate.ToString("R", CultureInfo.InvariantCulture);
+
+    /// <summary>The server's average since its last reset; behind a router that of its first decode worker.</summary>
+    private static double? AcceptLength(JsonNode? info) =>
+        info?["internal_states"] is JsonArray { Count: > 0 } states ? (double?)states[0]?["avg_spec_accept_length"]
+        : info?["decode"] is JsonArray { Count: > 0 } workers && workers[0]?["internal_states"] is JsonArray { Count: > 0 } inner ? (double?)inner[0]?["avg_spec_accept_length"]
+        : null;
+
+    private static void CacheHits(ReportTable table, ServingMetrics m)
+    {
+        long prompt = m.ServerInputTokens ?? m.InputTokens;
+        table.Section("Cache Hit Details").Row("Total prompt tokens:", prompt).Row("Total cached tokens:", m.CachedTokens?.ToString(CultureInfo.InvariantCulture) ?? "n/a");
+        foreach ((string place, long tokens) in m.CachedDetails) table.Row($"  {Title(place)}:", tokens);
+        table.Row("Cache hit rate:", Share(m.CachedTokens, prompt));
+        foreach ((string place, long tokens) in m.CachedDetails) table.Row($"  {Title(place)}:", Share(tokens, prompt));
+
+        static string Title(string place) => char.ToUpperInvariant(place[0]) + place[1..];
+        static string Share(long? tokens, long prompt) => tokens is { } cached && prompt > 0 ? (100.0 * cached / prompt).ToString("F1", CultureInfo.InvariantCulture) + "%" : "n/a";
+    }
+
+    private static JsonObject CacheReport(ServingMetrics m)
+    {
+        long prompt = m.ServerInputTokens ?? m.InputTokens;
+        return new JsonObject
+        {
+            ["total_prompt_tokens"] = prompt,
+            ["total_cached_tokens"] = m.CachedTokens,
+            ["cache_hit_rate_pct"] = ResultFile.Number(prompt > 0 ? 100.0 * m.CachedTokens / prompt : null),
+            ["device_cached_tokens"] = Place("device"),
+            ["host_cached_tokens"] = Place("host"),
+            ["storage_cached_tokens"] = Place("storage"),
+            ["storage_backend"] = null,
+        };
+
+        JsonNode? Place(string name) => m.CachedDetails.TryGetValue(name, out long tokens) ? JsonValue.Create(tokens) : null;
     }
 
     private static void Latency(ReportTable table, string section, string name, Summary s) => table

@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace SgLang.Bench.Statistics;
 
 /// <summary>The Mersenne twister MT19937 (Matsumoto and Nishimura 1998), which both numpy's legacy generator and Python's random are built on.</summary>
@@ -83,72 +81,5 @@ public sealed class Mt19937
             _state[i] = _state[(i + Shift) % Length] ^ (y >> 1) ^ ((y & 1) == 0 ? 0 : 0x9908b0dfu);
         }
         _next = 0;
-    }
-}
-
-/// <summary>numpy's legacy global generator (numpy.random.seed and its functions), draw for draw.</summary>
-public sealed class NumpyRandom(uint seed)
-{
-    private readonly Mt19937 _twister = Mt19937.FromInteger(seed);
-
-    public double NextDouble() => _twister.NextDouble();
-
-    /// <summary>randint(low, high): in [low, high). A range of one value draws nothing.</summary>
-    public int Integer(int low, int high)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(high, low);
-        uint range = (uint)(high - 1 - low);
-        if (range == 0) return low;
-        uint mask = uint.MaxValue >> BitOperations.LeadingZeroCount(range);
-        uint drawn;
-        do drawn = _twister.NextUInt32() & mask;
-        while (drawn > range);
-        return low + (int)drawn;
-    }
-
-    public int[] Integers(int low, int high, int count)
-    {
-        int[] drawn = new int[count];
-        for (int i = 0; i < count; i++) drawn[i] = Integer(low, high);
-        return drawn;
-    }
-
-    /// <summary>exponential(scale), of that mean.</summary>
-    public double Exponential(double scale) => -Math.Log(1 - NextDouble()) * scale;
-}
-
-/// <summary>Python's random.Random, draw for draw.</summary>
-public sealed class PythonRandom(uint seed)
-{
-    private readonly Mt19937 _twister = Mt19937.FromKey([seed]);
-
-    public double NextDouble() => _twister.NextDouble();
-
-    /// <summary>randrange(n): rejection over the bits of n.</summary>
-    public int Below(int n)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(n, 1);
-        int bits = 32 - BitOperations.LeadingZeroCount((uint)n);
-        uint drawn;
-        do drawn = _twister.NextUInt32() >> (32 - bits);
-        while (drawn >= (uint)n);
-        return (int)drawn;
-    }
-
-    /// <summary>choices(list, k) without weights, as indices below n.</summary>
-    public int[] Choices(int n, int count)
-    {
-        int[] drawn = new int[count];
-        for (int i = 0; i < count; i++) drawn[i] = (int)(NextDouble() * n);
-        return drawn;
-    }
-
-    public void Shuffle<T>(IList<T> items)
-    {
-        for (int i = items.Count - 1; i >= 1; i--)
-        {
-            int j = Below(i + 1);
-            (items[i], items[j]) = (items[j], items[i]);
-        }
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using SgLang.Bench;
 using SgLang.Cli.Parsing;
@@ -40,6 +41,25 @@ internal static class BenchCommand
     /// <summary>Warnings and errors of the engine; what it reports of its steps would disturb a measurement.</summary>
     public static ILoggerFactory Log(LaunchServerSettings settings) =>
         ServerLog.Create(settings.LogLevel is "info" ? "warning" : settings.LogLevel, settings.LogLevelHttp, settings.LogFile);
+
+    /// <summary>Value of the Authorization header: the key given, else OPENAI_API_KEY as a bearer's, else API_KEY as it is.</summary>
+    public static string? Authorization(FlagValues flags) =>
+        (flags.Text("--api-key") ?? Environment.GetEnvironmentVariable("OPENAI_API_KEY")) is { Length: > 0 } key ? $"Bearer {key}"
+        : Environment.GetEnvironmentVariable("API_KEY") is { Length: > 0 } whole ? whole
+        : null;
+
+    public static Uri Address(string url, string flag) => Uri.TryCreate(url, UriKind.Absolute, out Uri? address) && (address.Scheme is "http" or "https")
+        ? address
+        : throw new UsageException($"{flag}: must be an http or https URL, got '{url}'");
+
+    /// <summary>All arguments as result lines show them, without keys.</summary>
+    public static JsonObject Shown(FlagValues flags)
+    {
+        JsonObject arguments = flags.ToJson();
+        foreach (string key in new[] { "api_key", "admin_api_key" })
+            if (arguments[key] is not null) arguments[key] = "***";
+        return arguments;
+    }
 
     public static LoadProgress Progress(TextWriter error) => new(error, error == Console.Error && !Console.IsErrorRedirected);
 }

@@ -15,11 +15,11 @@ internal static class BenchOfflineCommand
         new Flag("--backend", Text, "What is measured.") { Default = "engine", Choices = ["engine", "runtime"], OnlyDefault = "measure a server with bench-serving" },
         new Flag("--result-filename", Text, "File that the JSON line is appended to; empty: none.") { Default = "" },
         new Flag("--disable-ignore-eos", Switch, "Let the model end an answer by itself."),
-        new Flag("--extra-request-body", JsonObject, "") { OnlyDefault = "it is not implemented yet" },
+        new Flag("--extra-request-body", JsonObject, "Merged over every request's sampling parameters."),
         new Flag("--return-logprob", Switch, "Compute log-probabilities."),
         new Flag("--logprob-start-len", Integer, "First prompt position with log-probabilities; -1: output tokens only.") { Default = "-1", Min = -1, Max = int.MaxValue },
         new Flag("--skip-warmup", Switch, "Measure the first steps too."),
-        new Flag("--do-not-exit", Switch, "") { OnlyDefault = "it is not implemented yet" },
+        new Flag("--do-not-exit", Switch, "Keep the engine's process when done, for a profiler that ends it."),
         new Flag("--profile", Switch, "") { OnlyDefault = BenchCommand.NoProfiler },
         new Flag("--profile-activities", TextList, "") { OnlyDefault = BenchCommand.NoProfiler },
         new Flag("--profile-steps", Integer, "") { OnlyDefault = BenchCommand.NoProfiler },
@@ -32,6 +32,7 @@ internal static class BenchOfflineCommand
             using ILoggerFactory logs = BenchCommand.Log(settings);
             LoadProgress progress = BenchCommand.Progress(error);
             OfflineResult result = await OfflineBenchmark.RunAsync(Options(flags, settings), output, progress.Report, logs.CreateLogger("SgLang.Bench"), cancellation);
+            if (flags.Switch("--do-not-exit")) await Task.Delay(Timeout.Infinite, cancellation);
             return result.SuccessfulRequests > 0 ? 0 : 1;
         });
 
@@ -43,7 +44,8 @@ internal static class BenchOfflineCommand
         IgnoreEos = !flags.Switch("--disable-ignore-eos"),
         ReturnLogprob = flags.Switch("--return-logprob"),
         LogprobStartLength = flags.Integer("--logprob-start-len")!.Value,
+        ExtraSampling = flags.Text("--extra-request-body") is { } extra ? System.Text.Json.Nodes.JsonNode.Parse(extra)!.AsObject() : [],
         SkipWarmup = flags.Switch("--skip-warmup"),
-        Arguments = flags.ToJson(),
+        Arguments = BenchCommand.Shown(flags),
     };
 }

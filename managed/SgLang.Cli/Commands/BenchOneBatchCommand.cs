@@ -60,7 +60,7 @@ internal static class BenchOneBatchCommand
             ResultFile = flags.Text("--result-filename")!,
             CutLength = flags.Integer("--cut-len")!.Value,
             LogDecodeStep = flags.Integer("--log-decode-step")!.Value,
-            Arguments = flags.ToJson(),
+            Arguments = BenchCommand.Shown(flags),
         };
         return flags.Long("--random-seed") is { } seed ? options with { Seed = (uint)seed } : options;
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using SgLang.Bench.Load;
 using SgLang.Bench.Serving;
 using SgLang.Cli.Parsing;
 
@@ -18,26 +19,51 @@ internal static class BenchServingCommand
                 await output.WriteLineAsync("Warning: PD separated mode requires --profile-prefill-url or --profile-decode-url");
                 options = options with { Profile = null };
             }
-            ServingMetrics metrics = await new ServingBenchmark(options, output, error).RunAsync(cancellation);
-            return metrics.Completed > 0 ? 0 : 1;
+            PreciseSockets.UseForThisProcess();
+            IReadOnlyList<ServingRun> runs = await new ServingBenchmark(options, output, error).RunAsync(cancellation);
+            return runs.Any(run => run.Metrics.Completed > 0) ? 0 : 1;
         });
 
     internal static ServingOptions Options(FlagValues flags)
     {
-        Backend backend = Backend.All.Single(b => b.Name == flags.Text("--backend"));
+        string name = flags.Text("--backend")!;
+        if (name == Backend.NotImplemented) throw new UsageException($"--backend {name}: how it is spoken to is not published; nobody implements it. Use another backend");
+        Backend backend = Backend.All.Single(b => b.Name == name);
+        if (backend.NeedsModel && !flags.IsGiven("--model")) throw new UsageException($"--backend {name} needs --model: such a server does not name its model");
+        if (backend.NeedsModel && !flags.IsGiven("--tokenizer") && !Directory.Exists(flags.Text("--model"))) throw new UsageException($"--backend {name} needs --tokenizer: the model's directory on this machine");
         bool asIds = flags.Switch("--tokenize-prompt");
         if (asIds && backend.Shape != AnswerShape.Native) throw new UsageException($"--tokenize-prompt: only with --backend sglang, got {backend.Name}");
         if (flags.IsGiven("--profile-prefill-url") && flags.IsGiven("--profile-decode-url"))
             throw new UsageException("--profile-prefill-url and --profile-decode-url exclude each other: give one kind of worker a run");
+        double[] rates = [.. (flags.IsGiven("--request-rate") ? flags.List("--request-rate") : ["inf"]).Select(text => Positive(text, "--request-rate"))];
+        string? ramp = flags.Text("--ramp-up-strategy");
+        if (ramp is not null && !(flags.IsGiven("--ramp-up-start-rps") && flags.IsGiven("--ramp-up-end-rps"))) throw new UsageException("--ramp-up-strategy needs --ramp-up-start-rps and --ramp-up-end-rps");
+        if (ramp is not null && flags.IsGiven("--request-rate")) throw new UsageException("--ramp-up-strategy and --request-rate exclude each other: the ramp has its own rates");
+        ServiceObjectives? objectives = Objectives(flags.List("--goodput"));
+        if (flags.Switch("--find-max-rate") && objectives is null) throw new UsageException("--find-max-rate needs --goodput: the limits that requests must keep, e.g. --goodput ttft:200 tpot:50");
+        if (flags.Switch("--find-max-rate") && (ramp is not null || rates.Length > 1)) throw new UsageException("--find-max-rate chooses the rates itself; give --request-rate once, to start from, or not at all");
         return new ServingOptions
         {
             Backend = backend,
-            BaseUrl = Address(flags.Text("--base-url") ?? $"http://{flags.Text("--host")}:{flags.Integer("--port") ?? backend.DefaultPort}", "--base-url"),
+            BaseUrl = BenchCommand.Address(flags.Text("--base-url") ?? $"http://{flags.Text("--host")}:{flags.Integer("--port") ?? backend.DefaultPort}", "--base-url"),
             Model = flags.Text("--model"),
             ServedModelName = flags.Text("--served-model-name"),
             Tokenizer = flags.Text("--tokenizer"),
-            Dataset = DatasetFlags.Options(flags) with { TokenizePrompt = asIds },
-            RequestRate = Rate(flags.Text("--request-rate")!),
+            Dataset = DatasetFlags.Options(flags) with { TokenizePrompt = asIds, Offset = flags.Integer("--dataset-offset")!.Value },
+            Arrivals = new ArrivalOptions
+            {
+                Rate = rates[0],
+                Burstiness = Positive(flags.Text("--burstiness")!, "--burstiness"),
+                RampStrategy = ramp,
+                RampStart = flags.Number("--ramp-up-start-rps") ?? 0,
+                RampEnd = flags.Number("--ramp-up-end-rps") ?? 0,
+            },
+            Rates = rates,
+            UseTraceTimestamps = flags.Switch("--use-trace-timestamps") || flags.Text("--dataset-name") == "mooncake",
+            Repeats = flags.Integer("--num-repeats")!.Value,
+            Objectives = objectives,
+            FindMaxRate = flags.Switch("--find-max-rate"),
+            ObjectiveShare = flags.Number("--goodput-share")!.Value,
             MaxConcurrency = flags.Integer("--max-concurrency"),
             OutputFile = flags.Text("--output-file"),
             OutputDetails = flags.Switch("--output-details"),
@@ -50,12 +76,26 @@ internal static class BenchServingCommand
             Temperature = flags.Number("--temperature")!.Value,
             TopP = flags.Number("--top-p")!.Value,
             ReturnLogprob = flags.Switch("--return-logprob"),
+            TopLogprobs = flags.Integer("--top-logprobs-num")!.Value,
+            TokenIdsLogprob = flags.Integers("--token-ids-logprob"),
+            LogprobStartLength = flags.Integer("--logprob-start-len")!.Value,
+            ReturnRoutedExperts = flags.Switch("--return-routed-experts"),
+            FakePrefill = flags.Switch("--fake-prefill"),
+            LoraNames = flags.List("--lora-name"),
+            LoraDistribution = flags.Text("--lora-request-distribution")!,
+            LoraZipfAlpha = flags.Number("--lora-zipf-alpha")!.Value,
+            FreshConnections = flags.Switch("--disable-keep-alive"),
+            PrintRequests = flags.Switch("--print-requests"),
+            CacheReport = flags.Switch("--cache-report"),
+            PlotThroughput = flags.Switch("--plot-throughput"),
+            PlotDirectory = flags.Text("--plot"),
+            HtmlFile = flags.Text("--html"),
             Tag = flags.Text("--tag"),
             ExtraBody = flags.Text("--extra-request-body") is { } extra ? JsonNode.Parse(extra)!.AsObject() : [],
             Headers = [.. flags.List("--header").Select(Header)],
-            ApiKey = flags.Text("--api-key") ?? Environment.GetEnvironmentVariable("OPENAI_API_KEY"),
+            Authorization = BenchCommand.Authorization(flags),
             Profile = flags.Switch("--profile") ? Profile(flags) : null,
-            Arguments = Shown(flags),
+            Arguments = BenchCommand.Shown(flags),
         };
     }
 
@@ -74,23 +114,24 @@ internal static class BenchServingCommand
     };
 
     private static IEnumerable<KeyValuePair<string, Uri>> Workers(FlagValues flags, string flag, string kind) =>
-        flags.List(flag).Select((url, i) => KeyValuePair.Create($"{kind}-{i}", Address(url, flag)));
+        flags.List(flag).Select((url, i) => KeyValuePair.Create($"{kind}-{i}", BenchCommand.Address(url, flag)));
 
-    private static JsonObject Shown(FlagValues flags)
-    {
-        JsonObject arguments = flags.ToJson();
-        if (arguments["api_key"] is not null) arguments["api_key"] = "***";
-        return arguments;
-    }
-
-    private static Uri Address(string url, string flag) => Uri.TryCreate(url, UriKind.Absolute, out Uri? address) && (address.Scheme is "http" or "https")
-        ? address
-        : throw new UsageException($"{flag}: must be an http or https URL, got '{url}'");
-
-    private static double Rate(string text) =>
+    private static double Positive(string text, string flag) =>
         text == "inf" ? double.PositiveInfinity
-        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double rate) && rate > 0 && double.IsFinite(rate) ? rate
-        : throw new UsageException($"--request-rate: must be a number above 0 or inf, got '{text}'");
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number > 0 && double.IsFinite(number) ? number
+        : throw new UsageException($"{flag}: must be a number above 0 or inf, got '{text}'");
+
+    private static ServiceObjectives? Objectives(string[] limits)
+    {
+        try
+        {
+            return ServiceObjectives.Parse(limits);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"--goodput: must be ttft:MS, tpot:MS or e2e:MS, got '{e.Message}'");
+        }
+    }
 
     private static KeyValuePair<string, string> Header(string text) => text.IndexOf('=') is > 0 and var equals
         ? KeyValuePair.Create(text[..equals], text[(equals + 1)..])

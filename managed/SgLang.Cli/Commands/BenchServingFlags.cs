@@ -1,3 +1,5 @@
+using SgLang.Bench.Http;
+using SgLang.Bench.Load;
 using SgLang.Bench.Serving;
 using SgLang.Cli.Parsing;
 using static SgLang.Cli.Parsing.FlagKind;
@@ -8,7 +10,6 @@ namespace SgLang.Cli.Commands;
 internal static class BenchServingFlags
 {
     private const int Most = 1 << 24;
-    private const string NotYet = "it is not implemented yet";
     private const string TextOnly = "requests are text or token ids";
 
     public static FlagSet All { get; } = new([.. Server(), .. DatasetFlags.All, .. Load(), .. Requests(), .. Output(), .. Profile(), .. NotServed()]);
@@ -17,10 +18,10 @@ internal static class BenchServingFlags
 
     private static IEnumerable<Flag> Server() =>
     [
-        new("--backend", Text, "Kind of server.") { Default = "sglang", Choices = [.. Backend.All.Select(b => b.Name)] },
+        new("--backend", Text, "Kind of server.") { Default = "sglang", Choices = [.. Backend.All.Select(b => b.Name), Backend.NotImplemented] },
         new("--base-url", Text, "The server's URL, instead of host and port."),
         new("--host", Text, "The server's address.") { Default = "127.0.0.1" },
-        new("--port", Integer, "The server's port; default: 30000, or 8000 for vllm.") { Min = 1, Max = 65535 },
+        new("--port", Integer, "The server's port; default: 30000, 8000 for vllm and trt, 8080 for truss, 23333 for lmdeploy.") { Min = 1, Max = 65535 },
         new("--ready-check-timeout-sec", Number, "Seconds to wait for the server; 0: do not check.") { Default = "60", Min = 0, Max = 1e6 },
         new("--model", Text, "The model; default: the first that the server names.") { Aliases = ["--model-path"] },
         new("--served-model-name", Text, "Name put in requests instead of the model."),
@@ -31,10 +32,21 @@ internal static class BenchServingFlags
 
     private static IEnumerable<Flag> Load() =>
     [
-        new("--request-rate", Text, "Requests a second, in the long run, at random times (a Poisson process); inf sends all at once.") { Default = "inf" },
+        new("--dataset-offset", Integer, "Rows of the data set left out at its beginning.") { Default = "0", Min = 0, Max = Most },
+        new("--request-rate", TextList, "Requests a second, in the long run, at random times (a Poisson process); inf sends all at once. Several rates are measured one after the other.") { Default = "inf" },
+        new("--burstiness", Text, "Shape of the gaps' gamma distribution: 1 is Poisson, below 1 bursts, above 1 evens out, inf is a constant gap.") { Default = "1" },
+        new("--ramp-up-strategy", Text, "Let the rate change over the requests, instead of --request-rate.") { Choices = [.. ArrivalOptions.RampStrategies] },
+        new("--ramp-up-start-rps", Number, "Rate at the first request of a ramp.") { Min = 0.000001 },
+        new("--ramp-up-end-rps", Number, "Rate at the last request of a ramp.") { Min = 0.000001 },
+        Switch("--use-trace-timestamps", "Send when the data set's time stamps say; the default for mooncake."),
+        new("--num-repeats", Integer, "Runs of each rate, for confidence intervals.") { Aliases = ["--repeat"], Default = "1", Min = 1, Max = 1000 },
+        new("--goodput", TextList, "Limits that a good answer keeps, in ms: ttft:200 tpot:50 e2e:5000."),
+        Switch("--find-max-rate", "Look for the highest rate at which --goodput-share of the requests keep the limits of --goodput."),
+        new("--goodput-share", Number, "Share of requests that must keep every limit.") { Default = "0.9", Min = 0.000001, Max = 1 },
         new("--max-concurrency", Integer, "Most open requests.") { Min = 1, Max = Most },
         new("--warmup-requests", Integer, "Requests before the measurement.") { Default = "1", Min = 0, Max = Most },
         Switch("--flush-cache", "Empty the server's prefix cache before the measurement."),
+        Switch("--disable-keep-alive", "Open a connection for each request; the time that takes is in latencies from the schedule only."),
         new("--flush-cache-timeout", Number, "Seconds the server may wait for running requests before it flushes.") { Default = "60", Min = 0.001, Max = 86400 },
     ];
 
@@ -46,7 +58,15 @@ internal static class BenchServingFlags
         new("--top-p", Number, "/generate only.") { Default = "1.0", Min = 0, Max = 1 },
         new("--extra-request-body", JsonObject, "Merged over the top level of every request."),
         Switch("--tokenize-prompt", "Send token ids instead of text; backend sglang only."),
-        Switch("--return-logprob", "Ask for log-probabilities; /generate only."),
+        Switch("--return-logprob", "Ask for log-probabilities."),
+        new("--top-logprobs-num", Integer, "Alternatives with log-probabilities at each position.") { Default = "0", Min = 0, Max = 1024 },
+        new("--token-ids-logprob", IntegerList, "Token ids whose log-probabilities are asked for; /generate only.") { Min = 0, Max = int.MaxValue },
+        new("--logprob-start-len", Integer, "First prompt position with log-probabilities; -1: output tokens only.") { Default = "-1", Min = -1, Max = int.MaxValue },
+        Switch("--return-routed-experts", "Ask for the experts that tokens went to; /generate only."),
+        new("--lora-name", TextList, "Adapters that requests name."),
+        new("--lora-request-distribution", Text, "Which request names which adapter.") { Default = "uniform", Choices = [.. LoraChoice.Distributions] },
+        new("--lora-zipf-alpha", Number, "skewed: weights are alpha^-k.") { Default = "1.5" },
+        Switch("--fake-prefill", "Ask a decode worker to pretend that the prefill was done elsewhere."),
     ];
 
     private static IEnumerable<Flag> Output() =>
@@ -55,9 +75,11 @@ internal static class BenchServingFlags
         Switch("--output-details", "Add arrays with every request's figures to the line."),
         Switch("--disable-tqdm", "No progress line."),
         new("--tag", Text, "Label in the result."),
-        Switch("--print-requests", "") with { OnlyDefault = NotYet },
-        Switch("--plot-throughput", "") with { OnlyDefault = NotYet },
-        Switch("--cache-report", "") with { OnlyDefault = "cached tokens are in every result line; a section in the report is not implemented yet" },
+        Switch("--print-requests", "Print every answer after the run."),
+        Switch("--plot-throughput", "Draw tokens a second and open requests in the terminal."),
+        Switch("--cache-report", "Add a section on prompt tokens taken from the prefix cache."),
+        new("--plot", Text, "Directory for pictures (SVG): throughput over time, latency distributions, rate sweeps."),
+        new("--html", Text, "File for a report with figures and pictures that needs no other file."),
     ];
 
     private static IEnumerable<Flag> Profile() =>
@@ -78,29 +100,11 @@ internal static class BenchServingFlags
 
     private static IEnumerable<Flag> NotServed() =>
     [
-        new("--dataset-offset", Integer, "") { Default = "0", OnlyDefault = NotYet },
         new("--image-count", Integer, "") { OnlyDefault = TextOnly },
         Switch("--random-image-count", "") with { OnlyDefault = TextOnly },
         new("--image-resolution", Text, "") { OnlyDefault = TextOnly },
         new("--image-format", Text, "") { OnlyDefault = TextOnly },
         new("--image-content", Text, "") { OnlyDefault = TextOnly },
-        Switch("--use-trace-timestamps", "") with { OnlyDefault = NotYet },
-        new("--top-logprobs-num", Integer, "") { Default = "0", OnlyDefault = NotYet },
-        new("--token-ids-logprob", IntegerList, "") { OnlyDefault = NotYet },
-        new("--logprob-start-len", Integer, "") { Default = "-1", OnlyDefault = NotYet },
-        Switch("--return-routed-experts", "") with { OnlyDefault = NotYet },
-        new("--lora-name", TextList, "") { OnlyDefault = NotYet },
-        new("--lora-request-distribution", Text, "") { Default = "uniform", OnlyDefault = NotYet },
-        new("--lora-zipf-alpha", Number, "") { Default = "1.5", OnlyDefault = NotYet },
-        new("--gsp-range-ratio", Number, "") { Default = "1.0", OnlyDefault = NotYet },
-        Switch("--gsp-fast-prepare", "") with { OnlyDefault = NotYet },
-        Switch("--gsp-send-routing-key", "") with { OnlyDefault = NotYet },
-        new("--gsp-num-turns", Integer, "") { Default = "1", OnlyDefault = NotYet },
-        new("--gsp-group-distribution", Text, "") { Default = "uniform", OnlyDefault = NotYet },
-        new("--gsp-zipf-alpha", Number, "") { OnlyDefault = NotYet },
-        new("--mooncake-workload", Text, "") { OnlyDefault = NotYet },
-        new("--mooncake-slowdown-factor", Number, "") { OnlyDefault = NotYet },
-        new("--mooncake-num-rounds", Integer, "") { OnlyDefault = NotYet },
-        Switch("--fake-prefill", "") with { OnlyDefault = NotYet },
+        new("--mooncake-num-rounds", Integer, "") { Default = "1", OnlyDefault = "each line of a trace is a request of its own" },
     ];
 }

@@ -76,6 +76,20 @@ internal sealed class FlagValues
     public IEnumerable<(string Name, string Reason)> WithoutEffect() =>
         _given.Keys.Select(name => _flags[name]).Where(flag => flag.NoEffect is not null).Select(flag => (flag.Name, flag.NoEffect!));
 
+    /// <summary>What was given of another command's flags, as that command would be given it.</summary>
+    public List<string> ToArguments(FlagSet other)
+    {
+        var arguments = new List<string>();
+        foreach (Flag flag in other.All)
+        {
+            if (!_given.TryGetValue(flag.Name, out string[]? values) || _flags[flag.Name] != flag) continue;
+            if (flag.Kind == FlagKind.Switch) arguments.Add(flag.Name);
+            else if (flag.IsList) arguments.AddRange([flag.Name, .. values]);
+            else arguments.Add($"{flag.Name}={values[^1]}");
+        }
+        return arguments;
+    }
+
     /// <summary>All flags by field name, with defaults where nothing was given.</summary>
     public JsonObject ToJson()
     {

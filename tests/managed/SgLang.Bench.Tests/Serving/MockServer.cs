@@ -21,6 +21,10 @@ internal sealed class MockServer : IAsyncDisposable
     public ConcurrentQueue<(string Path, string Body)> Requests { get; } = [];
     public int MostOpen => _mostOpen;
 
+    /// <summary>Headers of the generating requests.</summary>
+    public ConcurrentQueue<Dictionary<string, string>> Headers { get; } = [];
+    public string ServerInfo { get; set; } = "{}";
+
     /// <param name="answer">Given the path and how many generating requests came before.</param>
     public static async Task<MockServer> StartAsync(Func<HttpContext, int, Task> answer)
     {
@@ -36,16 +40,17 @@ internal sealed class MockServer : IAsyncDisposable
             server.Requests.Enqueue((context.Request.Path + context.Request.QueryString.Value, await reader.ReadToEndAsync()));
             switch (context.Request.Path.Value)
             {
-                case "/v1/models":
+                case "/" or "/v1/models":
                     await context.Response.WriteAsync("""{"object": "list", "data": [{"id": "mock", "max_model_len": 512}]}""");
                     break;
                 case "/model_info":
                     await context.Response.WriteAsync($$"""{"model_path": "{{DemoModel.ModelPath}}"}""");
                     break;
-                case "/server_info" or "/flush_cache" or "/start_profile" or "/stop_profile":
-                    await context.Response.WriteAsync("{}");
+                case "/server_info" or "/flush_cache" or "/reset_prefix_cache" or "/start_profile" or "/stop_profile":
+                    await context.Response.WriteAsync(context.Request.Path.Value == "/server_info" ? server.ServerInfo : "{}");
                     break;
                 default:
+                    server.Headers.Enqueue(context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString()));
                     int open = Interlocked.Increment(ref server._open);
                     for (int most = server._mostOpen; open > most; most = server._mostOpen) Interlocked.CompareExchange(ref server._mostOpen, open, most);
                     try

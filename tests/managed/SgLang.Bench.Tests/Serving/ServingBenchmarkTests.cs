@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using SgLang.Bench.Datasets;
+using SgLang.Bench.Load;
 using SgLang.Bench.Serving;
-using SgLang.Bench.Statistics;
 
 namespace SgLang.Bench.Tests.Serving;
 
@@ -16,7 +16,9 @@ public class ServingBenchmarkTests
         Dataset = new DatasetOptions { Name = "random-ids", NumPrompts = 6, RandomInputLength = 9, RandomOutputLength = 3, RandomRangeRatio = 1 },
     };
 
-    private static Task<ServingMetrics> Run(ServingOptions options, TextWriter? output = null) => new ServingBenchmark(options, output ?? TextWriter.Null, TextWriter.Null).RunAsync();
+    private static Task<IReadOnlyList<ServingRun>> RunAll(ServingOptions options, TextWriter? output = null) => new ServingBenchmark(options, output ?? TextWriter.Null, TextWriter.Null).RunAsync();
+
+    private static async Task<ServingMetrics> Run(ServingOptions options, TextWriter? output = null) => (await RunAll(options, output))[^1].Metrics;
 
     private static Task Three(HttpContext context) => MockServer.SayAsync(context, MockServer.Native("a", 1), MockServer.Native("ab", 2), MockServer.Native("abc", 3), "[DONE]");
 
@@ -98,18 +100,25 @@ public class ServingBenchmarkTests
     [Fact]
     public async Task Requests_are_those_of_the_backend()
     {
-        await using MockServer server = await MockServer.StartAsync((context, _) => context.Request.Path == "/generate"
-            ? Three(context)
-            : MockServer.SayAsync(context, """{"choices": [{"text": "a", "delta": {"content": "a"}}], "usage": {"prompt_tokens": 4, "completion_tokens": 1}}""", "[DONE]"));
+        await using MockServer server = await MockServer.StartAsync((context, _) => context.Request.Path.Value switch
+        {
+            "/generate" => Three(context),
+            "/v1/embeddings" => context.Response.WriteAsync("""{"data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 4}}"""),
+            "/v2/models/ensemble/generate_stream" => MockServer.SayAsync(context, """{"text_output": "a"}""", """{"text_output": "ab"}"""),
+            "/v1/chat/completions" => MockServer.SayAsync(context, """{"choices": [{"delta": {"role": "assistant", "content": ""}}]}""", """{"choices": [{"delta": {"content": "a"}}]}""",
+                """{"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 1}}""", "[DONE]"),
+            // What lmdeploy and vLLM send when they are asked for usage at the end only, and truss without any.
+            _ => MockServer.SayAsync(context, """{"choices": [{"index": 0, "text": "a"}]}""", """{"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 1}}""", "[DONE]"),
+        });
         ServingOptions options = Options(server) with { ExtraBody = new() { ["extra"] = 1 } };
         options = options with { Dataset = options.Dataset with { NumPrompts = 1 } };
         foreach (Backend backend in Backend.All)
         {
             server.Requests.Clear();
-            Assert.Equal(1, (await Run(options with { Backend = backend, Tokenizer = DemoModel.ModelPath })).Completed);
+            Assert.Equal((backend, 1), (backend, (await Run(options with { Backend = backend, Tokenizer = DemoModel.ModelPath, Model = "mock" })).Completed));
             JsonElement body = JsonDocument.Parse(server.Requests.Single(r => r.Path == backend.Path).Body).RootElement;
             Assert.Equal(1, body.GetProperty("extra").GetInt32());
-            Assert.True(body.GetProperty("stream").GetBoolean());
+            if (backend.Shape != AnswerShape.Embedding) Assert.True(body.GetProperty("stream").GetBoolean());
             switch (backend.Shape)
             {
                 case AnswerShape.Native:
@@ -119,6 +128,15 @@ public class ServingBenchmarkTests
                 case AnswerShape.Completion:
                     Assert.Equal(("mock", 3), (body.GetProperty("model").GetString(), body.GetProperty("max_tokens").GetInt32()));
                     Assert.True(body.GetProperty("stream_options").GetProperty("include_usage").GetBoolean());
+                    break;
+                case AnswerShape.Triton:
+                    Assert.True(body.GetProperty("accumulate_tokens").GetBoolean());
+                    Assert.Equal((3, 3, 1048576), (body.GetProperty("max_tokens").GetInt32(), body.GetProperty("min_length").GetInt32(), body.GetProperty("end_id").GetInt32()));
+                    Assert.Equal(JsonValueKind.String, body.GetProperty("text_input").ValueKind);
+                    break;
+                case AnswerShape.Embedding:
+                    Assert.Equal(JsonValueKind.String, body.GetProperty("input").ValueKind);
+                    Assert.False(body.TryGetProperty("stream", out _));
                     break;
                 default:
                     Assert.Equal("user", body.GetProperty("messages")[0].GetProperty("role").GetString());
@@ -150,17 +168,5 @@ public class ServingBenchmarkTests
     {
         ServingOptions options = new() { BaseUrl = new Uri("http://127.0.0.1:1"), ReadyTimeout = 0.5 };
         Assert.Contains("http://127.0.0.1:1/ is not ready", (await Assert.ThrowsAsync<BenchException>(() => Run(options))).Message);
-    }
-
-    [Fact]
-    public void The_schedule_is_a_poisson_process_of_the_rate_and_repeats_with_the_seed()
-    {
-        const int Count = 1001;
-        double[] due = LoadGenerator.Schedule(Count, 50, new NumpyRandom(42));
-        Assert.Equal(due, LoadGenerator.Schedule(Count, 50, new NumpyRandom(42)));
-        Assert.Equal(0, due[0]);
-        double mean = due[^1] / (Count - 1), error = 1.0 / 50 / Math.Sqrt(Count - 1);
-        Assert.InRange(mean, (1.0 / 50) - (3 * error), (1.0 / 50) + (3 * error));
-        Assert.All(LoadGenerator.Schedule(3, double.PositiveInfinity, new NumpyRandom(42)), time => Assert.Equal(0, time));
     }
 }

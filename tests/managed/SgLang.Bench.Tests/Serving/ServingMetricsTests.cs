@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using SgLang.Bench.Datasets;
+using SgLang.Bench.Load;
 using SgLang.Bench.Reports;
 using SgLang.Bench.Serving;
 
@@ -46,7 +47,7 @@ public class ServingMetricsTests
         Assert.Equal(1, m.Completed);
         Assert.Equal((10, 2), (m.InputTokens, m.OutputTokens));
         Assert.Equal(2, m.Failures["503 busy"]);
-        string report = ServingReport.ToText(new ServingOptions { BaseUrl = new Uri("http://h") }, m);
+        string report = ServingReport.ToText(new ServingOptions { BaseUrl = new Uri("http://h") }, new ArrivalOptions(), m);
         Assert.Contains("3 requests FAILED and are in none of the figures above:\n  2 x 503 busy\n  1 x gone\n", report);
     }
 
@@ -55,8 +56,8 @@ public class ServingMetricsTests
     {
         ServingMetrics m = ServingMetrics.Of([Failed("x")], false, null);
         ServingOptions options = new() { BaseUrl = new Uri("http://h") };
-        Assert.Contains("Mean TTFT (ms):                          n/a       \n", ServingReport.ToText(options, m));
-        string line = ResultFile.ToLine(ServingReport.ToJson(options, m, new Dataset("d", "s", []), null, []));
+        Assert.Contains("Mean TTFT (ms):                          n/a       \n", ServingReport.ToText(options, new ArrivalOptions(), m));
+        string line = ResultFile.ToLine(ServingReport.ToJson(options, new ArrivalOptions(), m, new Dataset("d", "s", []), null, []));
         JsonElement json = JsonDocument.Parse(line).RootElement;
         Assert.Equal(JsonValueKind.Null, json.GetProperty("mean_ttft_ms").ValueKind);
         Assert.Equal("inf", json.GetProperty("request_rate").GetString());
@@ -67,7 +68,7 @@ public class ServingMetricsTests
     public void The_report_is_that_of_the_specification()
     {
         ServingMetrics m = ServingMetrics.Of([Record(0, 0, 2, 0.5, 1, 2)], false, text => 3);
-        string[] lines = ServingReport.ToText(new ServingOptions { BaseUrl = new Uri("http://h"), RequestRate = double.PositiveInfinity }, m).Split('\n');
+        string[] lines = ServingReport.ToText(new ServingOptions { BaseUrl = new Uri("http://h") }, new ArrivalOptions(), m).Split('\n');
         Assert.Equal(
         [
             "", "============ Serving Benchmark Result ============", "Backend:                                 sglang    ", "Traffic request rate:                    inf       ",
@@ -79,6 +80,59 @@ public class ServingMetricsTests
             "Mean E2E Latency (ms):                   2000.00   ",
         ], lines[..20]);
         Assert.Equal("-----Time per Output Token (excl. 1st token)------", lines.Single(l => l.Contains("Time per Output Token")));
-        Assert.Equal("Max ITL (ms):                            1000.00   ", lines[^3]);
+        Assert.Contains("Max ITL (ms):                            1000.00   ", lines);
+    }
+
+    [Fact]
+    public void Goodput_counts_requests_that_keep_every_limit_and_failures_as_none()
+    {
+        RequestRecord[] records = [Record(0, 0, 2, 0.5, 1, 2), Record(0, 1, 3, 1.2, 3), Record(1, 1, 1.5, 1.5), Failed("x")];
+        // TTFT from sent: 0.5, 0.2, 0.5; from scheduled: 0.5, 1.2, 0.5. TPOT: 0.75, 1.8, none.
+        Assert.Equal(2, ServingMetrics.Of(records, false, null, new ServiceObjectives(600, 1000, null)).Goodput!.Met);
+        Assert.Equal(3, ServingMetrics.Of(records, false, null, new ServiceObjectives(600, null, null)).Goodput!.Met);
+        Goodput open = ServingMetrics.Of(records, true, null, new ServiceObjectives(600, null, null)).Goodput!;
+        Assert.Equal((2, 0.5), (open.Met, open.Share));
+        Assert.Equal(2 / 3.0, open.Rate, 9);
+        Assert.Equal(1, ServingMetrics.Of(records, false, null, new ServiceObjectives(null, null, 1000)).Goodput!.Met);
+        Assert.Null(ServingMetrics.Of(records, false, null).Goodput);
+    }
+
+    [Fact]
+    public void The_steady_part_leaves_out_filling_up_and_running_dry()
+    {
+        // One request from 0 to 10 and one from 2 to 8, a token each half second: two are open from 2 to 8.
+        static RequestRecord Long(double from, double to) => Record(from, from, to, [.. Enumerable.Range(1, (int)((to - from) * 2)).Select(i => from + (i * 0.5))]);
+        SteadyState steady = ServingMetrics.Of([Long(0, 10), Long(2, 8)], false, null).Steady!;
+        Assert.Equal((2, 2.0, 8.0), (steady.Concurrency, Math.Round(steady.Start, 6), Math.Round(steady.End, 6)));
+        Assert.Equal(4, steady.OutputThroughput, 6);
+        Assert.True(steady.IsSteady);
+        Assert.Null(ServingMetrics.Of([Long(0, 1)], false, null).Steady);
+    }
+
+    [Fact]
+    public void A_throughput_that_drifts_is_not_steady()
+    {
+        RequestRecord slowing = Record(0, 0, 8, 0.5, 1, 1.5, 2, 2.5, 3, 8);
+        Assert.False(ServingMetrics.Of([slowing, slowing], false, null).Steady!.IsSteady);
+    }
+
+    [Fact]
+    public void Cached_tokens_have_a_section_of_their_own_on_request()
+    {
+        RequestRecord record = Record(0, 0, 2, 1, 2);
+        record.PromptTokens = 10;
+        record.CachedTokens = 4;
+        record.CachedDetails = new() { ["device"] = 3, ["host"] = 1 };
+        string report = ServingReport.ToText(new ServingOptions { BaseUrl = new Uri("http://h"), CacheReport = true }, new ArrivalOptions(), ServingMetrics.Of([record], false, null));
+        Assert.Contains(
+            "----------------Cache Hit Details-----------------\n" +
+            "Total prompt tokens:                     10        \n" +
+            "Total cached tokens:                     4         \n" +
+            "  Device:                                3         \n" +
+            "  Host:                                  1         \n" +
+            "Cache hit rate:                          40.0%     \n" +
+            "  Device:                                30.0%     \n" +
+            "  Host:                                  10.0%     \n" +
+            "==================================================\n", report);
     }
 }

@@ -1,3 +1,4 @@
+using SgLang.Bench.OneBatchServer;
 using SgLang.Bench.Serving;
 using SgLang.Cli.Commands;
 using SgLang.Cli.Parsing;
@@ -74,7 +75,7 @@ public class BenchCommandsTests
     {
         ServingOptions options = BenchServingCommand.Options(Parse(BenchServingFlags.All, "--backend sglang --num-prompts 1000 --dataset-name random --random-input 1024 --random-output 512"));
         Assert.Equal(("random", 1024, 512, 0.0), (options.Dataset.Name, options.Dataset.RandomInputLength, options.Dataset.RandomOutputLength, options.Dataset.RandomRangeRatio));
-        Assert.True(double.IsPositiveInfinity(options.RequestRate));
+        Assert.True(double.IsPositiveInfinity(options.Arrivals.Rate));
         Assert.True(options is { IgnoreEos: true, IsStreaming: true, WarmupRequests: 1, MaxConcurrency: null, Profile: null });
         Assert.Equal(8000, BenchServingCommand.Options(Parse(BenchServingFlags.All, "--backend vllm --request-rate 2.5 --max-concurrency 3")).BaseUrl.Port);
     }
@@ -89,13 +90,71 @@ public class BenchCommandsTests
     }
 
     [Theory]
+    [InlineData("--base-url http://127.0.0.1:30000 --model-path meta-llama/Meta-Llama-3.1-8B-Instruct --batch-size 32 --input-len 256 --output-len 32")]
+    [InlineData("--base-url http://127.0.0.1:30000 --model m --batch 32 --input-len 256 --output-len 32 --mem-frac=0.8 --load-format dummy --tp 1")]
+    public void One_batch_server(string line)
+    {
+        OneBatchServerOptions options = BenchOneBatchServerCommand.Options(Parse(BenchOneBatchServerFlags.All, line), TextWriter.Null);
+        Assert.Equal((32, 256, 32, new Uri("http://127.0.0.1:30000")), (options.BatchSizes.Single(), options.InputLengths.Single(), options.OutputLengths.Single(), options.BaseUrl));
+        Assert.Equal(("random", 5, null), (options.Dataset.Name, 5, options.BeginProfile));
+    }
+
+    [Fact]
+    public void A_server_that_is_started_gets_the_flags_of_launch_server_only()
+    {
+        FlagValues flags = Parse(BenchOneBatchServerFlags.All, "--model m --batch 1 2 --seed 7 --port 31000 --mem-frac=0.8 --disable-radix-cache --temperature 0.5 --profile");
+        Assert.Equal(["--model-path=m", "--mem-fraction-static=0.8", "--disable-radix-cache", "--port=31000"], flags.ToArguments(LaunchServerFlags.All));
+        Assert.NotNull(BenchOneBatchServerCommand.Options(flags, TextWriter.Null).BeginProfile);
+    }
+
+    [Theory]
+    [InlineData("--apply-chat-template", "--apply-chat-template needs --fixed-prompt-file")]
+    [InlineData("--lora-name a --backend vllm", "--lora-name: only with --backend sglang")]
+    [InlineData("--base-url ftp://x", "--base-url: must be an http or https URL, got 'ftp://x'")]
+    public void One_batch_server_refuses_by_name(string line, string message)
+    {
+        Assert.Contains(message, Assert.Throws<UsageException>(() => BenchOneBatchServerCommand.Options(Parse(BenchOneBatchServerFlags.All, line), TextWriter.Null)).Message);
+    }
+
+    [Fact]
+    public void Serving_loads()
+    {
+        ServingOptions options = BenchServingCommand.Options(Parse(BenchServingFlags.All,
+            "--request-rate 1 2.5 inf --burstiness 0.5 --repeat 3 --goodput ttft:200 tpot:50 e2e:5000 --plot d --html f --lora-name a b --lora-request-distribution skewed --disable-keep-alive"));
+        Assert.Equal([1, 2.5, double.PositiveInfinity], options.Rates);
+        Assert.Equal((1.0, 0.5, 3), (options.Arrivals.Rate, options.Arrivals.Burstiness, options.Repeats));
+        Assert.Equal(new ServiceObjectives(200, 50, 5000), options.Objectives);
+        Assert.Equal(("d", "f", "skewed", true), (options.PlotDirectory, options.HtmlFile, options.LoraDistribution, options.FreshConnections));
+        options = BenchServingCommand.Options(Parse(BenchServingFlags.All, "--ramp-up-strategy linear --ramp-up-start-rps 1 --ramp-up-end-rps 9 --dataset-name mooncake --dataset-path t"));
+        Assert.Equal(("linear", 1.0, 9.0, true), (options.Arrivals.RampStrategy, options.Arrivals.RampStart, options.Arrivals.RampEnd, options.UseTraceTimestamps));
+    }
+
+    [Theory]
+    [InlineData("lmdeploy", 23333)]
+    [InlineData("trt", 8000)]
+    [InlineData("truss", 8080)]
+    [InlineData("vllm-chat", 8000)]
+    public void Serving_ports_are_the_backend_s(string backend, int port)
+    {
+        Assert.Equal(port, BenchServingCommand.Options(Parse(BenchServingFlags.All, $"--backend {backend} --model m --tokenizer t")).BaseUrl.Port);
+    }
+
+    [Theory]
     [InlineData("--profile-prefill-url http://a --profile-decode-url http://b", "exclude each other")]
     [InlineData("--request-rate 0", "--request-rate: must be a number above 0 or inf, got '0'")]
-    [InlineData("--backend lmdeploy", "--backend: must be one of: sglang, sglang-native, sglang-oai, sglang-oai-chat, vllm, vllm-chat")]
+    [InlineData("--goodput ttft=5", "--goodput: must be ttft:MS, tpot:MS or e2e:MS, got 'ttft=5'")]
+    [InlineData("--find-max-rate", "--find-max-rate needs --goodput")]
+    [InlineData("--ramp-up-strategy linear", "needs --ramp-up-start-rps and --ramp-up-end-rps")]
+    [InlineData("--backend gserver", "--backend gserver: how it is spoken to is not published")]
+    [InlineData("--backend trt", "--backend trt needs --model")]
+    [InlineData("--backend truss --model m", "--backend truss needs --tokenizer")]
+    [InlineData("--gsp-zipf-alpha 2", "--gsp-zipf-alpha is only for --gsp-group-distribution zipf")]
+    [InlineData("--gsp-group-distribution zipf", "zipf needs --gsp-zipf-alpha")]
+    [InlineData("--backend tgi", "--backend: must be one of: sglang, sglang-native, sglang-oai, sglang-oai-chat, sglang-embedding, vllm,")]
     [InlineData("--backend vllm --tokenize-prompt", "--tokenize-prompt: only with --backend sglang")]
-    [InlineData("--lora-name a", "--lora-name a is not supported: it is not implemented yet")]
+    [InlineData("--image-count 2", "--image-count 2 is not supported: requests are text or token ids")]
     [InlineData("--header x", "--header: must be NAME=VALUE, got 'x'")]
-    [InlineData("--dataset-name mooncake", "--dataset-name: must be one of: sharegpt, random, random-ids, custom, generated-shared-prefix")]
+    [InlineData("--dataset-name mmmu", "--dataset-name: must be one of: sharegpt, random, random-ids, custom, openai, generated-shared-prefix, mooncake")]
     public void What_cannot_be_done_is_refused_by_name(string line, string message)
     {
         Assert.Contains(message, Assert.Throws<UsageException>(() => BenchServingCommand.Options(Parse(BenchServingFlags.All, line))).Message);

@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using System.Text;
+using SgLang.Bench.Load;
 using SgLang.Bench.Serving;
 
-namespace SgLang.Bench.Tests.Serving;
+namespace SgLang.Bench.Tests.Load;
 
 /// <summary>What is read from a stream, and what is not believed of it. Times are whole milliseconds from the send.</summary>
 public class AnswerReaderTests
@@ -153,22 +154,48 @@ public class AnswerReaderTests
     }
 
     [Fact]
-    public void Lines_are_whole_whatever_pieces_they_come_in()
+    public void An_incremental_stream_s_parts_are_joined()
     {
-        byte[] stream = Encoding.UTF8.GetBytes("data: é\r\n\ndata: [DONE]\n");
-        foreach (int size in new[] { 1, 2, 3, 7, 100 })
-        {
-            LineSplitter lines = new();
-            List<string> read = [];
-            for (int i = 0; i < stream.Length; i += size)
-            {
-                int count = Math.Min(size, stream.Length - i);
-                stream.AsMemory(i, count).CopyTo(lines.Free());
-                lines.Received(count);
-                while (lines.TryRead(out ReadOnlySpan<byte> line)) read.Add(Encoding.UTF8.GetString(line));
-            }
-            Assert.Equal(["data: é", "", "data: [DONE]"], read);
-            Assert.True(lines.Rest().IsEmpty);
-        }
+        RequestRecord record = Read(AnswerShape.Native, (10, Native("ab", 1)), (20, Native("c", 2)), (30, Native("c", 3)), (40, Native("\\u00e9\\n", 4)), (41, "data: [DONE]"));
+        Assert.Equal("abccé\n", record.Text);
+    }
+
+    [Fact]
+    public void Triton_s_text_is_cumulative_and_its_tokens_are_uncounted()
+    {
+        RequestRecord record = Read(AnswerShape.Triton, (10, """data: {"model_name": "ensemble", "text_output": "a"}"""), (20, """data: {"text_output": "a b"}"""));
+        Assert.Equal(("a b", 2, false), (record.Text, record.Arrivals.Count, record.IsCountedByChunk));
+        Assert.Equal(1, ServingMetrics.Of([record], false, _ => 2).Itl.Count);
+    }
+
+    [Fact]
+    public void An_embedding_has_no_tokens_and_is_no_failure()
+    {
+        RequestRecord record = new(0);
+        AnswerReader reader = new(AnswerShape.Embedding, record);
+        reader.ReadBody("""{"data": [{"embedding": [0.1]}], "usage": {"prompt_tokens": 7}}"""u8, Ms(5));
+        reader.Complete();
+        Assert.Equal((null, 7, 0), (record.Error, record.PromptTokens, record.OutputTokens));
+    }
+
+    [Fact]
+    public void Where_cached_tokens_were_is_kept()
+    {
+        RequestRecord record = Read(AnswerShape.Native,
+            (10, """data: {"text": "a", "meta_info": {"completion_tokens": 1, "cached_tokens": 5, "cached_tokens_details": {"device": 3, "host": 2}}}"""), (11, "data: [DONE]"));
+        Assert.Equal((3L, 2L), (record.CachedDetails!["device"], record.CachedDetails["host"]));
+    }
+
+    [Fact]
+    public void An_answer_is_read_without_allocating()
+    {
+        RequestRecord record = new(0, expectedTokens: 2000);
+        AnswerReader reader = new(AnswerShape.Native, record);
+        byte[][] lines = [.. Enumerable.Range(1, 2000).Select(i => Encoding.UTF8.GetBytes(Native(new string('x', Math.Min(i, 900)), i)))];
+        for (int i = 0; i < 1000; i++) reader.ReadLine(lines[i], i);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 1000; i < 2000; i++) reader.ReadLine(lines[i], i);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(2000, record.Arrivals.Count);
     }
 }

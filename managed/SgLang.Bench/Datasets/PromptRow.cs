@@ -1,0 +1,32 @@
+using System.Text.Json.Nodes;
+
+namespace SgLang.Bench.Datasets;
+
+/// <summary>One request to be made, or one conversation of several.</summary>
+public sealed record PromptRow
+{
+    /// <summary>Null where there is no tokenizer to make it with.</summary>
+    public string? Text { get; init; }
+
+    /// <summary>Null where there is no tokenizer to make them with.</summary>
+    public int[]? Ids { get; init; }
+
+    /// <summary>A conversation in messages, for chat backends; null where the prompt is text or ids.</summary>
+    public JsonArray? Messages { get; init; }
+
+    /// <summary>What the user says after each answer, in order; the conversation goes on with the real answers.</summary>
+    public IReadOnlyList<string> LaterTurns { get; init; } = [];
+
+    /// <summary>Tokens of the prompt as it is sent: of the ids, or of the text once encoded. 0 where only the server can count.</summary>
+    public required int PromptLength { get; init; }
+    public required int OutputLength { get; init; }
+
+    /// <summary>Seconds from the first request at which a trace has it; null where the set has no times.</summary>
+    public double? Timestamp { get; init; }
+
+    /// <summary>Merged over the request's body; wins over what holds for all requests.</summary>
+    public JsonObject? ExtraBody { get; init; }
+
+    /// <summary>Names its group to a router.</summary>
+    public string? RoutingKey { get; init; }
+}

@@ -1,0 +1,138 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using SgLang.Cli;
+
+namespace SgLang.Integration.Tests;
+
+/// <summary>The benchmark commands of SGLang's documentation, as their users type them, on the demo model: only the names of model and server differ.</summary>
+public sealed class BenchCommandsTests(DemoServer demo) : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("sgl-bench").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private string ResultFile => Path.Combine(_directory, "result.jsonl");
+
+    private JsonElement[] Lines => [.. File.ReadAllLines(ResultFile).Select(line => JsonDocument.Parse(line).RootElement)];
+
+    private async Task<string> RunAsync(string line, params string[] more)
+    {
+        line = Regex.Replace(line, @"meta-llama/\S+", DemoServer.ModelPath).Replace("http://127.0.0.1:30000", demo.Host.Address.ToString().TrimEnd('/'));
+        var output = new StringWriter();
+        var error = new StringWriter();
+        int code = await CommandLine.RunAsync([.. line.Split(' '), .. more], output, error);
+        Assert.True(code == 0, $"{line}: exit code {code}\n{error}\n{output}");
+        return output.ToString().ReplaceLineEndings("\n");
+    }
+
+    [Theory]
+    [InlineData("bench-one-batch --model-path meta-llama/Meta-Llama-3.1-8B-Instruct --batch 32 --input-len 256 --output-len 32", 32, 256, 32)]
+    [InlineData("bench-one-batch --model meta-llama/Meta-Llama-3-8B --batch-size 64 --input-len 512", 64, 512, 16)]
+    [InlineData("bench-one-batch --model-path meta-llama/Meta-Llama-3.1-8B-Instruct --batch 32 --input-len 256 --output-len 32 --load-format dummy --json-model-override-args {\"num_hidden_layers\":1,\"num_key_value_heads\":1}", 32, 256, 32)]
+    public async Task One_batch(string line, int batch, int input, int tokens)
+    {
+        string output = await RunAsync(line, "--device", "cpu", "--max-total-tokens", "65536", "--result-filename", ResultFile);
+        Assert.Contains("Decode.  median latency:", output);
+        JsonElement result = Lines.Single();
+        Assert.Equal((batch, input, tokens), (result.GetProperty("batch_size").GetInt32(), result.GetProperty("input_len").GetInt32(), result.GetProperty("output_len").GetInt32()));
+    }
+
+    [Fact]
+    public async Task One_batch_through_a_server()
+    {
+        string output = await RunAsync(
+            "bench-one-batch-server --base-url http://127.0.0.1:30000 --model-path meta-llama/Meta-Llama-3.1-8B-Instruct --batch-size 32 --input-len 256 --output-len 32", "--result-filename", ResultFile, "--show-report");
+        Assert.Contains("batch size: 32\ninput_len: 256\noutput_len: 32\nlatency: ", output);
+        JsonElement result = Lines.Single();
+        Assert.Equal((32L * 256, 0.0), (result.GetProperty("prompt_tokens").GetInt64(), result.GetProperty("cache_hit_rate").GetDouble()));
+        Assert.True(result.GetProperty("last_ttft").GetDouble() <= result.GetProperty("latency").GetDouble());
+    }
+
+    [Fact]
+    public async Task Half_of_a_batch_is_cached_on_request()
+    {
+        await RunAsync("bench-one-batch-server --base-url http://127.0.0.1:30000 --batch 2 --input-len 128 --output-len 4 --cache-hit-rate 0.5 --skip-warmup", "--result-filename", ResultFile);
+        Assert.Equal(0.5, Lines.Single().GetProperty("cache_hit_rate").GetDouble(), 2);
+    }
+
+    [Fact]
+    public async Task A_server_is_started_where_there_is_none()
+    {
+        int port;
+        using (System.Net.Sockets.TcpListener free = new(System.Net.IPAddress.Loopback, 0))
+        {
+            free.Start();
+            port = ((System.Net.IPEndPoint)free.LocalEndpoint).Port;
+        }
+        string output = await RunAsync("bench-one-batch-server --model meta-llama/Meta-Llama-3.1-8B-Instruct --batch 1 2 --input-len 16 --output-len 3 --device cpu --num-threads 1 --max-total-tokens 4096",
+            "--port", $"{port}", "--result-filename", ResultFile);
+        Assert.Contains($"Starting a server at http://127.0.0.1:{port}/", output);
+        Assert.Equal([1, 2], Lines.Select(line => line.GetProperty("batch_size").GetInt32()));
+        using HttpClient client = new();
+        await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync($"http://127.0.0.1:{port}/health"));
+    }
+
+    [Theory]
+    [InlineData("bench-offline-throughput --model-path meta-llama/Meta-Llama-3.1-8B-Instruct --num-prompts 10")]
+    [InlineData("bench-offline-throughput --model-path meta-llama/Llama-3.1-8B-Instruct --dataset-name random --num-prompts 10 --mem-frac=0.8 --random-input 64 --random-output 16")]
+    public async Task Offline_throughput(string line)
+    {
+        string output = await RunAsync(line, "--device", "cpu", "--max-total-tokens", "16384", "--result-filename", ResultFile);
+        Assert.Contains("Successful requests:                     10        \n", output);
+        Assert.Equal(10, Lines.Single().GetProperty("successful_requests").GetInt32());
+    }
+
+    [Theory]
+    [InlineData("bench-serving --backend sglang --num-prompt 10")]
+    [InlineData("bench-serving --backend sglang --num-prompts 10 --dataset-name random --random-input 64 --random-output 32")]
+    public async Task Serving(string line)
+    {
+        string output = await RunAsync(line, "--base-url", demo.Host.Address.ToString(), "--output-file", ResultFile);
+        Assert.Contains("============ Serving Benchmark Result ============\n", output);
+        Assert.Equal((10, 0), (Lines.Single().GetProperty("completed").GetInt32(), Lines.Single().GetProperty("failed_requests").GetInt32()));
+    }
+
+    [Theory]
+    [InlineData("bench-serving --backend sglang --model meta-llama/Llama-3.1-8B-Instruct --num-prompts 2 --sharegpt-output-len 100 --profile")]
+    [InlineData("bench-serving --backend sglang --model meta-llama/Llama-3.1-8B-Instruct --num-prompts 10 --sharegpt-output-len 100 --profile --pd-separated --profile-prefill-url http://127.0.0.1:30000")]
+    public async Task Serving_under_the_profiler(string line)
+    {
+        string output = await RunAsync(line, "--base-url", demo.Host.Address.ToString(), "--output-file", ResultFile, "--profile-output-dir", _directory);
+        Assert.Contains("Starting profiler...", output);
+        Assert.DoesNotContain("Failed to", output);
+        Assert.NotEmpty(Directory.GetFiles(_directory, "*.trace.json.gz", SearchOption.AllDirectories));
+    }
+
+    [Fact]
+    public async Task One_request_and_its_speed()
+    {
+        Assert.Contains("| Latency (s) | Tokens | Acc Length | Speed (token/s) |", await RunAsync("send-one", "--base-url", demo.Host.Address.ToString()));
+    }
+
+    [Fact]
+    public async Task Rates_repeats_limits_and_pictures_in_one_go()
+    {
+        string plots = Path.Combine(_directory, "plots"), html = Path.Combine(_directory, "report.html");
+        string output = await RunAsync(
+            "bench-serving --num-prompts 6 --dataset-name random --random-input 16 --random-output 8 --request-rate 100 200 --num-repeats 2 --goodput ttft:60000 --flush-cache --plot-throughput --cache-report",
+            "--base-url", demo.Host.Address.ToString(), "--output-file", ResultFile, "--plot", plots, "--html", html);
+        Assert.Equal(4, Lines.Length);
+        Assert.All(Lines, line => Assert.Equal(1, line.GetProperty("goodput").GetProperty("share").GetDouble()));
+        Assert.Equal(2, Lines[1].GetProperty("repeats").GetProperty("runs").GetInt32());
+        Assert.Contains("2 runs: mean and 95 % interval", output);
+        Assert.Equal(8, Directory.GetFiles(plots, "*.svg").Length);
+        string page = File.ReadAllText(html);
+        Assert.Contains("<svg", page);
+        Assert.DoesNotContain("href=\"http", page.Replace("xlink:href", ""));
+    }
+
+    [Fact]
+    public async Task Conversations_of_several_turns_go_on_with_the_real_answers()
+    {
+        await RunAsync(
+            "bench-serving --backend sglang-oai-chat --dataset-name generated-shared-prefix --gsp-num-groups 2 --gsp-prompts-per-group 2 --gsp-system-prompt-len 20 --gsp-question-len 5 --gsp-output-len 4 --gsp-num-turns 3 --max-concurrency 2",
+            "--base-url", demo.Host.Address.ToString(), "--output-file", ResultFile);
+        JsonElement line = Lines.Single();
+        Assert.Equal((12, 48), (line.GetProperty("completed").GetInt32(), line.GetProperty("total_output_tokens").GetInt32()));
+    }
+}
