@@ -75,7 +75,7 @@ public sealed class ReferenceTests
     }
 
     private static IEnumerable<string> Projects() => Directory.EnumerateFiles(Path.Combine(Root, "managed"), "*.csproj", SearchOption.AllDirectories)
-        .Where(path => !path.Contains($"{Path.DirectorySeparatorChar}bench{Path.DirectorySeparatorChar}"));
+        .Where(path => !Path.GetRelativePath(Root, path).Contains($"{Path.DirectorySeparatorChar}bench{Path.DirectorySeparatorChar}"));
 
     private static string ShortName(string project) => Path.GetFileNameWithoutExtension(project)[Product.Length..];
 
