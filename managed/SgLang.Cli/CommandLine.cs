@@ -25,6 +25,7 @@ internal static class CommandLine
             (BenchServingCommand.Create(output, error), BenchServingFlags.All, false),
             (ProfilerCommand.Create(output, error), ProfilerFlags.All, false),
             (MergeTracesCommand.Create(output, error), MergeTracesCommand.Flags, false),
+            (AnalyzeTraceCommand.Create(output, error), AnalyzeTraceCommand.Flags, false),
         };
         foreach ((Command command, _, _) in commands) root.Add(command);
 

@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using System.Reflection;
 using System.Text;
 using System.Text.Json.Nodes;
 
@@ -208,8 +207,7 @@ public sealed class TraceMergerTests : IDisposable
     [Fact]
     public void Traces_of_pytorch_merge_without_losing_an_event()
     {
-        string root = typeof(TraceMergerTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!;
-        string traces = Path.GetFullPath(Path.Combine(root, "..", "shared", "traces"));
+        string traces = SharedTraces.Directory;
         Assert.SkipUnless(Directory.Exists(traces), $"{traces} is not there");
         string[] files = [.. Directory.GetFiles(traces, "*.trace.json.gz").Order(StringComparer.Ordinal)];
         string[] ranks = [.. files.Select((file, i) => Path.Combine(_directory, $"7-TP-{i}.trace.json.gz"))];
