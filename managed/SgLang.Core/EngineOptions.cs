@@ -96,6 +96,15 @@ public sealed record EngineOptions
     public bool DisableRadixCache { get; init; }
     public bool DisableOverlapSchedule { get; init; }
     public bool EnableMixedChunk { get; init; }
+    /// <summary>Whether json_schema, regex and ebnf are served.</summary>
+    public bool EnableGrammars { get; init; } = true;
+    public double GrammarCompileTimeoutSeconds { get; init; } = 10;
+
+    /// <summary>Constrained JSON has no blanks but those of ", " and ": ".</summary>
+    public bool ConstrainedJsonDisableAnyWhitespace { get; init; }
+
+    /// <summary>A regular expression for blanks in constrained JSON; null takes the built-in rule.</summary>
+    public string? ConstrainedJsonWhitespacePattern { get; init; }
     public int StreamInterval { get; init; } = 1;
     public int DecodeLogInterval { get; init; } = 40;
     public long? RandomSeed { get; init; }

@@ -34,6 +34,12 @@ public sealed record SamplingParams
     public int N { get; init; } = 1;
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 
+    /// <summary>What the output must look like; null means anything.</summary>
+    public GrammarSpec? Grammar { get; init; }
+
+    /// <summary>The token after which <see cref="Grammar"/> begins, for models that think first; -1: with the first token.</summary>
+    public int GrammarBeginsAfter { get; init; } = -1;
+
     /// <summary>With a seed the draw depends on nothing but the request's own logits.</summary>
     public long? Seed { get; init; }
 

@@ -29,6 +29,9 @@ public sealed record EngineStats
 {
     public int NumRunning { get; init; }
     public int NumWaiting { get; init; }
+
+    /// <summary>Requests whose grammar is being compiled.</summary>
+    public int NumGrammarQueue { get; init; }
     public int UsedTokens { get; init; }
     public double TokenUsage { get; init; }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using SgLang.Core;
+using SgLang.Grammars;
 using SgLang.Interop;
 using SgLang.Models;
 using SgLang.Runtime;
@@ -138,6 +139,8 @@ internal static partial class EngineLoader
 
     private static void CheckOptions(EngineOptions options)
     {
+        if (options.ConstrainedJsonWhitespacePattern is { } blanks && GrammarCompiler.RegexError(blanks) is { } wrong)
+            throw new EngineStartException($"--constrained-json-whitespace-pattern '{blanks}' is no regular expression that is supported: {wrong}.");
         if (options.PageSize < 1) throw new EngineStartException($"--page-size must be at least 1, got {options.PageSize}.");
         if (options.MaxPrefillTokens < 1) throw new EngineStartException($"--max-prefill-tokens must be at least 1, got {options.MaxPrefillTokens}.");
         if (options.ChunkedPrefillSize is { } chunk && chunk != -1 && (chunk < 1 || chunk % options.PageSize != 0))

@@ -17,5 +17,8 @@ internal sealed record EngineParts
     public required int[] EosTokenIds { get; init; }
     public EngineProfiler Profiler { get; init; } = new();
     public Tokenizer? Tokenizer { get; init; }
+
+    /// <summary>Null: one over the tokenizer.</summary>
+    public GrammarStore? Grammars { get; init; }
     public ChatTemplate? ChatTemplate { get; init; }
 }

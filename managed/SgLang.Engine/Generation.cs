@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Threading.Tasks.Sources;
 using SgLang.Core;
+using SgLang.Grammars.Matching;
 using SgLang.Profiling;
 using SgLang.Scheduling;
 
@@ -49,8 +50,10 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private bool _hasUnreported; // a chunk was returned whose reader has not come back
     private bool _isCancelled;
 
-    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, int[] stopTokenIds, int defaultInterval, long engineSeed)
+    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, int[] stopTokenIds, int defaultInterval, long engineSeed,
+        CompiledGrammar? grammar)
     {
+        Grammar = grammar;
         StopTokenIds = stopTokenIds;
         Seed = (ulong)(request.Sampling.Seed ?? engineSeed);
         _engine = engine;
@@ -71,6 +74,10 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     internal int[] StopTokenIds { get; }
 
     int[] ISampledRequest.StopTokenIds => StopTokenIds;
+
+    internal CompiledGrammar? Grammar { get; }
+
+    CompiledGrammar? ISampledRequest.Grammar => Grammar;
 
     /// <summary>Of every draw of this request: the user's, or one the engine drew.</summary>
     internal ulong Seed { get; }

@@ -1,3 +1,5 @@
+using SgLang.Grammars.Matching;
+
 namespace SgLang.Engine;
 
 /// <summary>What the sampler asks of a request's owner.</summary>
@@ -8,4 +10,7 @@ internal interface ISampledRequest
 
     /// <summary>Ids that may not be drawn before min_new_tokens.</summary>
     int[] StopTokenIds { get; }
+
+    /// <summary>Null when every token is allowed.</summary>
+    CompiledGrammar? Grammar => null;
 }

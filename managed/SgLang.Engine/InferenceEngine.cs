@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using SgLang.Core;
+using SgLang.Grammars.Matching;
 using SgLang.Scheduling;
 using SgLang.Tokenization;
 
@@ -20,6 +21,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly EngineLoop _loop;
     private readonly SchedulerOptions _limits;
     private readonly int[] _eosTokenIds;
+    private readonly GrammarStore _grammars;
     private readonly ConcurrentDictionary<string, Generation> _unfinished = new(StringComparer.Ordinal);
     private readonly Random _seeds;
     private readonly RequestHistory _history = new(RememberedRequests);
@@ -35,6 +37,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         ModelDefaults = parts.ModelDefaults;
         Profiler = parts.Profiler;
         _eosTokenIds = parts.EosTokenIds;
+        _grammars = parts.Grammars ?? new GrammarStore(parts.Options, parts.Tokenizer, parts.Info.VocabularySize);
         _limits = parts.SchedulerOptions;
         _seeds = new Random((int)parts.Info.RandomSeed);
         _loop = new EngineLoop(new Scheduler(parts.SchedulerOptions), parts.Ranks, parts.Options, logger, parts.Profiler, Forget, () => _unfinished.Values);
@@ -50,7 +53,7 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     public EngineOptions Options { get; }
     public EngineInfo Info { get; }
-    public EngineStats Stats => _loop.ReadStats();
+    public EngineStats Stats => _loop.ReadStats() with { NumGrammarQueue = _grammars.NumWaiting };
 
     /// <summary>Null with --skip-tokenizer-init or where the model has none; ids still work.</summary>
     public Tokenizer? Tokenizer { get; }
@@ -69,9 +72,23 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>
     /// Queues a request. Throws <see cref="RequestRejectedException"/> (with its HTTP status) for a prompt too long, an id outside the
     /// vocabulary, parameters out of range, a rid in use, or an engine that is stopping. A full queue answers through the generation: an
-    /// abort with status 503.
+    /// abort with status 503. A request with a grammar goes through <see cref="SubmitAsync"/>.
     /// </summary>
     public Generation Submit(GenerationRequest request)
+    {
+        if (request.Sampling.Grammar is not null) throw new ArgumentException("A request with a grammar is submitted with SubmitAsync, which compiles it.", nameof(request));
+        return Submit(request, null);
+    }
+
+    /// <summary>As <see cref="Submit(GenerationRequest)"/>, after the request's grammar has been compiled; a grammar that cannot be is refused with status 400.</summary>
+    public async ValueTask<Generation> SubmitAsync(GenerationRequest request, CancellationToken cancellation = default)
+    {
+        if (request.Sampling.Grammar is not { } spec) return Submit(request, null);
+        Validate(request);
+        return Submit(request, await _grammars.GetAsync(spec, cancellation).ConfigureAwait(false));
+    }
+
+    private Generation Submit(GenerationRequest request, CompiledGrammar? grammar)
     {
         Validate(request);
         // Every draw has a seed; without one from the user the engine's own generator gives it, so --random-seed repeats a run.
@@ -80,12 +97,12 @@ public sealed class InferenceEngine : IAsyncDisposable
         lock (_seeds) seed = _seeds.NextInt64();
         int[] stops = sampling.StopTokenIds.Count == 0 ? _eosTokenIds : [.. _eosTokenIds.Union(sampling.StopTokenIds)];
         RequestRecord record = new(request, _loop.PlanLog);
-        Request scheduled = new(request.Rid, request.InputIds, sampling, sampling.IgnoreEos ? [] : stops, request.Logprobs)
+        Request scheduled = new(request.Rid, request.InputIds, sampling, sampling.IgnoreEos && grammar is null ? [] : stops, request.Logprobs)
         {
             Priority = request.Priority,
             Timeline = record.Timeline,
         };
-        Generation generation = new(this, request, scheduled, record, stops, Options.StreamInterval, seed);
+        Generation generation = new(this, request, scheduled, record, stops, Options.StreamInterval, seed, grammar);
         scheduled.Owner = generation;
         if (!_unfinished.TryAdd(request.Rid, generation)) throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
         _history.Add(record);
@@ -156,6 +173,8 @@ public sealed class InferenceEngine : IAsyncDisposable
         if (request.Sampling.Validate(Info.VocabularySize) is { } message) throw new RequestRejectedException(message, 400);
         if (Tokenizer is null && request.Sampling.Stop.Count > 0)
             throw new RequestRejectedException("stop strings need a tokenizer, and this server runs without one; use stop_token_ids.", 400);
+        if (request.Sampling.Grammar is { } grammar && _eosTokenIds.Length == 0 && request.Sampling.StopTokenIds.Count == 0)
+            throw new RequestRejectedException($"{grammar.FieldName} needs a token that ends the output, and the model has none; give stop_token_ids.", 400);
         if (ids.Length >= Info.ContextLength)
             throw new RequestRejectedException($"The input ({ids.Length} tokens) is longer than the model's context length ({Info.ContextLength} tokens).", 400);
         if (request.Sampling.MaxNewTokens is { } wanted && ids.Length + wanted > Info.ContextLength)

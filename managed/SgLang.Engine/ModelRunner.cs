@@ -95,6 +95,7 @@ internal sealed class ModelRunner : IModelRunner
     {
         _device.Synchronize();
         _top?.Dispose();
+        _sampler.Dispose();
         foreach (IDisposable owned in (ReadOnlySpan<IDisposable>)
                  [
                      _logprobsOnHost, _lastIdsOnHost, _logprobs, _ids, _lastIds, _inputIds, _targets, _sampledRows, _logitRows, _slots, _positions, _sources,

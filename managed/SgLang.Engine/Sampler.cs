@@ -8,8 +8,9 @@ namespace SgLang.Engine;
 /// Draws a step's tokens: turns each request's parameters into the rows and sparse lists of the sampling operator, and keeps the counts that
 /// penalties need. Lives on a rank's thread; allocates nothing in steady state.
 /// </summary>
-internal sealed class Sampler(DeviceContext context, int maxRows)
+internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
 {
+    private readonly AllowedTokens _allowed = new(context, maxRows);
     private readonly SamplingRow[] _rows = new SamplingRow[maxRows];
     private readonly TokenCounts?[] _countsOfRow = new TokenCounts?[maxRows];
     private readonly int[] _penaltyStart = new int[maxRows + 1];
@@ -30,13 +31,16 @@ internal sealed class Sampler(DeviceContext context, int maxRows)
         _penaltyCounts.Clear();
         _biasIds.Clear();
         _biasValues.Clear();
+        _allowed.Begin(sampled.Length, (int)(logits.NumElements / logits.NumRows));
         for (int i = 0; i < sampled.Length; i++)
         {
             Request request = plan.Requests[sampled[i]];
             int position = plan.KvLength[sampled[i]] - request.PromptLength;
             SetRow(i, request, position);
             if (HasPenalty(request.SamplingParams)) AddPenalties(CountsOf(plan.Rows[sampled[i]], request, position));
-            AddBiases(request, position);
+            ISampledRequest owner = (ISampledRequest)request.Owner!;
+            bool mustStop = owner.Grammar is { } grammar && _allowed.Fill(i, plan.Rows[sampled[i]], request, position, grammar).MustStop;
+            AddBiases(request, owner, mayStop: mustStop || position >= request.MinNewTokens);
             _penaltyStart[i + 1] = _penaltyIds.Count;
             _biasStart[i + 1] = _biasIds.Count;
         }
@@ -53,19 +57,26 @@ internal sealed class Sampler(DeviceContext context, int maxRows)
             lists.BiasIds = _biasIds.Span;
             lists.BiasValues = _biasValues.Span;
         }
-        Ops.Sample(context, ids, logprobs, logits, _rows.AsSpan(0, sampled.Length), lists);
+        Ops.Sample(context, ids, logprobs, logits, _rows.AsSpan(0, sampled.Length), lists, _allowed.Send());
     }
 
     /// <summary>Temperatures of the last step's rows, for log-probabilities; 0 counts as 1.</summary>
     public ReadOnlySpan<float> Temperatures(int numRows) => _temperatures.AsSpan(0, numRows);
 
-    /// <summary>The ids drawn, once the host has them: penalties of later steps count them.</summary>
+    /// <summary>The ids drawn, once the host has them: penalties of later steps count them, and grammars go on from them.</summary>
     public void Drawn(StepPlan plan, ReadOnlySpan<int> ids)
     {
         ReadOnlySpan<int> sampled = plan.SampleIndex;
         for (int i = 0; i < sampled.Length; i++)
-            if (HasPenalty(plan.Requests[sampled[i]].SamplingParams)) _countsOfRow[plan.Rows[sampled[i]]]!.Add(ids[i]);
+        {
+            Request request = plan.Requests[sampled[i]];
+            int row = plan.Rows[sampled[i]];
+            if (HasPenalty(request.SamplingParams)) _countsOfRow[row]!.Add(ids[i]);
+            if (((ISampledRequest)request.Owner!).Grammar is not null) _allowed.Drawn(row, ids[i]);
+        }
     }
+
+    public void Dispose() => _allowed.Dispose();
 
     private void SetRow(int i, Request request, int position)
     {
@@ -96,7 +107,7 @@ internal sealed class Sampler(DeviceContext context, int maxRows)
         }
     }
 
-    private void AddBiases(Request request, int position)
+    private void AddBiases(Request request, ISampledRequest owner, bool mayStop)
     {
         if (request.SamplingParams.LogitBias is { } biases)
             foreach ((int id, float bias) in biases)
@@ -104,8 +115,8 @@ internal sealed class Sampler(DeviceContext context, int maxRows)
                 _biasIds.Add(id);
                 _biasValues.Add(bias);
             }
-        if (position >= request.MinNewTokens) return;
-        foreach (int id in ((ISampledRequest)request.Owner!).StopTokenIds)
+        if (mayStop) return;
+        foreach (int id in owner.StopTokenIds)
         {
             _biasIds.Add(id);
             _biasValues.Add(float.NegativeInfinity);
@@ -119,7 +130,7 @@ internal sealed class Sampler(DeviceContext context, int maxRows)
     private TokenCounts CountsOf(int row, Request request, int position)
     {
         TokenCounts counts = _countsOfRow[row] ??= new TokenCounts();
-        if (counts.Owner != request || counts.Total != position) counts.Restart(request, request.OutputIds[..position]);
+        if (!counts.IsOf(request, position)) counts.Restart(request, request.OutputIds[..position]);
         return counts;
     }
 
@@ -128,21 +139,26 @@ internal sealed class Sampler(DeviceContext context, int maxRows)
     {
         private readonly Dictionary<int, int> _counts = [];
 
-        public Request? Owner { get; private set; }
-        public int Total { get; private set; }
+        private Request? _owner;
+        private int _total;
+        private int _numRetractions;
+
+        // A token drawn in vain before a retraction may differ from the one that takes its place after it.
+        public bool IsOf(Request request, int position) => request == _owner && position == _total && request.NumRetractions == _numRetractions;
 
         public void Restart(Request owner, ReadOnlySpan<int> output)
         {
             _counts.Clear();
-            Owner = owner;
-            Total = 0;
+            _owner = owner;
+            _numRetractions = owner.NumRetractions;
+            _total = 0;
             foreach (int id in output) Add(id);
         }
 
         public void Add(int id)
         {
             _counts[id] = _counts.GetValueOrDefault(id) + 1;
-            Total++;
+            _total++;
         }
 
         public Dictionary<int, int>.Enumerator GetEnumerator() => _counts.GetEnumerator();

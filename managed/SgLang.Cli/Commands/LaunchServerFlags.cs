@@ -195,9 +195,11 @@ internal static class LaunchServerFlags
     [
         new("--random-seed", Integer, "Seed of sampling; default: random.") { Min = 0, Max = int.MaxValue },
         Switch("--sleep-on-idle", "") with { NoEffect = "an idle engine always sleeps" },
-        new("--grammar-backend", Text, "") { Default = "xgrammar", NoEffect = "requests with a grammar are refused" },
-        new("--constrained-json-whitespace-pattern", Text, "") { NoEffect = "requests with a grammar are refused" },
-        Switch("--constrained-json-disable-any-whitespace", "") with { NoEffect = "requests with a grammar are refused" },
+        new("--grammar-backend", Text, "Whether json_schema, regex and ebnf are served; any name but none means the one engine for grammars there is.")
+            { Default = "xgrammar", Choices = ["xgrammar", "outlines", "llguidance", "none"] },
+        new("--grammar-compile-timeout", Number, "Seconds after which a grammar that still compiles is refused.") { Default = "10", Min = 0.001, Max = 3600 },
+        new("--constrained-json-whitespace-pattern", Text, "Regular expression for the blanks between the parts of constrained JSON."),
+        Switch("--constrained-json-disable-any-whitespace", "Write constrained JSON in one form, with \", \" and \": \" and no other blanks."),
         new("--reasoning-parser", Text, "") { OnlyDefault = NotYet },
         new("--tool-call-parser", Text, "") { OnlyDefault = NotYet },
         Switch("--enable-deterministic-inference", "") with { OnlyDefault = NotYet },

@@ -64,6 +64,10 @@ internal sealed record LaunchServerSettings
             StreamInterval = flags.Integer("--stream-interval")!.Value,
             DecodeLogInterval = flags.Integer("--decode-log-interval")!.Value,
             RandomSeed = flags.Long("--random-seed"),
+            EnableGrammars = flags.Text("--grammar-backend") != "none",
+            GrammarCompileTimeoutSeconds = flags.Number("--grammar-compile-timeout")!.Value,
+            ConstrainedJsonDisableAnyWhitespace = flags.Switch("--constrained-json-disable-any-whitespace"),
+            ConstrainedJsonWhitespacePattern = flags.Text("--constrained-json-whitespace-pattern"),
             WatchdogTimeoutSeconds = flags.Number("--watchdog-timeout")!.Value,
         };
         if (engine.ChunkedPrefillSize is 0) throw new UsageException("--chunked-prefill-size: must be -1 (whole prompts) or at least 1, got '0'");

@@ -31,10 +31,12 @@ public sealed record SamplingParamsBody
     public long? SamplingSeed { get; set; }
     public int? StreamInterval { get; set; }
 
-    // Not served: a value other than null is refused.
+    /// <summary>Text of a schema, or the schema itself.</summary>
     public JsonElement? JsonSchema { get; set; }
-    public JsonElement? Regex { get; set; }
-    public JsonElement? Ebnf { get; set; }
+    public string? Regex { get; set; }
+    public string? Ebnf { get; set; }
+
+    // Not served: a value other than null is refused.
     public JsonElement? StructuralTag { get; set; }
     public JsonElement? StopRegex { get; set; }
     public JsonElement? CustomParams { get; set; }
@@ -65,16 +67,12 @@ public sealed record SamplingParamsBody
             N = N ?? defaults.N,
             LogitBias = LogitBiasById(LogitBias, vocabularySize),
             Seed = SamplingSeed,
+            Grammar = GrammarFields.Of(JsonSchema, Regex, Ebnf),
         };
     }
 
     private void RefuseUnsupported()
     {
-        int grammars = (JsonSchema is null ? 0 : 1) + (Regex is null ? 0 : 1) + (Ebnf is null ? 0 : 1);
-        if (grammars > 1) throw new InvalidRequestException("Only one of regex, json_schema, or ebnf can be set.");
-        Unsupported.Refuse("json_schema", JsonSchema);
-        Unsupported.Refuse("regex", Regex);
-        Unsupported.Refuse("ebnf", Ebnf);
         Unsupported.Refuse("structural_tag", StructuralTag);
         Unsupported.Refuse("stop_regex", StopRegex);
         Unsupported.Refuse("custom_params", CustomParams);

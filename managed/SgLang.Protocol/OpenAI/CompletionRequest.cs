@@ -38,12 +38,15 @@ public abstract record OpenAIRequest
     /// <summary>Counts with --enable-priority-scheduling.</summary>
     public int? Priority { get; set; }
 
-    // Not served: a value other than null is refused.
-    public JsonElement? StopRegex { get; set; }
-    public JsonElement? Regex { get; set; }
-    public JsonElement? Ebnf { get; set; }
+    public string? Regex { get; set; }
+    public string? Ebnf { get; set; }
+
+    /// <summary>Text of a schema, or the schema itself.</summary>
     public JsonElement? JsonSchema { get; set; }
     public ResponseFormat? ResponseFormat { get; set; }
+
+    // Not served: a value other than null is refused.
+    public JsonElement? StopRegex { get; set; }
     public JsonElement? ExtraKey { get; set; }
     public JsonElement? CacheSalt { get; set; }
     public JsonElement? BootstrapHost { get; set; }
@@ -57,14 +60,7 @@ public abstract record OpenAIRequest
 
     public virtual void RefuseUnsupported()
     {
-        int grammars = (JsonSchema is null ? 0 : 1) + (Regex is null ? 0 : 1) + (Ebnf is null ? 0 : 1);
-        if (grammars > 1) throw new InvalidRequestException("Only one of regex, json_schema, or ebnf can be set.");
-        Unsupported.Refuse("json_schema", JsonSchema);
-        Unsupported.Refuse("regex", Regex);
-        Unsupported.Refuse("ebnf", Ebnf);
         Unsupported.Refuse("stop_regex", StopRegex);
-        if (ResponseFormat is { Type: not "text" })
-            throw new InvalidRequestException($"response_format of type \"{ResponseFormat.Type}\" is not supported by this server; use {{\"type\": \"text\"}} or leave it out.");
         Unsupported.Refuse("extra_key", ExtraKey);
         Unsupported.Refuse("cache_salt", CacheSalt);
         Unsupported.Refuse("bootstrap_host", BootstrapHost);
@@ -95,12 +91,8 @@ public abstract record OpenAIRequest
         N = N ?? 1,
         LogitBias = SamplingParamsBody.LogitBiasById(LogitBias, vocabularySize),
         Seed = Seed,
+        Grammar = GrammarFields.Of(JsonSchema, Regex, Ebnf, ResponseFormat),
     };
-}
-
-public sealed record ResponseFormat
-{
-    public string? Type { get; set; }
 }
 
 /// <summary>Body of /v1/completions.</summary>

@@ -21,7 +21,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         int[] prompt = Prompt(body, facts);
         OpenAIPlan plan = OpenAIPlan.ForChat(body, prompt, serving.Engine.ModelDefaults, facts, serving.Options);
         GenerationRequest[] requests = [.. plan.Items.Select(item => item.Request)];
-        await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests);
+        await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream);
         OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];
         string model = body.Model ?? serving.Engine.Info.ModelName;

@@ -116,7 +116,7 @@ internal sealed class ServerMetrics
             EngineStats now = stats();
             running.Set(now.NumRunning);
             waiting.Set(now.NumWaiting);
-            grammar.Set(0);
+            grammar.Set(now.NumGrammarQueue);
             used.Set(now.UsedTokens);
             usage.Set(now.TokenUsage);
             throughput.Set(now.GenerationThroughput);

@@ -14,12 +14,12 @@ internal sealed class GenerationGroup : IAsyncDisposable
     public IReadOnlyList<Generation> Items => _items;
 
     /// <summary>All or none: when the engine refuses one, those before it are aborted and its exception passes on.</summary>
-    public static async Task<GenerationGroup> SubmitAsync(InferenceEngine engine, IReadOnlyList<GenerationRequest> requests)
+    public static async Task<GenerationGroup> SubmitAsync(InferenceEngine engine, IReadOnlyList<GenerationRequest> requests, CancellationToken cancellation)
     {
         var items = new List<Generation>(requests.Count);
         try
         {
-            foreach (GenerationRequest request in requests) items.Add(engine.Submit(request));
+            foreach (GenerationRequest request in requests) items.Add(await engine.SubmitAsync(request, cancellation));
             return new GenerationGroup([.. items]);
         }
         catch

@@ -30,7 +30,10 @@ public class BadInputTests(DemoServer demo)
     [InlineData("""{"stop_token_ids":[4096]}""", "stop_token_ids must be in [0, 4095], got 4096.")]
     [InlineData("""{"logit_bias":{"4096":1}}""", "logit_bias must has keys in [0, 4095], got 4096.")]
     [InlineData("""{"regex":"a","ebnf":"b"}""", "Only one of regex, json_schema, or ebnf can be set.")]
-    [InlineData("""{"regex":"a"}""", "regex is not supported by this server; remove it from the request.")]
+    [InlineData("""{"regex":"a("}""", "regex: at character 2: the group has no end.")]
+    [InlineData("""{"ebnf":"root ::= x"}""", "ebnf: line 1, column 10: rule 'x' is used but not defined.")]
+    [InlineData("""{"json_schema":"{\"not\":{}}"}""", "json_schema: #: \"not\" is not supported; remove it, for it would not be enforced.")]
+    [InlineData("""{"regex":"((a{1,100}){1,100}){1,100}b"}""", "regex: the grammar needs more than 1000000 states; use smaller repetition counts and length limits, or fewer alternatives that overlap.")]
     public async Task Sampling_parameters_out_of_range(string sampling, string message)
     {
         foreach (string stream in new[] { "false", "true" })

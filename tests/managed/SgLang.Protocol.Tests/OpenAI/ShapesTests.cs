@@ -86,9 +86,6 @@ public class ShapesTests
     }
 
     [Theory]
-    [InlineData("""{"response_format":{"type":"json_object"}}""", "response_format of type \"json_object\" is not supported by this server; use {\"type\": \"text\"} or leave it out.")]
-    [InlineData("""{"regex":"a"}""", "regex is not supported by this server; remove it from the request.")]
-    [InlineData("""{"regex":"a","ebnf":"b"}""", "Only one of regex, json_schema, or ebnf can be set.")]
     [InlineData("""{"cache_salt":"a"}""", "cache_salt is not supported by this server; remove it from the request.")]
     [InlineData("""{"tool_choice":"required"}""", "tool_choice must be \"auto\" or \"none\" on this server, got \"required\".")]
     [InlineData("""{"return_hidden_states":true}""", "return_hidden_states is not supported by this server; remove it from the request.")]
@@ -96,6 +93,33 @@ public class ShapesTests
     {
         var request = RequestJson.Parse(Encoding.UTF8.GetBytes(json), ProtocolJsonContext.Default.ChatCompletionRequest);
         Assert.Equal(message, Assert.Throws<InvalidRequestException>(request.RefuseUnsupported).Message);
+    }
+
+    [Theory]
+    [InlineData("""{"regex":"a","ebnf":"b"}""", "Only one of regex, json_schema, or ebnf can be set.")]
+    [InlineData("""{"regex":"a","response_format":{"type":"json_object"}}""", "Only one of regex, json_schema, ebnf, or response_format can be set.")]
+    [InlineData("""{"response_format":{"type":"xml"}}""", "response_format.type must be \"text\", \"json_object\" or \"json_schema\" on this server, got \"xml\".")]
+    [InlineData("""{"response_format":{}}""", "response_format.type must be \"text\", \"json_object\" or \"json_schema\" on this server, got null.")]
+    [InlineData("""{"response_format":{"type":"json_schema"}}""", "response_format.json_schema.schema is required for response_format of type \"json_schema\".")]
+    [InlineData("""{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":[]}}}""", "response_format.json_schema.schema must be a JSON schema: an object, or its text, got [].")]
+    [InlineData("""{"json_schema":7}""", "json_schema must be a JSON schema: an object, or its text, got 7.")]
+    public void Grammars_of_the_wrong_form_are_refused(string json, string message)
+    {
+        var request = RequestJson.Parse(Encoding.UTF8.GetBytes(json), ProtocolJsonContext.Default.ChatCompletionRequest);
+        Assert.Equal(message, Assert.Throws<InvalidRequestException>(() => request.ToSamplingParams(null, new SamplingParams(), 100)).Message);
+    }
+
+    [Theory]
+    [InlineData("""{"regex":"a"}""", GrammarKind.Regex, "a")]
+    [InlineData("""{"ebnf":"root ::= 'a'"}""", GrammarKind.Ebnf, "root ::= 'a'")]
+    [InlineData("""{"json_schema":"{\"type\":\"null\"}"}""", GrammarKind.JsonSchema, """{"type":"null"}""")]
+    [InlineData("""{"json_schema":{"type":"null"}}""", GrammarKind.JsonSchema, """{"type":"null"}""")]
+    [InlineData("""{"response_format":{"type":"json_object"}}""", GrammarKind.JsonSchema, """{"type":"object"}""")]
+    [InlineData("""{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"null"},"strict":true}}}""", GrammarKind.JsonSchema, """{"type":"null"}""")]
+    public void Grammars_are_taken_from_every_field(string json, GrammarKind kind, string text)
+    {
+        var request = RequestJson.Parse(Encoding.UTF8.GetBytes(json), ProtocolJsonContext.Default.CompletionRequest);
+        Assert.Equal(new GrammarSpec(kind, text), request.ToSamplingParams(null, new SamplingParams(), 100).Grammar);
     }
 
     [Fact]
