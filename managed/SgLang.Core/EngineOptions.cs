@@ -110,5 +110,13 @@ public sealed record EngineOptions
     public long? RandomSeed { get; init; }
     public double WatchdogTimeoutSeconds { get; init; } = 300;
 
+    /// <summary>NVTX ranges around every module, for a profiler that listens.</summary>
+    public bool EnableLayerwiseNvtxMarker { get; init; }
+
+    /// <summary>First part of the modules' paths in NVTX ranges; null is <see cref="ModelPath"/>, empty is none.</summary>
+    public string? NvtxRoot { get; init; }
+
+    /// <summary>NVTX ranges around the stages of the scheduler.</summary>
+    public bool EnableSchedulerNvtx { get; init; }
     public string ModelName => ServedModelName ?? ModelPath;
 }

@@ -24,6 +24,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly EngineProfiler _profiler;
     private readonly TraceRecorder _recorder;
     private readonly EngineSpans _spans;
+    private readonly bool _hasRanges;
     private readonly Action<Generation> _ended;
     private readonly Func<IEnumerable<Generation>> _unfinished;
     private readonly Thread _thread;
@@ -51,6 +52,7 @@ internal sealed class EngineLoop : IDisposable
         _profiler = profiler;
         _recorder = profiler.Recorder;
         _spans = profiler.Spans;
+        _hasRanges = options.EnableSchedulerNvtx && NvtxRanges.IsActive;
         _ended = ended;
         _log = new BatchLog(logger, options.DecodeLogInterval);
         _thread = new Thread(Run) { Name = "sgl-engine", IsBackground = true };
@@ -156,10 +158,23 @@ internal sealed class EngineLoop : IDisposable
     {
         _hasMail.Reset();
         long start = _recorder.Begin();
+        if (_hasRanges) SchedulerRanges.ReceiveRequests();
+        bool goOn = true;
+        if (!_inbox.IsEmpty) goOn = HandleMessages();
+        AnswerFlushes();
+        if (_hasRanges) NvtxRanges.Pop();
+        _recorder.End(start, _spans.ReceiveRequests);
+        return goOn;
+    }
+
+    private bool HandleMessages()
+    {
+        long start = _recorder.Begin();
+        if (_hasRanges) SchedulerRanges.ProcessInputs();
         bool goOn = true;
         while (_inbox.TryDequeue(out EngineMessage message)) goOn &= Handle(message);
-        AnswerFlushes();
-        _recorder.End(start, _spans.ReceiveRequests);
+        if (_hasRanges) NvtxRanges.Pop();
+        _recorder.End(start, _spans.ProcessInputs);
         return goOn;
     }
 
@@ -195,8 +210,10 @@ internal sealed class EngineLoop : IDisposable
     private StepPlan? Plan()
     {
         long start = _recorder.Begin();
+        if (_hasRanges) SchedulerRanges.GetNextBatch();
         StepPlan? plan = _scheduler.Plan();
         Deliver();
+        if (_hasRanges) NvtxRanges.Pop();
         if (plan is not null) _recorder.End(start, _spans.GetNextBatch, plan.StepId);
         return plan;
     }
@@ -205,8 +222,10 @@ internal sealed class EngineLoop : IDisposable
     {
         StepTrace trace = _profiler.BeforeStep(plan);
         long start = _recorder.Begin();
+        if (_hasRanges) SchedulerRanges.RunBatch();
         _ranks.Launch(plan, trace);
         _log.Planned(plan, _scheduler);
+        if (_hasRanges) NvtxRanges.Pop();
         _recorder.End(start, _spans.RunBatch, plan.StepId, stage: trace.Stage);
     }
 
@@ -214,12 +233,14 @@ internal sealed class EngineLoop : IDisposable
     private void Finish(StepPlan plan)
     {
         long start = _recorder.Begin();
+        if (_hasRanges) SchedulerRanges.ProcessResult();
         try
         {
             FinishStep(plan);
         }
         finally
         {
+            if (_hasRanges) NvtxRanges.Pop();
             _recorder.End(start, _spans.ProcessResult, plan.StepId);
             _profiler.AfterStep(plan);
         }

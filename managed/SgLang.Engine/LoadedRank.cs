@@ -1,5 +1,6 @@
 using SgLang.Core;
 using SgLang.Models;
+using SgLang.Profiling;
 using SgLang.Runtime;
 
 namespace SgLang.Engine;
@@ -56,7 +57,8 @@ internal sealed record LoadedRank
                 MaxRunningRequests = options.MaxRunningRequests,
             });
             profiler ??= new EngineProfiler();
-            RankTrace trace = new(profiler.Recorder, profiler.Spans, model);
+            profiler.AttachDevice(device);
+            RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn));
             // Page 0 is the dummy that padding writes to.
             ModelRunner runner = new(device, model, memory.NumPages + 1, options.PageSize, new StepLimits(maxTokens, memory.MaxRunningRequests), trace);
             return new LoadedRank
@@ -77,6 +79,13 @@ internal sealed record LoadedRank
             device.Dispose();
             throw;
         }
+    }
+
+    private static ModuleRanges? LayerRanges(EngineOptions options, IModel model, Action<string> warn)
+    {
+        if (!options.EnableLayerwiseNvtxMarker) return null;
+        if (!NvtxRanges.IsActive) warn("--enable-layerwise-nvtx-marker: no tool listens (NVTX_INJECTION64_PATH names none), so no ranges are seen.");
+        return new ModuleRanges(model, options.NvtxRoot ?? options.ModelPath);
     }
 
     private static DeviceKind ResolveDevice(DeviceKind wanted)

@@ -52,7 +52,7 @@ internal sealed class ModelRunner : IModelRunner
         _kvCache = new KvCache(device, model, numPages, pageSize);
         _attention = new AttentionPlans(device, model, pageSize, tokens, requests);
         _arena = new DeviceArena(device, ActivationBytes(model, limits), "activations");
-        _forward = new ForwardContext(device, _arena, _kvCache, _attention);
+        _forward = new ForwardContext(device, _arena, _kvCache, _attention) { Trace = trace.Modules };
         _sampler = new Sampler(device, requests);
         _sources = new StepBuffer(device, tokens, "token sources");
         _positions = new StepBuffer(device, tokens, "positions");
@@ -79,7 +79,7 @@ internal sealed class ModelRunner : IModelRunner
 
     public void Run(StepPlan plan, StepOutcome outcome)
     {
-        long start = _trace.BeginStep(outcome.Trace, _forward);
+        long start = _trace.BeginStep(outcome.Trace);
         try
         {
             RunStep(plan, outcome);

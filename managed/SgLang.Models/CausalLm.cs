@@ -21,23 +21,29 @@ public abstract class CausalLm : IModel
     private readonly IDecoderLayer[] _layers;
     private readonly RmsNorm? _norm;
     private readonly LmHead? _head;
+    private readonly int _module;
+    private readonly int[] _layerModules;
 
     /// <param name="createLayer">Makes the layer at a place, given its index.</param>
     protected CausalLm(ModelBuilder model, Func<ModuleScope, int, IDecoderLayer> createLayer)
     {
         _model = model;
         ModuleScope at = model.Root / "model";
-        RankPlace place = model.Place;
+        _module = model.AddModule(at.Path);
+        RankPlace rank = model.Place;
         bool isTied = model.Config.TieWordEmbeddings;
-        if (place.IsFirstStage || (place.IsLastStage && isTied)) _embedding = new Embedding(at / "embed_tokens");
+        if (rank.IsFirstStage || (rank.IsLastStage && isTied)) _embedding = new Embedding(at / "embed_tokens");
         Shard layers = model.Share.Layers;
         _layers = new IDecoderLayer[layers.Count];
+        _layerModules = new int[layers.Count];
         for (int i = 0; i < _layers.Length; i++)
         {
             int layer = (int)layers.First + i;
-            _layers[i] = createLayer(at / "layers" / layer, layer);
+            ModuleScope place = at / "layers" / layer;
+            _layerModules[i] = model.AddModule(place.Path);
+            _layers[i] = createLayer(place, layer);
         }
-        if (!place.IsLastStage) return;
+        if (!rank.IsLastStage) return;
         _norm = new RmsNorm(at / "norm", model.Config.HiddenSize);
         _head = new LmHead(model.Root / "lm_head", isTied ? _embedding : null);
     }
@@ -50,16 +56,20 @@ public abstract class CausalLm : IModel
     public int MaxPositions => _model.MaxPositions;
     public IReadOnlyList<AttentionKind> AttentionKinds => _model.AttentionKinds;
     public IReadOnlyList<string> ModulePaths => _model.ModulePaths;
+    public IReadOnlyList<ModuleInfo> Modules => _model.Modules;
 
     public Tensor Forward(ForwardContext f) => Logits(f, ForwardHidden(f), f.LogitRows);
 
     public Tensor ForwardHidden(ForwardContext f)
     {
-        Tensor x = Share.Place.IsFirstStage ? _embedding!.Forward(f, f.InputIds) : f.ReceiveHidden(DType, Config.HiddenSize);
-        foreach (IDecoderLayer layer in _layers)
+        Tensor ids = f.InputIds;
+        using ModuleSpan whole = f.Enter(_module, in ids);
+        Tensor x = Share.Place.IsFirstStage ? _embedding!.Forward(f, ids) : f.ReceiveHidden(DType, Config.HiddenSize);
+        for (int i = 0; i < _layers.Length; i++)
         {
+            using ModuleSpan span = f.Enter(_layerModules[i], in x);
             using DeviceArena.Scope temporaries = f.Arena.EnterScope();
-            layer.Forward(f, x);
+            _layers[i].Forward(f, x);
         }
         if (!Share.Place.IsLastStage) f.SendHidden(x);
         return x;

@@ -33,7 +33,7 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
 
     public IModuleObserver? Observer { get; set; }
 
-    /// <summary>Set for the steps whose modules are recorded.</summary>
+    /// <summary>Sees modules begin and end while it is on.</summary>
     public ModuleTrace? Trace { get; set; }
 
     /// <summary>A span around a module's work, until it is disposed.</summary>

@@ -28,6 +28,9 @@ public interface IModel : IDisposable
     /// <summary>Paths of all modules in the order they were built, such as "model.layers.0.self_attn.qkv_proj".</summary>
     IReadOnlyList<string> ModulePaths { get; }
 
+    /// <summary>The same modules with what they are made of.</summary>
+    IReadOnlyList<ModuleInfo> Modules { get; }
+
     /// <summary>Arena bytes that <see cref="Forward"/> takes for a step of so many tokens, found by running it without a device.</summary>
     long ActivationBytes(int numTokens, int numLogitRows);
 

@@ -14,6 +14,7 @@ public sealed class ModelBuilder : IDisposable
     private readonly IWeightSource _weights;
     private readonly List<IDisposable> _owned = [];
     private readonly List<AttentionKind> _attentionKinds = [];
+    private readonly List<ModuleInfo> _modules = [];
     private readonly List<string> _modulePaths = [];
     private Rotary? _rotary;
 
@@ -42,6 +43,7 @@ public sealed class ModelBuilder : IDisposable
     public long WeightBytes { get; private set; }
     public IReadOnlyList<AttentionKind> AttentionKinds => _attentionKinds;
     public IReadOnlyList<string> ModulePaths => _modulePaths;
+    public IReadOnlyList<ModuleInfo> Modules => _modules;
     public ModuleScope Root => new(this, "");
 
     /// <summary>The rotary embedding that all layers share.</summary>
@@ -57,10 +59,13 @@ public sealed class ModelBuilder : IDisposable
     }
 
     /// <summary>Its index in <see cref="ModulePaths"/>.</summary>
-    public int AddModule(string path)
+    public int AddModule(string path) => AddModule(new ModuleInfo { Path = path });
+
+    public int AddModule(ModuleInfo module)
     {
-        _modulePaths.Add(path);
-        return _modulePaths.Count - 1;
+        _modules.Add(module);
+        _modulePaths.Add(module.Path);
+        return _modules.Count - 1;
     }
 
     /// <summary>A packed weight; parts of one group are stacked in order.</summary>

@@ -65,6 +65,7 @@ public sealed unsafe class AttentionPlan : IDisposable
             long needed = ((long)kvLength[r] + Desc.PageSize - 1) / Desc.PageSize;
             if (kvLength[r] < 0 || pageStart[r] < 0 || pageStart[r] + needed > pages.Length) ThrowPages(r, kvLength[r], pageStart[r], pages.Length);
         }
+        if (_context.Trace is { } trace) Count(trace, queryStart, kvLength);
         fixed (int* queryStartData = queryStart, kvLengthData = kvLength, pageStartData = pageStart, pagesData = pages)
         {
             var batch = new SglAttentionBatch
@@ -77,6 +78,28 @@ public sealed unsafe class AttentionPlan : IDisposable
             };
             Check(sgl_attention_plan_update(_context.Handle, Handle, &batch));
         }
+    }
+
+    /// <summary>Token i of q new ones sees the k - q before them and i + 1 of them, within the window.</summary>
+    private void Count(OperatorTrace trace, ReadOnlySpan<int> queryStart, ReadOnlySpan<int> kvLength)
+    {
+        long pairs = 0, keys = 0;
+        for (int r = 0; r < kvLength.Length; r++)
+        {
+            long q = queryStart[r + 1] - queryStart[r], k = kvLength[r];
+            if (Desc.Window > 0)
+            {
+                k = Math.Min(k, Desc.Window + q - 1);
+                pairs += q == 1 ? k : Math.Min(q * (k - q) + q * (q + 1) / 2, q * Desc.Window);
+            }
+            else
+            {
+                pairs += q * (k - q) + q * (q + 1) / 2;
+            }
+            keys += k;
+        }
+        trace.Pairs = pairs;
+        trace.Keys = keys;
     }
 
     public void Dispose()

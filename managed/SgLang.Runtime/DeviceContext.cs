@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using SgLang.Core;
 using SgLang.Interop;
+using SgLang.Profiling;
 using static SgLang.Interop.SglNative;
 
 namespace SgLang.Runtime;
@@ -33,6 +34,9 @@ public sealed unsafe class DeviceContext : IDisposable
 
     /// <summary>Worker threads of a CPU context, the calling one included; 1 on a GPU.</summary>
     public int NumThreads { get; private init; } = 1;
+
+    /// <summary>Who records this context's operators, or null.</summary>
+    public OperatorTrace? Trace { get; set; }
 
     internal SglContext Handle => !_handle.IsNull ? _handle : Disposed();
 
@@ -89,6 +93,20 @@ public sealed unsafe class DeviceContext : IDisposable
 
     public DeviceInfo GetInfo() => GetInfo(Kind, Ordinal);
 
+    /// <summary>What a profiler needs to know of the GPU; null on the CPU.</summary>
+    public DeviceProperties? GetProperties()
+    {
+        if (Kind != DeviceKind.Cuda || IsMeta) return null;
+        SglDeviceProperties properties;
+        Check(sgl_context_get_properties(Handle, &properties));
+        return DeviceProperties.FromNative(in properties);
+    }
+
+    /// <summary>Begins and ends the range that an external profiler captures, on the calling thread. Only on a GPU.</summary>
+    public void StartProfiler() => Check(sgl_profiler_start(Handle));
+
+    public void StopProfiler() => Check(sgl_profiler_stop(Handle));
+
     /// <summary>Waits until all work queued so far has finished.</summary>
     public void Synchronize()
     {
@@ -103,6 +121,8 @@ public sealed unsafe class DeviceContext : IDisposable
     {
         if (IsMeta) return;
         if (!destination.IsDense || !source.IsDense || destination.NumBytes != source.NumBytes) ThrowCopy(destination.ToString(), source.ToString());
+        using OperatorSpan span = new(Trace, Operator.Copy);
+        if (span.IsOn) span.Describe(in source, new OperatorCost(0, 2 * source.NumBytes));
         Check(sgl_memory_copy(Handle, (void*)destination.Data, (void*)source.Data, (ulong)source.NumBytes));
     }
 
@@ -133,6 +153,8 @@ public sealed unsafe class DeviceContext : IDisposable
     {
         if (IsMeta) return;
         if (!destination.IsDense) ThrowCopy(destination.ToString(), "one byte value");
+        using OperatorSpan span = new(Trace, Operator.Fill);
+        if (span.IsOn) span.Describe(in destination, new OperatorCost(0, destination.NumBytes));
         Check(sgl_memory_set(Handle, (void*)destination.Data, value, (ulong)destination.NumBytes));
     }
 

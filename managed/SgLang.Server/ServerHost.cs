@@ -199,7 +199,10 @@ public sealed partial class ServerHost : IAsyncDisposable
         var profile = new ProfileEndpoints(serving);
         Route(["GET", "POST"], profile.StartAsync, "/start_profile");
         Route(["GET", "POST"], profile.StopAsync, "/stop_profile", "/end_profile");
+        Route(["POST"], profile.CancelAsync, "/cancel_profile");
         Route(["GET"], profile.StatusAsync, "/profile_status");
+        Route(["GET"], profile.ListAsync, "/profile_list");
+        Route(["GET"], profile.DownloadAsync, "/profile_download/{id}/{file}");
 
         void Route(string[] methods, RequestDelegate handler, params ReadOnlySpan<string> paths)
         {

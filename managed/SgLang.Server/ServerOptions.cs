@@ -36,6 +36,9 @@ public sealed record ServerOptions
     /// <summary>False: /health answers from the engine's state and runs nothing.</summary>
     public bool HealthGeneration { get; init; } = true;
 
+    /// <summary>Absolute path that output_dir of /start_profile must lie in; null: anywhere.</summary>
+    public string? ProfileOutputRoot { get; init; }
+
     /// <summary>SIGTERM ends running requests instead of waiting for them.</summary>
     public bool ForceShutdown { get; init; }
 

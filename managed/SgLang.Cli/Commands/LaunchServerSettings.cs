@@ -61,6 +61,9 @@ internal sealed record LaunchServerSettings
             DisableRadixCache = flags.Switch("--disable-radix-cache"),
             DisableOverlapSchedule = flags.Switch("--disable-overlap-schedule"),
             EnableMixedChunk = flags.Switch("--enable-mixed-chunk"),
+            EnableLayerwiseNvtxMarker = flags.Switch("--enable-layerwise-nvtx-marker"),
+            NvtxRoot = flags.Text("--nvtx-root"),
+            EnableSchedulerNvtx = IsOn("SGLANG_ENABLE_NVTX_SCHEDULER") || IsOn("SGLANG_ENABLE_NVTX"),
             StreamInterval = flags.Integer("--stream-interval")!.Value,
             DecodeLogInterval = flags.Integer("--decode-log-interval")!.Value,
             RandomSeed = flags.Long("--random-seed"),
@@ -92,6 +95,7 @@ internal sealed record LaunchServerSettings
             LogRequests = flags.Switch("--log-requests"),
             LogRequestsLevel = flags.Integer("--log-requests-level")!.Value,
             EnableRequestTimeStatsLogging = flags.Switch("--enable-request-time-stats-logging"),
+            ProfileOutputRoot = flags.Text("--profile-output-root") is { } root ? Path.GetFullPath(root) : null,
             LaunchArguments = Arguments(flags, modelPath),
         };
         return new LaunchServerSettings
@@ -113,6 +117,9 @@ internal sealed record LaunchServerSettings
             if (arguments[key] is not null) arguments[key] = "***";
         return arguments;
     }
+
+    /// <summary>An environment switch that is off where it is not set.</summary>
+    private static bool IsOn(string variable) => Environment.GetEnvironmentVariable(variable)?.ToLowerInvariant() is "true" or "1";
 
     private static string? ServedName(string? name) => name is not null && (name.Contains(':') || name.Length == 0)
         ? throw new UsageException($"--served-model-name: must not be empty or contain ':', got '{name}'")

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using SgLang.Interop;
 using SgLang.Profiling;
+using SgLang.Runtime;
 using SgLang.Scheduling;
 
 namespace SgLang.Engine;
@@ -44,12 +46,19 @@ public sealed record ProfileStatus
 /// </summary>
 public sealed partial class EngineProfiler : IDisposable
 {
+    /// <summary>Windows that are remembered.</summary>
+    private const int MaxResults = 100;
+
     private readonly ILogger _logger;
     private readonly Lock _gate = new();
     private readonly ProfileWindow _window = new();
+    private readonly List<ProfileResult> _results = [];
+    private readonly List<(DeviceContext Context, DeviceProperties Properties)> _devices = [];
+    private readonly PlanFacts _facts = new();
+    private string _deviceReason = "this server runs on the CPU, which has no device activity";
+    private bool _isCancelled;
     private TraceCapture? _capture;
     private TaskCompletionSource<ProfileResult> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ProfileResult? _last;
     private volatile bool _isBusy;
     private long _step;
 
@@ -61,6 +70,48 @@ public sealed partial class EngineProfiler : IDisposable
 
     public TraceRecorder Recorder { get; } = new();
     internal EngineSpans Spans { get; }
+
+    /// <summary>Of all ranks; null where there is none.</summary>
+    internal DeviceTrace? Device { get; private set; }
+
+    /// <summary>
+    /// A rank's device, before anything is captured on it: device activity is recorded from here on when a window asks for it. Without CUPTI, or
+    /// beside another profiler, windows say that there is none.
+    /// </summary>
+    internal void AttachDevice(DeviceContext context)
+    {
+        if (context.GetProperties() is not { } properties) return;
+        lock (_gate)
+        {
+            _devices.Add((context, properties));
+            if (Device is not null) return;
+            Device = DeviceTrace.TryOpen(library: null, BufferBytes("SGLANG_PROFILE_DEVICE_BUFFER_BYTES"), BufferBytes("SGLANG_PROFILE_DEVICE_MAX_BYTES"), out _deviceReason);
+        }
+        try
+        {
+            Device?.WarmUp();
+        }
+        catch (SglException error)
+        {
+            Device!.Dispose();
+            Device = null;
+            _deviceReason = error.Message;
+        }
+        if (Device is null) Log.NoDeviceActivity(_logger, _deviceReason);
+    }
+
+    /// <summary>For tests of loss; 0, the library's choice, where it is not set.</summary>
+    private static long BufferBytes(string variable) =>
+        long.TryParse(Environment.GetEnvironmentVariable(variable), System.Globalization.CultureInfo.InvariantCulture, out long bytes) ? bytes : 0;
+
+    /// <summary>Why nothing would be recorded, or null.</summary>
+    public string? ReasonAgainst(ProfileOptions options)
+    {
+        if (options.RecordsHost || options.Activities.Contains("MEM") || (options.RecordsDevice && Device is not null)) return null;
+        if (options.UsesCudaProfiler && _devices.Count > 0) return null;
+        string reason = options.UsesCudaProfiler && !options.RecordsDevice ? "CUDA_PROFILER needs a GPU, and this server runs on the CPU" : _deviceReason;
+        return $"activities {string.Join(", ", options.Activities)}: nothing can be recorded: {reason}. Add CPU.";
+    }
 
     /// <summary>Null, or why not: a window is under way, or the directory cannot be written.</summary>
     /// <exception cref="IOException">The output directory cannot be made.</exception>
@@ -75,6 +126,7 @@ public sealed partial class EngineProfiler : IDisposable
             string probe = Path.Combine(options.OutputDirectory, $".sglang-{Guid.NewGuid():N}");
             File.Create(probe, 1, FileOptions.DeleteOnClose).Dispose();
             _window.Start(options);
+            _isCancelled = false;
             _ended = new TaskCompletionSource<ProfileResult>(TaskCreationOptions.RunContinuationsAsynchronously);
             if (_window.State == ProfileState.Running)
             {
@@ -118,6 +170,26 @@ public sealed partial class EngineProfiler : IDisposable
         }
     }
 
+    /// <summary>Ends the window as <see cref="Stop"/> does, but writes no files.</summary>
+    public Task<ProfileResult>? Cancel()
+    {
+        lock (_gate)
+        {
+            if (_window.State is ProfileState.Idle) return null;
+            _isCancelled = true;
+        }
+        return Stop();
+    }
+
+    /// <summary>Windows that are over, the latest last.</summary>
+    public IReadOnlyList<ProfileResult> Results
+    {
+        get
+        {
+            lock (_gate) return [.. _results];
+        }
+    }
+
     public ProfileStatus Status
     {
         get
@@ -132,7 +204,7 @@ public sealed partial class EngineProfiler : IDisposable
                     Options = isIdle ? null : _window.Options,
                     FirstStep = isIdle ? 0 : _window.FirstStep,
                     NumRecorded = isIdle ? 0 : _window.NumRecorded,
-                    Last = _last,
+                    Last = _results.Count > 0 ? _results[^1] : null,
                 };
             }
         }
@@ -145,9 +217,13 @@ public sealed partial class EngineProfiler : IDisposable
         if (!_isBusy) return default;
         lock (_gate)
         {
-            StepVerdict verdict = _window.BeforeStep(plan.StepId, ModeOf(plan));
+            ProfileOptions options = _window.Options!;
+            _facts.Plan = plan;
+            StepVerdict verdict = _window.BeforeStep(plan.StepId, ModeOf(plan), _facts);
             if (verdict.BeginsCapture && !TryBeginCapture()) return default;
-            return verdict.IsRecorded ? new StepTrace(true, verdict.Stage, _window.Options!.DetailedAnnotations) : default;
+            if (!verdict.IsWithin) return default;
+            return new StepTrace(verdict.IsRecorded, verdict.Stage, verdict.IsRecorded && options.DetailedAnnotations,
+                _capture!.RecordsDevice ? _capture.Window : 0, options.UsesCudaProfiler && _devices.Count > 0, verdict.IsLast);
         }
     }
 
@@ -188,9 +264,14 @@ public sealed partial class EngineProfiler : IDisposable
             }
         }
         capture?.Join();
+        Device?.Dispose();
     }
 
-    private void BeginCapture() => _capture = new TraceCapture(Recorder, _window.Options!.OutputDirectory, Export);
+    private void BeginCapture()
+    {
+        ProfileOptions options = _window.Options!;
+        _capture = new TraceCapture(Recorder, options.OutputDirectory, Export, device: options.RecordsDevice ? Device : null);
+    }
 
     /// <summary>On the engine thread, which a full or vanished disk must not end.</summary>
     private bool TryBeginCapture()
@@ -215,7 +296,8 @@ public sealed partial class EngineProfiler : IDisposable
         _window.Exported();
         _isBusy = false;
         _capture = null;
-        _last = result;
+        _results.Add(result);
+        if (_results.Count > MaxResults) _results.RemoveAt(0);
         _ended.SetResult(result);
     }
 
@@ -232,8 +314,16 @@ public sealed partial class EngineProfiler : IDisposable
     private void Export(TraceCapture capture)
     {
         ProfileOptions options = _window.Options!;
-        ProfileResult result = Describe(options) with { RecordsDropped = capture.DroppedByRings + capture.DroppedBySpool };
+        ProfileResult result = Describe(options) with { RecordsDropped = capture.DroppedByRings + capture.DroppedBySpool + capture.DroppedActivities };
         List<string> files = [];
+        bool isCancelled;
+        lock (_gate) isCancelled = _isCancelled;
+        // A range for an external profiler leaves no file of ours.
+        if (isCancelled || !(options.RecordsHost || options.RecordsDevice || options.Activities.Contains("MEM")))
+        {
+            lock (_gate) Complete(result with { WasCancelled = isCancelled });
+            return;
+        }
         try
         {
             IReadOnlyList<TraceStage> stages = options.IsByStage ? options.Stages : [TraceStage.Any];
@@ -247,6 +337,7 @@ public sealed partial class EngineProfiler : IDisposable
                     FirstStep = result.FirstStep,
                     LastStep = result.LastStep,
                     NumSteps = result.NumSteps,
+                    Devices = !capture.RecordsDevice ? [] : [.. _devices.Select(device => device.Properties)],
                     Notes = Notes(options),
                 });
                 files.Add(file.Path);
@@ -266,16 +357,16 @@ public sealed partial class EngineProfiler : IDisposable
         lock (_gate) Complete(result with { Files = files });
     }
 
-    private static List<string> Notes(ProfileOptions options)
+    private List<string> Notes(ProfileOptions options)
     {
         List<string> notes = [];
-        if (options.Activities.Any(activity => activity is "GPU" or "XPU"))
-            notes.Add("GPU activity was asked for, but this profiler records no device activity: the file has host spans only.");
-        if (options.Activities.Contains("CUDA_PROFILER")) notes.Add("CUDA_PROFILER was asked for, but cudaProfilerStart and cudaProfilerStop are not called.");
+        if (options.RecordsDevice && Device is null) notes.Add($"GPU activity was asked for, but the file has host spans only: {_deviceReason}.");
+        if (options.Activities.Contains("XPU")) notes.Add("XPU was asked for, but only Intel devices have it.");
+        if (options.UsesCudaProfiler && _devices.Count == 0) notes.Add("CUDA_PROFILER was asked for, but this server runs on the CPU.");
         if (options.Activities.Contains("MEM")) notes.Add("MEM was asked for, but no memory history is recorded.");
         if (options.Activities.Contains("RPD")) notes.Add("RPD was asked for, but only AMD devices have it.");
         if (options.WithStack) notes.Add("Call stacks were asked for, but none are recorded.");
-        notes.Add("Spans of category cpu_op are modules of the model, named by their paths; their Input Dims are those of the module's input.");
+        notes.Add("Spans of category cpu_op are modules of the model, named by their paths, and operators, named sgl::*; their Input Dims are those of the first input.");
         return notes;
     }
 
@@ -286,6 +377,9 @@ public sealed partial class EngineProfiler : IDisposable
 
         [LoggerMessage(41, LogLevel.Information, "Profiling done. Traces are saved to: {Directory:l}")]
         public static partial void Done(ILogger logger, string directory);
+
+        [LoggerMessage(43, LogLevel.Warning, "Device activity cannot be profiled: {Reason:l}")]
+        public static partial void NoDeviceActivity(ILogger logger, string reason);
 
         [LoggerMessage(42, LogLevel.Error, "The trace could not be written to {Directory}")]
         public static partial void Failed(ILogger logger, Exception error, string directory);

@@ -6,6 +6,7 @@ namespace SgLang.Engine;
 internal sealed class EngineSpans(TraceNames names)
 {
     public int ReceiveRequests { get; } = names.Register("scheduler.recv_requests");
+    public int ProcessInputs { get; } = names.Register("scheduler.process_input_requests");
     public int GetNextBatch { get; } = names.Register("scheduler.get_next_batch_to_run", "step");
     public int RunBatch { get; } = names.Register("scheduler.run_batch", "step");
     public int ProcessResult { get; } = names.Register("scheduler.process_batch_result", "step");

@@ -1,27 +1,47 @@
 using System.Diagnostics;
 using SgLang.Models;
 using SgLang.Profiling;
+using SgLang.Runtime;
 using SgLang.Scheduling;
 
 namespace SgLang.Engine;
 
 /// <summary>
-/// Spans of one rank's thread. Whether a step is recorded was decided when it was launched, because the rank may still be at an earlier step
-/// when recording begins or ends.
+/// Spans of one rank's thread, and its part of device activity. Whether a step is recorded was decided when it was launched, because the rank
+/// may still be at an earlier step when recording begins or ends.
 /// </summary>
-internal sealed class RankTrace(TraceRecorder recorder, EngineSpans spans, IModel model)
+internal sealed class RankTrace
 {
-    private readonly ModuleTrace _modules = new(recorder, model);
+    private readonly TraceRecorder _recorder;
+    private readonly EngineProfiler _profiler;
+    private readonly DeviceContext _device;
+    private readonly OperatorTrace _operators;
     private StepTrace _step;
+    private long _deviceWindow;
+    private bool _isProfilerOn;
 
-    public EngineSpans Spans => spans;
+    /// <param name="ranges">NVTX ranges around modules, or null.</param>
+    public RankTrace(EngineProfiler profiler, DeviceContext device, IModel model, ModuleRanges? ranges = null)
+    {
+        _profiler = profiler;
+        _recorder = profiler.Recorder;
+        _device = device;
+        device.Trace = _operators = new OperatorTrace(device, _recorder);
+        Modules = new ModuleTrace(_recorder, model, _operators, ranges);
+    }
+
+    public EngineSpans Spans => _profiler.Spans;
+
+    /// <summary>For the forward pass.</summary>
+    public ModuleTrace Modules { get; }
 
     /// <summary>Begins a step; 0 when it is not recorded.</summary>
-    public long BeginStep(in StepTrace step, ForwardContext forward)
+    public long BeginStep(in StepTrace step)
     {
+        if (step.DeviceWindow != _deviceWindow || step.UsesCudaProfiler != _isProfilerOn) SwitchDevice(step.DeviceWindow, step.UsesCudaProfiler);
         _step = step;
-        _modules.Stage = step.Stage;
-        forward.Trace = step.IsRecorded ? _modules : null;
+        _operators.Stage = step.Stage;
+        _operators.IsRecording = step.IsRecorded;
         return Begin();
     }
 
@@ -29,14 +49,31 @@ internal sealed class RankTrace(TraceRecorder recorder, EngineSpans spans, IMode
 
     public void End(long start, int name, long value = 0)
     {
-        if (start != 0) recorder.End(start, name, value, stage: _step.Stage);
+        if (start != 0) _recorder.End(start, name, value, stage: _step.Stage);
     }
 
     public void EndStep(long start, StepPlan plan)
     {
         if (start == 0) return;
         if (_step.IsDetailed) WriteGroups(start, plan);
-        recorder.Write(start, 0, TraceKind.Step, _step.Stage, 0, 0, plan.StepId, plan.NumRequests, plan.NumTokens, (long)EngineProfiler.ModeOf(plan));
+        _recorder.Write(start, 0, TraceKind.Step, _step.Stage, 0, 0, plan.StepId, plan.NumRequests, plan.NumTokens, (long)EngineProfiler.ModeOf(plan));
+        if (_step.IsLast && (_deviceWindow != 0 || _isProfilerOn)) SwitchDevice(0, false);
+    }
+
+    /// <summary>Work of steps on either side is kept apart by waiting for the device, once at each end of a window.</summary>
+    private void SwitchDevice(long window, bool profiler)
+    {
+        _device.Synchronize();
+        if (_profiler.Device is { } trace && window != _deviceWindow)
+        {
+            if (_deviceWindow != 0) trace.TurnOff(_deviceWindow);
+            if (window != 0) trace.TurnOn(window);
+        }
+        _deviceWindow = window;
+        if (profiler == _isProfilerOn) return;
+        if (profiler) _device.StartProfiler();
+        else _device.StopProfiler();
+        _isProfilerOn = profiler;
     }
 
     /// <summary>Sums over prompts and over decoding requests; in a mixed step a prompt of one new token counts as decoding (spec/profiling.md 6.2).</summary>
@@ -57,7 +94,7 @@ internal sealed class RankTrace(TraceRecorder recorder, EngineSpans spans, IMode
         for (int g = 0; g < 2; g++)
         {
             Span<long> group = sums.Slice(5 * g, 5);
-            recorder.Write(start, (int)group[4], TraceKind.StepGroup, _step.Stage, (byte)g, 0, group[0], group[1], group[2], group[3]);
+            _recorder.Write(start, (int)group[4], TraceKind.StepGroup, _step.Stage, (byte)g, 0, group[0], group[1], group[2], group[3]);
         }
     }
 }

@@ -33,7 +33,11 @@ public sealed class Attention
         _numHeads = (int)share.Heads.Count;
         _numKvHeads = (int)share.KvHeads.Count;
         _headDim = c.HeadDim;
-        _module = at.Model.AddModule(Path);
+        _module = at.Model.AddModule(new ModuleInfo
+        {
+            Path = Path,
+            StaticParameters = [("num_heads", $"{_numHeads}"), ("num_kv_heads", $"{_numKvHeads}"), ("head_dim", $"{_headDim}"), ("window", $"{c.WindowOfLayer(layer)}")],
+        });
         Shard q = share.Heads * _headDim, kv = share.KvHeads * _headDim;
         _qkv = new Linear(at / "qkv_proj", c.HiddenSize, qkvBias, ("q_proj", q), ("k_proj", kv), ("v_proj", kv));
         if (qkNorm) (_qNorm, _kNorm) = (new RmsNorm(at / "q_norm", _headDim), new RmsNorm(at / "k_norm", _headDim));

@@ -15,8 +15,13 @@ public sealed class Embedding
     public Embedding(ModuleScope at)
     {
         Path = at.Path;
-        _module = at.Model.AddModule(Path);
         (Weight, Rows) = Load(at);
+        _module = at.Model.AddModule(new ModuleInfo
+        {
+            Path = Path,
+            Parameters = [new ModuleParameter("weight", Weight.OutFeatures, Weight.InFeatures)],
+            StaticParameters = [("num_embeddings", $"{at.Config.VocabSize}"), ("embedding_dim", $"{at.Config.HiddenSize}")],
+        });
     }
 
     public string Path { get; }

@@ -18,9 +18,9 @@ public sealed class Linear
     public Linear(ModuleScope at, long inFeatures, long outFeatures, bool hasBias = false)
     {
         Path = at.Path;
-        _module = at.Model.AddModule(Path);
         _weight = at.Model.LoadWeight(inFeatures, 1, new WeightPart(Path + ".weight", outFeatures));
         if (hasBias) _bias = at.Model.LoadVector(new WeightPart(Path + ".bias", outFeatures));
+        _module = at.Model.AddModule(ModuleInfo.Linear(Path, _weight, ownsWeight: true, hasBias));
     }
 
     /// <param name="at">The merged module, such as "self_attn.qkv_proj"; its parts are its siblings in the checkpoint.</param>
@@ -28,7 +28,6 @@ public sealed class Linear
     public Linear(ModuleScope at, long inFeatures, bool hasBias, params ReadOnlySpan<(string Name, Shard Rows)> parts)
     {
         Path = at.Path;
-        _module = at.Model.AddModule(Path);
         string parent = Path[..(Path.LastIndexOf('.') + 1)];
         var weights = new WeightPart[parts.Length];
         var biases = new WeightPart[parts.Length];
@@ -39,6 +38,7 @@ public sealed class Linear
         }
         _weight = at.Model.LoadWeight(inFeatures, 1, weights);
         if (hasBias) _bias = at.Model.LoadVector(biases);
+        _module = at.Model.AddModule(ModuleInfo.Linear(Path, _weight, ownsWeight: true, hasBias));
     }
 
     public string Path { get; }

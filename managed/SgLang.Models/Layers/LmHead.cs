@@ -17,10 +17,10 @@ public sealed class LmHead
     public LmHead(ModuleScope at, Embedding? tied)
     {
         Path = at.Path;
-        _module = at.Model.AddModule(Path);
         _weight = tied?.Weight ?? Embedding.Load(at).Weight;
         _vocabularySize = at.Config.VocabSize;
         _tpSize = at.Model.Place.TpSize;
+        _module = at.Model.AddModule(ModuleInfo.Linear(Path, _weight, ownsWeight: tied is null, hasBias: false));
     }
 
     public string Path { get; }

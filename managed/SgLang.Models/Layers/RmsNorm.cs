@@ -13,7 +13,12 @@ public sealed class RmsNorm
     public RmsNorm(ModuleScope at, long size)
     {
         Path = at.Path;
-        _module = at.Model.AddModule(Path);
+        _module = at.Model.AddModule(new ModuleInfo
+        {
+            Path = Path,
+            Parameters = [new ModuleParameter("weight", size)],
+            StaticParameters = [("eps", at.Config.RmsNormEps.ToString("R", System.Globalization.CultureInfo.InvariantCulture))],
+        });
         _weight = at.Model.LoadVector(new WeightPart(Path + ".weight", size));
         _eps = (float)at.Config.RmsNormEps;
     }

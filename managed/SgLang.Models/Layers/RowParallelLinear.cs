@@ -19,10 +19,10 @@ public sealed class RowParallelLinear
     public RowParallelLinear(ModuleScope at, Shard inFeatures, long outFeatures, bool hasBias = false)
     {
         Path = at.Path;
-        _module = at.Model.AddModule(Path);
         _isPart = !inFeatures.IsWhole;
         _weight = at.Model.LoadWeight(inFeatures.Count, 1, new WeightPart(Path + ".weight", outFeatures) { Columns = inFeatures });
         if (hasBias && inFeatures.First == 0) _bias = at.Model.LoadVector(new WeightPart(Path + ".bias", outFeatures));
+        _module = at.Model.AddModule(ModuleInfo.Linear(Path, _weight, ownsWeight: true, hasBias));
     }
 
     public string Path { get; }

@@ -35,16 +35,28 @@ public sealed class SparseMoe
         Path = at.Path;
         _renormalize = renormalize;
         _expertsPerToken = c.NumExpertsPerToken;
-        _module = at.Model.AddModule(Path);
+        _module = at.Model.AddModule(new ModuleInfo
+        {
+            Path = Path,
+            StaticParameters = [("num_experts", $"{c.NumExperts}"), ("top_k", $"{_expertsPerToken}"), ("renormalize", renormalize ? "True" : "False")],
+        });
         _router = new Linear(at / "gate", c.HiddenSize, c.NumExperts);
         ModuleScope experts = at / "experts";
         _expertsPath = experts.Path;
-        _expertsModule = at.Model.AddModule(_expertsPath);
         RankPlace place = at.Model.Place;
         Shard own = at.Model.Share.Experts, features = Shard.Even(intermediateSize, place.MoeTpRank, place.MoeTpSize);
         int numExperts = (int)own.Count;
         _firstExpert = (int)own.First;
         _isPart = !own.IsWhole || !features.IsWhole;
+        _expertsModule = at.Model.AddModule(new ModuleInfo
+        {
+            Path = _expertsPath,
+            Parameters =
+            [
+                new ModuleParameter("gate_up_proj", numExperts, 2 * features.Count, c.HiddenSize),
+                new ModuleParameter("down_proj", numExperts, c.HiddenSize, features.Count),
+            ],
+        });
         var gateUpParts = new WeightPart[2 * numExperts];
         var downParts = new WeightPart[numExperts];
         for (int e = 0; e < numExperts; e++)

@@ -14,6 +14,9 @@ public static class ChromeTraceWriter
 
     private static readonly string[] s_modes = ["EXTEND", "DECODE", "MIXED"];
 
+    /// <summary>As Kineto writes strings: no newline, slashes for backslashes.</summary>
+    internal static string Clean(string text) => text.Replace("\n", "", StringComparison.Ordinal).Replace('\\', '/');
+
     public static TraceFile Write(TraceCapture capture, TraceFileInfo info)
     {
         string path = Path.Combine(info.Directory, info.FileName);
@@ -32,15 +35,21 @@ public static class ChromeTraceWriter
         private readonly TraceFileInfo _info;
         private readonly string _path;
         private readonly JsonText _json;
+        private readonly EventText _events;
+        private readonly DeviceTimeline? _timeline;
         private readonly byte[][] _names;
         private readonly byte[][][] _arguments;
         private readonly Dictionary<int, int> _threadOfRing = [];
         private readonly Dictionary<int, (TraceRecord C, TraceRecord G)> _groups = [];
         private readonly SortedSet<int> _lanes = [];
         private readonly HashSet<int> _threads = [];
+        private readonly Dictionary<int, TraceRecord> _costs = [];
+        private readonly Dictionary<long, byte[]> _stepNames = [];
         private readonly int _pid = Environment.ProcessId;
-        private long _numEvents;
-        private long _externalId;
+        private readonly bool _indexIsFull;
+
+        // Of the record being visited, among all of the spool: what is written as its `External id`.
+        private long _ordinal;
 
         public Session(TraceCapture capture, TraceFileInfo info, string path, JsonText json)
         {
@@ -48,27 +57,59 @@ public static class ChromeTraceWriter
             _info = info;
             _path = path;
             _json = json;
+            _events = new EventText(json, _pid);
             _names = [.. capture.Names.Select(name => JsonText.Quote(Clean(name.Text)))];
             _arguments = [.. capture.Names.Select(name => name.Arguments.Select(JsonText.Quote).ToArray())];
             foreach (TracedThread thread in capture.Threads) _threadOfRing[thread.Ring] = thread.ThreadId;
+            if (capture.Device is null) return;
+            HostSpans spans = new();
+            capture.ForEach((int ring, ref readonly TraceRecord record) => Index(spans, ring, in record));
+            spans.Seal();
+            _indexIsFull = spans.IsFull;
+            _timeline = new DeviceTimeline(capture, spans, needsStep: info.Stage != TraceStage.Any);
         }
+
+        private void Index(HostSpans spans, int ring, ref readonly TraceRecord record)
+        {
+            _ordinal++;
+            if (record.Lane > 0 || !IsInFile(in record) || record.Kind is TraceKind.StepGroup or TraceKind.OperatorCost) return;
+            if (record.Start < _capture.StartTicks || !_threadOfRing.TryGetValue(ring, out int thread)) return;
+            spans.Add(thread, new HostSpan(record.Start, record.End, _ordinal, record.Name, record.Kind, record.A, record.B, record.C));
+        }
+
+        private bool IsInFile(in TraceRecord record) => _info.Stage == TraceStage.Any || record.Stage == TraceStage.Any || record.Stage == _info.Stage;
 
         public long Write()
         {
             WriteHeader();
+            _ordinal = 0;
             _capture.ForEach(WriteRecord);
-            WriteMetadata();
+            DeviceEvents? device = null;
+            if (_timeline is not null)
+            {
+                device = new DeviceEvents(_capture, _timeline, _events, _names, NameOfSpan, _info.Options.RecordShapes, _info.Devices);
+                device.Write();
+            }
+            WriteMetadata(device);
             _json.Raw("\n],\n\"traceName\": "u8);
             _json.Text(_path);
             _json.Raw("\n}\n"u8);
             _json.Flush();
-            return _numEvents;
+            return _events.Count;
         }
 
         private void WriteHeader()
         {
             ProfileOptions options = _info.Options;
-            _json.Raw("{\n\"schemaVersion\": 1,\n\"deviceProperties\": []"u8);
+            _json.Raw("{\n\"schemaVersion\": 1,\n\"deviceProperties\": ["u8);
+            for (int i = 0; i < _info.Devices.Count; i++) WriteDevice(_info.Devices[i], isFirst: i == 0);
+            _json.Raw("]"u8);
+            if (_capture.Device is { } trace) Fact("cupti_version", trace.Version);
+            if (_info.Devices.Count > 0)
+            {
+                Fact("cuda_runtime_version", _info.Devices[0].RuntimeVersion);
+                Fact("cuda_driver_version", _info.Devices[0].DriverVersion);
+            }
             if (options.RecordShapes) _json.Raw(",\n\"record_shapes\": 1"u8);
             // Readers look for the rank by this very text, the space included.
             _json.Raw(",\n\"distributedInfo\": {\"backend\": \"none\", \"rank\": "u8);
@@ -83,6 +124,42 @@ public static class ChromeTraceWriter
             _json.Raw(",\n\"baseTimeNanoseconds\": "u8);
             _json.Number(_capture.Clock.BaseNanoseconds);
             _json.Raw(",\n\"traceEvents\": ["u8);
+        }
+
+        private void WriteDevice(DeviceProperties d, bool isFirst)
+        {
+            _json.Raw(isFirst ? "\n  {\"id\": "u8 : ",\n  {\"id\": "u8);
+            _json.Number(d.Ordinal);
+            _json.Raw(", \"name\": "u8);
+            _json.Text(d.Name);
+            Property(", \"totalGlobalMem\": "u8, d.TotalMemoryBytes);
+            Property(", \"computeMajor\": "u8, d.ComputeMajor);
+            Property(", \"computeMinor\": "u8, d.ComputeMinor);
+            Property(", \"maxThreadsPerBlock\": "u8, d.ThreadsPerBlock);
+            Property(", \"maxThreadsPerMultiprocessor\": "u8, d.ThreadsPerProcessor);
+            Property(", \"regsPerBlock\": "u8, d.RegistersPerBlock);
+            Property(", \"warpSize\": "u8, d.WarpSize);
+            Property(", \"sharedMemPerBlock\": "u8, d.SharedBytesPerBlock);
+            Property(", \"numSms\": "u8, d.NumProcessors);
+            Property(", \"regsPerMultiprocessor\": "u8, d.RegistersPerProcessor);
+            Property(", \"sharedMemPerBlockOptin\": "u8, d.SharedBytesPerBlockOptin);
+            Property(", \"sharedMemPerMultiprocessor\": "u8, d.SharedBytesPerProcessor);
+            Property(", \"memoryBytesPerSecond\": "u8, d.MemoryBytesPerSecond);
+            _json.Raw("}"u8);
+        }
+
+        private void Property(ReadOnlySpan<byte> key, long value)
+        {
+            _json.Raw(key);
+            _json.Number(value);
+        }
+
+        private void Fact(string name, long value)
+        {
+            _json.Raw(",\n"u8);
+            _json.Text(name);
+            _json.Raw(": "u8);
+            _json.Number(value);
         }
 
         /// <summary>What was lost, what recording cost, and what a reader must know.</summary>
@@ -108,8 +185,16 @@ public static class ChromeTraceWriter
             _json.Number(c.DroppedByRings);
             _json.Raw(", \"records_dropped_by_spool\": "u8);
             _json.Number(c.DroppedBySpool);
+            if (_timeline is { } device)
+            {
+                Property(", \"device_records_dropped\": "u8, c.DroppedActivities);
+                Property(", \"launches_without_kernels\": "u8, device.LaunchesWithoutWork);
+                Property(", \"kernels_without_launches\": "u8, device.WorkWithoutLaunch);
+                Property(", \"kernels_of_unknown_graph_nodes\": "u8, device.WorkOfUnknownNodes);
+            }
             _json.Raw("}, \"overhead\": {\"records\": "u8);
             _json.Number(c.NumRecords);
+            if (_timeline is not null) Property(", \"device_records\": "u8, c.NumActivities);
             _json.Raw(", \"span_cost_ns\": "u8);
             _json.Raw(Decimal(c.SpanCostNanoseconds));
             _json.Raw(", \"spans_total_us\": "u8);
@@ -126,18 +211,36 @@ public static class ChromeTraceWriter
                 if (i > 0) _json.Raw(", "u8);
                 _json.Text(_info.Notes[i]);
             }
+            if (_capture.DeviceError is { } error)
+            {
+                if (_info.Notes.Count > 0) _json.Raw(", "u8);
+                _json.Text(error);
+            }
+            if (_indexIsFull)
+            {
+                if (_info.Notes.Count > 0 || _capture.DeviceError is not null) _json.Raw(", "u8);
+                _json.Text($"The window has more than {HostSpans.MaxSpans} spans; calls in the later ones have no External id.");
+            }
             _json.Raw("]}"u8);
         }
 
         private void WriteRecord(int ring, ref readonly TraceRecord record)
         {
-            if (_info.Stage != TraceStage.Any && record.Stage != TraceStage.Any && record.Stage != _info.Stage) return;
+            _ordinal++;
+            if (!IsInFile(in record)) return;
             if (record.Kind == TraceKind.StepGroup)
             {
                 (TraceRecord c, TraceRecord g) = _groups.GetValueOrDefault(ring);
                 _groups[ring] = record.Count == 0 ? (record, g) : (c, record);
                 return;
             }
+            if (record.Kind == TraceKind.OperatorCost)
+            {
+                _costs[ring] = record;
+                return;
+            }
+            // Without host activity only steps are left, which say what the device's work belongs to.
+            if (!_info.Options.RecordsHost && record.Kind != TraceKind.Step) return;
             // A thread that was interrupted between two windows may leave a record of the first in the second.
             if (record.Lane == 0 && record.Start < _capture.StartTicks) return;
             long start = Math.Max(record.Start, _capture.StartTicks);
@@ -146,27 +249,28 @@ public static class ChromeTraceWriter
             if (record.Lane > 0) _lanes.Add(record.Lane - 1);
             else _threads.Add(ring);
 
-            NextEvent();
-            _json.Raw("{\"ph\":\"X\",\"cat\":"u8);
-            _json.Raw(record.Kind == TraceKind.Module ? "\"cpu_op\""u8 : "\"user_annotation\""u8);
-            _json.Raw(",\"name\":"u8);
-            if (record.Kind == TraceKind.Step) WriteStepName(ring, in record);
-            else _json.Raw(_names[record.Name]);
-            _json.Raw(",\"pid\":"u8);
-            _json.Number(_pid);
-            _json.Raw(",\"tid\":"u8);
-            _json.Number(thread);
-            _json.Raw(",\"ts\":"u8);
             long from = _capture.Clock.Relative(start);
-            _json.Microseconds(from);
-            _json.Raw(",\"dur\":"u8);
-            _json.Microseconds(_capture.Clock.Relative(record.End) - from);
+            byte[] name = record.Kind == TraceKind.Step ? StepName(ring, in record) : _names[record.Name];
+            _events.BeginComplete(record.Kind is TraceKind.Module or TraceKind.Operator ? "cpu_op"u8 : "user_annotation"u8, name, _pid, thread, from,
+                _capture.Clock.Relative(record.End) - from);
             _json.Raw(",\"args\":{\"External id\":"u8);
-            _json.Number(++_externalId);
+            _json.Number(_ordinal);
             switch (record.Kind)
             {
-                case TraceKind.Module:
-                    if (_info.Options.RecordShapes) WriteShape(in record);
+                case TraceKind.Module or TraceKind.Operator:
+                    if (_info.Options.RecordShapes && record.Count > 0)
+                    {
+                        _json.Raw(","u8);
+                        TraceShapes.Write(_json, record.Count, record.Type, record.A, record.B, record.C, record.D);
+                    }
+                    if (record.Kind == TraceKind.Operator && _costs.Remove(ring, out TraceRecord cost))
+                    {
+                        Property(",\"flops\":"u8, cost.A);
+                        Property(",\"bytes\":"u8, cost.B);
+                    }
+                    break;
+                case TraceKind.GraphLaunch:
+                    Property(",\"graph\":"u8, record.A);
                     break;
                 case TraceKind.Step:
                     _json.Raw(",\"step\":"u8);
@@ -193,21 +297,8 @@ public static class ChromeTraceWriter
             if (record.Count == 1) _json.Raw(",\"finished\":\"false\""u8);
         }
 
-        private void WriteShape(in TraceRecord record)
-        {
-            _json.Raw(",\"Input type\":["u8);
-            _json.Raw(TypeName(record.Type));
-            _json.Raw("],\"Input Dims\":[["u8);
-            for (int i = 0; i < record.Count; i++)
-            {
-                if (i > 0) _json.Raw(","u8);
-                _json.Number(i switch { 0 => record.A, 1 => record.B, 2 => record.C, _ => record.D });
-            }
-            _json.Raw("]]"u8);
-        }
-
         /// <summary>spec/profiling.md 6.2.</summary>
-        private void WriteStepName(int ring, in TraceRecord step)
+        private byte[] StepName(int ring, in TraceRecord step)
         {
             var mode = (StepMode)step.D;
             string name = mode == StepMode.Extend ? $"step[EXTEND bs={step.B} toks={step.C}" : $"step[{s_modes[step.D]} bs={step.B}";
@@ -220,25 +311,36 @@ public static class ChromeTraceWriter
                     _ => $" c={sums.C.Name} g={sums.G.Name}{Sums('c', sums.C, squaresFirst: false)}{Sums('g', sums.G, squaresFirst: false)}",
                 };
             }
-            _json.Text(name + "]");
+            byte[] quoted = JsonText.Quote(name + "]");
+            // Its twins on streams are named after it.
+            if (_timeline is not null) _stepNames[_ordinal] = quoted;
+            return quoted;
         }
+
+        private byte[] NameOfSpan(HostSpan span) => span.Kind == TraceKind.Step ? _stepNames[span.Id] : _names[span.Name];
 
         private static string Sums(char group, in TraceRecord r, bool squaresFirst) => squaresFirst
             ? $" {group}_sq={r.A} {group}_sqsq={r.C} {group}_sqsk={r.D} {group}_sk={r.B}"
             : $" {group}_sq={r.A} {group}_sk={r.B} {group}_sqsq={r.C} {group}_sqsk={r.D}";
 
-        private void WriteMetadata()
+        private void WriteMetadata(DeviceEvents? device)
         {
             long start = _capture.Clock.Relative(_capture.StartTicks);
             long end = Math.Max(start, _capture.Clock.Relative(_capture.EndTicks));
-            Meta("process_name", start, _pid, 0, "name", JsonText.Quote("sglang"));
-            Meta("process_labels", start, _pid, 0, "labels", "\"CPU\""u8);
-            Meta("process_sort_index", start, _pid, 0, "sort_index", Digits(_pid));
+            _events.Meta("process_name", start, _pid, 0, "name", JsonText.Quote("sglang"));
+            _events.Meta("process_labels", start, _pid, 0, "labels", "\"CPU\""u8);
+            _events.Meta("process_sort_index", start, _pid, 0, "sort_index", Digits(_pid));
             foreach (TracedThread thread in _capture.Threads)
                 if (_threads.Contains(thread.Ring)) Track(thread.ThreadId, $"thread {thread.ThreadId} ({thread.Name})");
+            if (device is not null)
+            {
+                device.WriteMetadata(start);
+                foreach (int thread in device.CallThreads.Except(_capture.Threads.Where(t => _threads.Contains(t.Ring)).Select(t => t.ThreadId)))
+                    Track(thread, $"thread {thread} (cuda)");
+            }
             foreach (int lane in _lanes) Track(FirstLaneThread + lane, $"thread {FirstLaneThread + lane} (HTTP request lane {lane})");
 
-            NextEvent();
+            _events.Next();
             _json.Raw("{\"ph\":\"X\",\"cat\":\"Trace\",\"name\":\"PyTorch Profiler (0)\",\"pid\":\"Spans\",\"tid\":\"PyTorch Profiler\",\"ts\":"u8);
             _json.Microseconds(start);
             _json.Raw(",\"dur\":"u8);
@@ -246,50 +348,18 @@ public static class ChromeTraceWriter
             _json.Raw(",\"args\":{\"Op count\":"u8);
             _json.Number(_capture.NumRecords);
             _json.Raw("}}"u8);
-            NextEvent();
+            _events.Next();
             _json.Raw("{\"name\":\"process_sort_index\",\"ph\":\"M\",\"ts\":"u8);
             _json.Microseconds(start);
             _json.Raw(",\"pid\":\"Spans\",\"tid\":0,\"args\":{\"sort_index\":536870912}}"u8);
-            Mark("Iteration Start: PyTorch Profiler", "Traces", "Trace PyTorch Profiler", start);
-            Mark("Record Window End", "", "", end);
+            _events.Mark("Iteration Start: PyTorch Profiler", "Traces", "Trace PyTorch Profiler", start);
+            _events.Mark("Record Window End", "", "", end);
 
             void Track(int thread, string name)
             {
-                Meta("thread_name", start, _pid, thread, "name", JsonText.Quote(Clean(name)));
-                Meta("thread_sort_index", start, _pid, thread, "sort_index", Digits(thread));
+                _events.Meta("thread_name", start, _pid, thread, "name", JsonText.Quote(Clean(name)));
+                _events.Meta("thread_sort_index", start, _pid, thread, "sort_index", Digits(thread));
             }
-        }
-
-        private void Meta(string name, long time, int pid, int tid, string key, ReadOnlySpan<byte> value)
-        {
-            NextEvent();
-            _json.Raw("{\"name\":"u8);
-            _json.Text(name);
-            _json.Raw(",\"ph\":\"M\",\"ts\":"u8);
-            _json.Microseconds(time);
-            _json.Raw(",\"pid\":"u8);
-            _json.Number(pid);
-            _json.Raw(",\"tid\":"u8);
-            _json.Number(tid);
-            _json.Raw(",\"args\":{"u8);
-            _json.Text(key);
-            _json.Raw(":"u8);
-            _json.Raw(value);
-            _json.Raw("}}"u8);
-        }
-
-        private void Mark(string name, string pid, string tid, long time)
-        {
-            NextEvent();
-            _json.Raw("{\"name\":"u8);
-            _json.Text(name);
-            _json.Raw(",\"ph\":\"i\",\"s\":\"g\",\"pid\":"u8);
-            _json.Text(pid);
-            _json.Raw(",\"tid\":"u8);
-            _json.Text(tid);
-            _json.Raw(",\"ts\":"u8);
-            _json.Microseconds(time);
-            _json.Raw("}"u8);
         }
 
         private void Member(string name, string value)
@@ -300,27 +370,9 @@ public static class ChromeTraceWriter
             _json.Text(value);
         }
 
-        private void NextEvent() => _json.Raw(_numEvents++ == 0 ? "\n"u8 : ",\n"u8);
-
         private static byte[] Digits(long value) => System.Text.Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture));
 
         private static byte[] Decimal(double value) =>
             System.Text.Encoding.ASCII.GetBytes(double.IsFinite(value) ? value.ToString("0.###", CultureInfo.InvariantCulture) : "0");
-
-        /// <summary>As Kineto writes strings: no newline, slashes for backslashes.</summary>
-        private static string Clean(string text) => text.Replace("\n", "", StringComparison.Ordinal).Replace('\\', '/');
-
-        /// <summary>By the numbering of the C interface's element types.</summary>
-        private static ReadOnlySpan<byte> TypeName(byte type) => type switch
-        {
-            0 => "\"float\""u8,
-            1 => "\"c10::BFloat16\""u8,
-            2 => "\"c10::Half\""u8,
-            3 => "\"int\""u8,
-            4 => "\"long int\""u8,
-            5 => "\"unsigned char\""u8,
-            6 => "\"c10::Float8_e4m3fn\""u8,
-            _ => "\"c10::Float8_e5m2\""u8,
-        };
     }
 }

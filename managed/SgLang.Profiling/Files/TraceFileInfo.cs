@@ -12,12 +12,15 @@ public sealed record TraceFileInfo
     public long LastStep { get; init; }
     public long NumSteps { get; init; }
 
+    /// <summary>Whose activity is in the file.</summary>
+    public IReadOnlyList<DeviceProperties> Devices { get; init; } = [];
+
     /// <summary>Truths that the reader would not guess, such as activities that were asked for and do not exist.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>A directory where unfinished files may lie; the target is in it.</summary>
     public string Directory => Options.OutputDirectory;
-    public string FileName => TraceFileNames.Rank(Options.Prefix, Options.Id, Rank, Stage);
+    public string FileName => TraceFileNames.Rank(Options.Prefix, Options.Id, Rank, Stage, Options.UsesLowercaseStages);
 }
 
 /// <summary>A file that was written.</summary>

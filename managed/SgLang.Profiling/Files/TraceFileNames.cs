@@ -14,16 +14,16 @@ public static class TraceFileNames
     public const string Extension = ".trace.json.gz";
     public const string PlainExtension = ".trace.json";
 
-    public static string Rank(string? prefix, string id, RankCoordinates rank, TraceStage stage) =>
-        $"{(string.IsNullOrEmpty(prefix) ? "" : prefix + "-")}{id}-{rank.Suffix}{Stage(stage)}{Extension}";
+    public static string Rank(string? prefix, string id, RankCoordinates rank, TraceStage stage, bool lowercaseStage = false) =>
+        $"{(string.IsNullOrEmpty(prefix) ? "" : prefix + "-")}{id}-{rank.Suffix}{Stage(stage, lowercaseStage)}{Extension}";
 
     /// <summary>Stages are merged apart, so that no merge overwrites another.</summary>
     public static string Merged(string id, TraceStage stage) => $"merged-{id}{Stage(stage)}{Extension}";
 
-    public static string Stage(TraceStage stage) => stage switch
+    public static string Stage(TraceStage stage, bool lowercase = false) => stage switch
     {
-        TraceStage.Extend => "-EXTEND",
-        TraceStage.Decode => "-DECODE",
+        TraceStage.Extend => lowercase ? "-prefill" : "-EXTEND",
+        TraceStage.Decode => lowercase ? "-decode" : "-DECODE",
         _ => "",
     };
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SgLang.Interop;
 
 namespace SgLang.Profiling;
 
@@ -12,23 +13,31 @@ public readonly record struct TracedThread(int Ring, int ThreadId, string Name);
 public sealed class TraceCapture
 {
     public const long DefaultSpoolBytes = 512L << 20;
+    /// <summary>Of sweeps between two questions to CUPTI, which takes its locks for each.</summary>
+    private const int SweepsPerFlush = 20;
+    private static long s_windows;
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(5);
 
     private static readonly Lazy<double> s_spanCost = new(MeasureSpanCost);
 
     private readonly TraceRecorder _recorder;
-    private readonly TraceSpool _spool;
+    private readonly TraceSpool<TraceRecord> _spool;
+    private readonly DeviceTrace? _device;
+    private readonly TraceSpool<SglActivity>? _activitySpool;
+    private readonly SglActivity[] _activityBlock;
     private readonly Action<TraceCapture> _export;
     private readonly ManualResetEventSlim _ended = new();
     private readonly Thread _thread;
-    private readonly TraceRecord[] _block = new TraceRecord[TraceSpool.BlockRecords];
+    private readonly TraceRecord[] _block = new TraceRecord[TraceSpool<TraceRecord>.BlockRecords];
     private readonly Dictionary<int, long> _droppedBefore = [];
     private (int Lane, long Start, int Name)[] _unfinished = [];
     private long _collectorTicks;
 
     /// <param name="spoolDirectory">For the temporary file.</param>
     /// <param name="export">Called once on the capture's thread when all records are in the spool.</param>
-    public TraceCapture(TraceRecorder recorder, string spoolDirectory, Action<TraceCapture> export, long maxSpoolBytes = DefaultSpoolBytes)
+    /// <param name="device">Whose activity is collected as well; ranks turn it on and off at their steps by <see cref="Window"/>.</param>
+    public TraceCapture(TraceRecorder recorder, string spoolDirectory, Action<TraceCapture> export, long maxSpoolBytes = DefaultSpoolBytes,
+        DeviceTrace? device = null)
     {
         _recorder = recorder;
         _export = export;
@@ -39,7 +48,11 @@ public sealed class TraceCapture
             ring.Discard();
             _droppedBefore[ring.Index] = ring.Dropped;
         }
-        _spool = new TraceSpool(spoolDirectory, maxSpoolBytes);
+        Window = Interlocked.Increment(ref s_windows);
+        _spool = new TraceSpool<TraceRecord>(spoolDirectory, maxSpoolBytes);
+        _device = device;
+        _activitySpool = device is null ? null : new TraceSpool<SglActivity>(spoolDirectory, maxSpoolBytes);
+        _activityBlock = device is null ? [] : new SglActivity[TraceSpool<SglActivity>.BlockRecords];
         Clock = TraceClock.Now();
         StartTicks = Stopwatch.GetTimestamp();
         recorder.IsOn = true;
@@ -47,6 +60,20 @@ public sealed class TraceCapture
         _thread.Start();
     }
 
+    /// <summary>Number of this capture among all of the process.</summary>
+    public long Window { get; }
+
+    /// <summary>Null when device activity is not collected.</summary>
+    internal DeviceTrace? Device => _device;
+    public bool RecordsDevice => _device is not null;
+    public long NumActivities => _activitySpool?.NumRecords ?? 0;
+
+    /// <summary>Device activities that found no buffer of CUPTI's, that the library did not understand, or for which the spool had no room.</summary>
+    public long DroppedActivities { get; private set; }
+
+    /// <summary>Why device activity is missing that was to be collected.</summary>
+    public string? DeviceError { get; private set; }
+    internal GraphMap?[] Graphs { get; private set; } = [];
     public TraceClock Clock { get; }
     public long StartTicks { get; }
     public long EndTicks { get; private set; }
@@ -58,7 +85,7 @@ public sealed class TraceCapture
     public double CollectorMilliseconds => Stopwatch.GetElapsedTime(0, _collectorTicks).TotalMilliseconds;
 
     public long NumRecords => _spool.NumRecords;
-    public long SpoolBytes => _spool.NumBytes;
+    public long SpoolBytes => _spool.NumBytes + (_activitySpool?.NumBytes ?? 0);
 
     /// <summary>Records lost to full rings and to a full spool.</summary>
     public long DroppedByRings { get; private set; }
@@ -85,11 +112,25 @@ public sealed class TraceCapture
             for (int i = 0; i < count; i++) visit(ring, in _block[i]);
     }
 
+    /// <summary>Calls <paramref name="visit"/> with every device activity, roughly in the order of their ends.</summary>
+    internal void ForEachActivity(ActivityVisitor visit)
+    {
+        if (_activitySpool is null) return;
+        _activitySpool.Rewind();
+        while (_activitySpool.TryRead(_activityBlock, out _, out int count))
+            for (int i = 0; i < count; i++) visit(in _activityBlock[i]);
+    }
+
     private void Run()
     {
         try
         {
-            while (!_ended.Wait(s_interval)) Sweep();
+            for (int sweep = 1; !_ended.Wait(s_interval); sweep++)
+            {
+                Sweep();
+                if (sweep % SweepsPerFlush == 0) SweepDevice();
+            }
+            EndDevice();
             // A thread may stand between reading the clock and publishing its record.
             Sweep();
             Thread.Sleep(1);
@@ -102,6 +143,7 @@ public sealed class TraceCapture
         {
             _recorder.IsOn = false;
             _spool.Dispose();
+            _activitySpool?.Dispose();
             _ended.Dispose();
         }
     }
@@ -115,6 +157,44 @@ public sealed class TraceCapture
             while ((count = ring.Take(_block)) > 0) _spool.Append(ring.Index, _block.AsSpan(0, count));
         }
         _collectorTicks += Stopwatch.GetTimestamp() - start;
+    }
+
+    private void SweepDevice()
+    {
+        if (_device is null || DeviceError is not null) return;
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            _device.Flush();
+            ReadDevice();
+        }
+        catch (SglException error)
+        {
+            DeviceError = error.Message;
+        }
+        _collectorTicks += Stopwatch.GetTimestamp() - start;
+    }
+
+    private void EndDevice()
+    {
+        if (_device is null) return;
+        try
+        {
+            _device.ForceOff(Window);
+            ReadDevice();
+            (long dropped, long unknown) = _device.Loss();
+            DroppedActivities = dropped + unknown + _activitySpool!.Dropped;
+        }
+        catch (SglException error)
+        {
+            DeviceError ??= error.Message;
+        }
+    }
+
+    private void ReadDevice()
+    {
+        int count;
+        while ((count = _device!.Read(_activityBlock)) > 0) _activitySpool!.Append(0, _activityBlock.AsSpan(0, count));
     }
 
     private void AddUnfinished()
@@ -137,6 +217,7 @@ public sealed class TraceCapture
         }
         Threads = threads;
         Names = _recorder.Names.Snapshot();
+        Graphs = _recorder.Graphs.Snapshot();
     }
 
     /// <summary>On a thread and a recorder of its own, so that no live ring is touched.</summary>
@@ -162,3 +243,5 @@ public sealed class TraceCapture
 }
 
 public delegate void RecordVisitor(int ring, ref readonly TraceRecord record);
+
+internal delegate void ActivityVisitor(ref readonly SglActivity activity);

@@ -16,6 +16,15 @@ public enum TraceKind : byte
 
     /// <summary>A module of the model: A to D are the dimensions of its input, Count how many, Type the element type.</summary>
     Module,
+
+    /// <summary>An operator: as a module.</summary>
+    Operator,
+
+    /// <summary>Cost of the operator recorded next on the same thread: A operations, B bytes.</summary>
+    OperatorCost,
+
+    /// <summary>The launch of a graph: A its number in <see cref="TraceRecorder.Graphs"/>, B pairs of query and key of the batch, C keys.</summary>
+    GraphLaunch,
 }
 
 /// <summary>Kinds of a step, as they are spelled in a step's name.</summary>

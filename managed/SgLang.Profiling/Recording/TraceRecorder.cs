@@ -30,6 +30,7 @@ public sealed class TraceRecorder
     }
 
     public TraceNames Names { get; } = new();
+    public GraphMaps Graphs { get; } = new();
     public RequestLanes Lanes { get; } = new();
 
     public bool IsOn

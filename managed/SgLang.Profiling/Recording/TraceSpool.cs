@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using K4os.Compression.LZ4;
 
@@ -8,17 +9,17 @@ namespace SgLang.Profiling;
 /// A window's records as LZ4 blocks in a temporary file, so that memory does not grow with the window. Written and read by one thread; the
 /// file disappears with this object.
 /// </summary>
-internal sealed class TraceSpool : IDisposable
+internal sealed class TraceSpool<T> : IDisposable where T : unmanaged
 {
     /// <summary>64 KB before compression.</summary>
-    public const int BlockRecords = 1024;
+    public static readonly int BlockRecords = (1 << 16) / Unsafe.SizeOf<T>();
 
     private const int HeaderBytes = 12;
 
     private readonly FileStream _file;
     private readonly long _maxBytes;
     private bool _isFull;
-    private readonly byte[] _packed = new byte[HeaderBytes + LZ4Codec.MaximumOutputSize(BlockRecords * 64)];
+    private readonly byte[] _packed = new byte[HeaderBytes + LZ4Codec.MaximumOutputSize(1 << 16)];
 
     /// <param name="maxBytes">Of compressed blocks; what comes later is dropped and counted.</param>
     public TraceSpool(string directory, long maxBytes)
@@ -35,7 +36,7 @@ internal sealed class TraceSpool : IDisposable
     public long Dropped { get; private set; }
 
     /// <param name="records">At most <see cref="BlockRecords"/>.</param>
-    public void Append(int ring, ReadOnlySpan<TraceRecord> records)
+    public void Append(int ring, ReadOnlySpan<T> records)
     {
         ReadOnlySpan<byte> raw = MemoryMarshal.AsBytes(records);
         int packed = LZ4Codec.Encode(raw, _packed.AsSpan(HeaderBytes));
@@ -67,7 +68,7 @@ internal sealed class TraceSpool : IDisposable
 
     /// <summary>The next block in the order of appending; false after the last.</summary>
     /// <param name="target">Room for <see cref="BlockRecords"/>.</param>
-    public bool TryRead(Span<TraceRecord> target, out int ring, out int count)
+    public bool TryRead(Span<T> target, out int ring, out int count)
     {
         ring = count = 0;
         if (_file.Position == _file.Length) return false;
@@ -77,7 +78,7 @@ internal sealed class TraceSpool : IDisposable
         int packed = BinaryPrimitives.ReadInt32LittleEndian(_packed.AsSpan(8));
         _file.ReadExactly(_packed, 0, packed);
         int bytes = LZ4Codec.Decode(_packed.AsSpan(0, packed), MemoryMarshal.AsBytes(target[..count]));
-        if (bytes != count * 64) throw new InvalidDataException($"a block of {count} records unpacked to {bytes} bytes");
+        if (bytes != count * Unsafe.SizeOf<T>()) throw new InvalidDataException($"a block of {count} records unpacked to {bytes} bytes");
         return true;
     }
 

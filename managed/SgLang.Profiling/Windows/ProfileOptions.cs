@@ -18,6 +18,11 @@ public sealed record ProfileOptions
 
     /// <summary>Stages with a file each; empty is one file of all steps.</summary>
     public IReadOnlyList<TraceStage> Stages { get; init; } = [];
+    /// <summary>Only steps that meet it are recorded and counted.</summary>
+    public StepCondition Condition { get; init; } = StepCondition.None;
+
+    /// <summary>Names of stages in the names of files: `-prefill` and `-decode` instead of `-EXTEND` and `-DECODE`.</summary>
+    public bool UsesLowercaseStages { get; init; }
     public bool MergeProfiles { get; init; }
     public bool RecordShapes { get; init; } = true;
     public bool WithStack { get; init; } = true;
@@ -25,4 +30,7 @@ public sealed record ProfileOptions
     public IReadOnlyList<string> Activities { get; init; } = ["CPU", "GPU"];
 
     public bool IsByStage => Stages.Count > 0;
+    public bool RecordsHost => Activities.Contains("CPU");
+    public bool RecordsDevice => Activities.Contains("GPU");
+    public bool UsesCudaProfiler => Activities.Contains("CUDA_PROFILER");
 }

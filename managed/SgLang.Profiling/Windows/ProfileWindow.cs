@@ -15,7 +15,9 @@ public enum ProfileState : byte
 /// <summary>What is to be done with a step about to be launched.</summary>
 /// <param name="BeginsCapture">Recording has to be turned on before it.</param>
 /// <param name="IsRecorded">It belongs to the window.</param>
-public readonly record struct StepVerdict(bool BeginsCapture, bool IsRecorded, TraceStage Stage);
+/// <param name="IsLast">No later step will.</param>
+/// <param name="IsWithin">The window goes on around it, whether or not it is recorded.</param>
+public readonly record struct StepVerdict(bool BeginsCapture, bool IsRecorded, TraceStage Stage, bool IsLast = false, bool IsWithin = false);
 
 /// <summary>What stopping by hand came to.</summary>
 public enum StopVerdict : byte
@@ -62,7 +64,7 @@ public sealed class ProfileWindow
     public long NumRecorded => _recorded[0] + _recorded[1] + _recorded[2];
 
     /// <summary>Whether recording is to be turned on with the request, before any step comes.</summary>
-    public static bool BeginsAtOnce(ProfileOptions options) => !options.IsByStage && options.StartStep is null or 0 && options.StartAfterSteps is null or 0;
+    public static bool BeginsAtOnce(ProfileOptions options) => !options.IsByStage && options.Condition.IsNone && options.StartStep is null or 0 && options.StartAfterSteps is null or 0;
 
     /// <summary>Null, or why not.</summary>
     public string? Start(ProfileOptions options)
@@ -79,7 +81,8 @@ public sealed class ProfileWindow
     }
 
     /// <summary>To be asked before each step is launched, while a window is armed or running.</summary>
-    public StepVerdict BeforeStep(long step, StepMode mode)
+    /// <param name="facts">Null where the options have no condition.</param>
+    public StepVerdict BeforeStep(long step, StepMode mode, IStepFacts? facts = null)
     {
         if (State is not (ProfileState.Armed or ProfileState.Running) || _takesNoMore) return default;
         if (!_isFirstKnown)
@@ -88,9 +91,11 @@ public sealed class ProfileWindow
             _first = Options!.IsByStage ? step : Math.Max(Options.StartStep ?? 0, step + (Options.StartAfterSteps ?? 0));
         }
         if (step < _first) return default;
+        StepVerdict passed = new(false, false, TraceStage.Any, IsWithin: NumRecorded > 0);
         TraceStage stage = Options!.IsByStage ? mode == StepMode.Decode ? TraceStage.Decode : TraceStage.Extend : TraceStage.Any;
-        if (Options.IsByStage && !Options.Stages.Contains(stage)) return default;
-        if (_recorded[(int)stage] >= Options.NumSteps) return default;
+        if (Options.IsByStage && !Options.Stages.Contains(stage)) return passed;
+        if (_recorded[(int)stage] >= Options.NumSteps) return passed;
+        if (!Options.Condition.IsNone && !Options.Condition.Holds(mode, facts!)) return passed;
 
         bool begins = State == ProfileState.Armed;
         State = ProfileState.Running;
@@ -99,7 +104,7 @@ public sealed class ProfileWindow
         _recorded[(int)stage]++;
         _inFlight.Enqueue(step);
         _takesNoMore = IsComplete();
-        return new StepVerdict(begins, true, stage);
+        return new StepVerdict(begins, true, stage, IsLast: _takesNoMore, IsWithin: true);
     }
 
     /// <summary>To be told when a step has finished or failed. True: the capture ends now.</summary>

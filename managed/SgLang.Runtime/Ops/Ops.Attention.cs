@@ -11,6 +11,8 @@ public static unsafe partial class Ops
                                  in Tensor sinks = default)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.Attention);
+        if (span.IsOn) span.Describe(in q, OperatorCosts.Attention(in output, in q, plan.Desc));
         fixed (Tensor* po = &output, pq = &q, pk = &kCache, pv = &vCache, ps = &sinks)
             Check(sgl_attention_run(context.Handle, plan.Handle, (SglTensor*)po, (SglTensor*)pq, (SglTensor*)pk, (SglTensor*)pv, OrNull(ps)));
     }

@@ -1,4 +1,5 @@
 using SgLang.Interop;
+using SgLang.Profiling;
 using static SgLang.Interop.SglNative;
 
 namespace SgLang.Runtime;
@@ -9,6 +10,8 @@ public static unsafe partial class Ops
     public static void Embedding(DeviceContext context, in Tensor y, PackedWeight weight, in Tensor ids)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.Embedding);
+        if (span.IsOn) span.Describe(in ids, new OperatorCost(0, 2 * y.NumBytes + ids.NumBytes));
         fixed (Tensor* py = &y, pi = &ids)
             Check(sgl_embedding(context.Handle, (SglTensor*)py, weight.Handle, (SglTensor*)pi));
     }
@@ -25,6 +28,8 @@ public static unsafe partial class Ops
     public static void TokenResolve(DeviceContext context, in Tensor ids, in Tensor sources, in Tensor lastIds)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.TokenResolve);
+        if (span.IsOn) span.Describe(in sources, new OperatorCost(0, ids.NumBytes + 2 * sources.NumBytes));
         fixed (Tensor* pi = &ids, ps = &sources, pl = &lastIds)
             Check(sgl_token_resolve(context.Handle, (SglTensor*)pi, (SglTensor*)ps, (SglTensor*)pl));
     }
@@ -33,6 +38,8 @@ public static unsafe partial class Ops
     public static void TokenScatter(DeviceContext context, in Tensor lastIds, in Tensor slots, in Tensor ids)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.TokenScatter);
+        if (span.IsOn) span.Describe(in ids, new OperatorCost(0, 2 * ids.NumBytes + slots.NumBytes));
         fixed (Tensor* pl = &lastIds, ps = &slots, pi = &ids)
             Check(sgl_token_scatter(context.Handle, (SglTensor*)pl, (SglTensor*)ps, (SglTensor*)pi));
     }
@@ -41,6 +48,8 @@ public static unsafe partial class Ops
     public static void GatherRows(DeviceContext context, in Tensor y, in Tensor x, in Tensor rows)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.GatherRows);
+        if (span.IsOn) span.Describe(in rows, new OperatorCost(0, 2 * y.NumBytes + rows.NumBytes));
         fixed (Tensor* py = &y, px = &x, pr = &rows)
             Check(sgl_gather_rows(context.Handle, (SglTensor*)py, (SglTensor*)px, (SglTensor*)pr));
     }

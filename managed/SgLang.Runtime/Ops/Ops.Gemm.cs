@@ -21,6 +21,8 @@ public static unsafe partial class Ops
                               in Tensor residual = default, Epilogue epilogue = Epilogue.None)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.Linear);
+        if (span.IsOn) span.Describe(in x, OperatorCosts.Linear(in y, in x, weight, in bias, in residual));
         fixed (Tensor* py = &y, px = &x, pb = &bias, pr = &residual)
         {
             var args = new SglLinearArgs

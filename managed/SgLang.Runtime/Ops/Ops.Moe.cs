@@ -1,4 +1,5 @@
 using SgLang.Interop;
+using SgLang.Profiling;
 using static SgLang.Interop.SglNative;
 
 namespace SgLang.Runtime;
@@ -9,6 +10,8 @@ public static unsafe partial class Ops
     public static void MoeRoute(DeviceContext context, in Tensor expertWeights, in Tensor expertIds, in Tensor routerLogits, bool renormalize)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.MoeRoute);
+        if (span.IsOn) span.Describe(in routerLogits, new OperatorCost(5 * routerLogits.NumElements, routerLogits.NumBytes + expertWeights.NumBytes + expertIds.NumBytes));
         fixed (Tensor* pw = &expertWeights, pi = &expertIds, pl = &routerLogits)
             Check(sgl_moe_route(context.Handle, (SglTensor*)pw, (SglTensor*)pi, (SglTensor*)pl, renormalize ? 1 : 0));
     }
@@ -20,6 +23,8 @@ public static unsafe partial class Ops
                                   PackedWeight gateUp, PackedWeight down, int firstExpert = 0)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.MoeExperts);
+        if (span.IsOn) span.Describe(in x, OperatorCosts.MoeExperts(in y, in x, in expertIds, gateUp, down));
         fixed (Tensor* py = &y, px = &x, pw = &expertWeights, pi = &expertIds)
         {
             var args = new SglMoeArgs

@@ -9,6 +9,8 @@ public static unsafe partial class Ops
     public static void Convert(DeviceContext context, in Tensor y, in Tensor x)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.Convert);
+        if (span.IsOn) span.Describe(in x, OperatorCosts.Elementwise(0, in y, in x));
         fixed (Tensor* py = &y, px = &x)
             Check(sgl_convert(context.Handle, (SglTensor*)py, (SglTensor*)px));
     }

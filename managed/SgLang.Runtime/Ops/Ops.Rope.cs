@@ -1,4 +1,5 @@
 using SgLang.Interop;
+using SgLang.Profiling;
 using static SgLang.Interop.SglNative;
 
 namespace SgLang.Runtime;
@@ -20,6 +21,8 @@ public static unsafe partial class Ops
     public static void Rope(DeviceContext context, in Tensor q, in Tensor k, in Tensor positions, in Tensor cosSin, RopeLayout layout = RopeLayout.HalfSplit)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.Rope);
+        if (span.IsOn) span.Describe(in q, new OperatorCost(3 * (q.NumElements + k.NumElements), 2 * (q.NumBytes + k.NumBytes) + positions.NumBytes));
         fixed (Tensor* pq = &q, pk = &k, pp = &positions, pc = &cosSin)
             Check(sgl_rope(context.Handle, (SglTensor*)pq, (SglTensor*)pk, (SglTensor*)pp, (SglTensor*)pc, (SglRopeLayout)layout));
     }

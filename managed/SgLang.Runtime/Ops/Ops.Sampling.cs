@@ -1,4 +1,5 @@
 using SgLang.Interop;
+using SgLang.Profiling;
 using static SgLang.Interop.SglNative;
 
 namespace SgLang.Runtime;
@@ -50,6 +51,8 @@ public static unsafe partial class Ops
                               scoped in SamplingLists lists = default, in Tensor allowed = default)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.Sample);
+        if (span.IsOn) span.Describe(in logits, new OperatorCost(5 * logits.NumElements, logits.NumBytes + ids.NumBytes));
         if (rows.Length != logits.NumRows) throw new ArgumentException($"sample: {rows.Length} rows of parameters for logits {logits}");
         fixed (Tensor* pi = &ids, pp = &logprobs, pl = &logits, pa = &allowed)
         fixed (SamplingRow* rowData = rows)
@@ -88,6 +91,8 @@ public static unsafe partial class Ops
                                 in Tensor targets, ReadOnlySpan<float> temperatures = default)
     {
         if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.Logprobs);
+        if (span.IsOn) span.Describe(in logits, new OperatorCost(5 * logits.NumElements, logits.NumBytes + targetLogprobs.NumBytes));
         fixed (Tensor* pt = &targetLogprobs, pp = &topLogprobs, pi = &topIds, pl = &logits, pg = &targets)
         fixed (float* temperatureData = temperatures)
         {

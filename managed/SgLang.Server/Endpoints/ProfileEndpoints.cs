@@ -10,14 +10,21 @@ using SgLang.Server.Serving;
 
 namespace SgLang.Server.Endpoints;
 
-/// <summary>/start_profile, /stop_profile (also /end_profile) and /profile_status.</summary>
+/// <summary>
+/// /start_profile, /stop_profile (also /end_profile), /cancel_profile, /profile_status, /profile_list and /profile_download/{profile_id}/{file}.
+/// </summary>
 internal sealed class ProfileEndpoints(ServingContext serving)
 {
     private const string Rank = "TP-0";
 
     public async Task StartAsync(HttpContext http)
     {
-        ProfileOptions options = ProfileBody.Parse(await ReadAsync(http), Environment.GetEnvironmentVariable, DateTimeOffset.UtcNow);
+        ProfileOptions options = ProfileBody.Parse(await ReadAsync(http), Environment.GetEnvironmentVariable, DateTimeOffset.UtcNow, serving.Options.ProfileOutputRoot);
+        if (serving.Engine.Profiler.ReasonAgainst(options) is { } reason)
+        {
+            await FailAsync(http, 400, "Bad Request", reason);
+            return;
+        }
         string? refusal;
         try
         {
@@ -52,6 +59,53 @@ internal sealed class ProfileEndpoints(ServingContext serving)
         await Respond.TextAsync(http, 200, "Stop profiling. This will take some time.\n");
     }
 
+    /// <summary>Drops the window and what it has recorded; answers when that has been done.</summary>
+    public async Task CancelAsync(HttpContext http)
+    {
+        if (serving.Engine.Profiler.Cancel() is not { } ended)
+        {
+            await FailAsync(http, 409, "Conflict", ProfileWindow.NotInProgress);
+            return;
+        }
+        await ended.WaitAsync(http.RequestAborted);
+        await Respond.TextAsync(http, 200, "Profiling is cancelled.\n");
+    }
+
+    /// <summary>Windows that are over and their files.</summary>
+    public Task ListAsync(HttpContext http)
+    {
+        var profiles = new JsonArray();
+        foreach (ProfileResult result in serving.Engine.Profiler.Results)
+        {
+            JsonObject described = Describe(result);
+            described["downloads"] = new JsonArray([.. result.Files.Where(File.Exists).Select(file => (JsonNode)new JsonObject
+            {
+                ["file"] = Path.GetFileName(file),
+                ["bytes"] = new FileInfo(file).Length,
+                ["url"] = $"/profile_download/{Uri.EscapeDataString(result.Id)}/{Uri.EscapeDataString(Path.GetFileName(file))}",
+            })]);
+            profiles.Add((JsonNode)described);
+        }
+        return Respond.JsonAsync(http, 200, new JsonObject { ["profiles"] = profiles }, ProtocolJsonContext.Default.JsonObject);
+    }
+
+    /// <summary>A file of a window that is over; no other file of the machine.</summary>
+    public async Task DownloadAsync(HttpContext http)
+    {
+        string id = Uri.UnescapeDataString((string?)http.Request.RouteValues["id"] ?? ""), name = Uri.UnescapeDataString((string?)http.Request.RouteValues["file"] ?? "");
+        string? path = serving.Engine.Profiler.Results.Reverse().Where(result => result.Id == id).SelectMany(result => result.Files)
+            .FirstOrDefault(file => Path.GetFileName(file) == name && File.Exists(file));
+        if (path is null)
+        {
+            await FailAsync(http, 404, "NotFound", $"no file '{name}' of profile '{id}' is here; see /profile_list");
+            return;
+        }
+        http.Response.ContentType = "application/octet-stream";
+        http.Response.ContentLength = new FileInfo(path).Length;
+        http.Response.Headers.ContentDisposition = "attachment";
+        await http.Response.SendFileAsync(path, http.RequestAborted);
+    }
+
     public Task StatusAsync(HttpContext http)
     {
         ProfileStatus status = serving.Engine.Profiler.Status;
@@ -71,22 +125,24 @@ internal sealed class ProfileEndpoints(ServingContext serving)
         }
         if (status.Last is { } last)
         {
-            rank["last"] = new JsonObject
-            {
-                ["profile_id"] = last.Id,
-                ["output_dir"] = last.OutputDirectory,
-                ["cancelled"] = last.WasCancelled,
-                ["first_step"] = last.FirstStep,
-                ["last_step"] = last.LastStep,
-                ["steps_recorded"] = last.NumSteps,
-                ["records_dropped"] = last.RecordsDropped,
-                ["files"] = new JsonArray([.. last.Files.Select(file => (JsonNode)file)]),
-                ["error"] = last.Error,
-            };
+            rank["last"] = Describe(last);
         }
         var answer = new JsonObject { ["state"] = status.State.ToString().ToLowerInvariant(), ["ranks"] = new JsonArray((JsonNode)rank) };
         return Respond.JsonAsync(http, 200, answer, ProtocolJsonContext.Default.JsonObject);
     }
+
+    private static JsonObject Describe(ProfileResult result) => new()
+    {
+        ["profile_id"] = result.Id,
+        ["output_dir"] = result.OutputDirectory,
+        ["cancelled"] = result.WasCancelled,
+        ["first_step"] = result.FirstStep,
+        ["last_step"] = result.LastStep,
+        ["steps_recorded"] = result.NumSteps,
+        ["records_dropped"] = result.RecordsDropped,
+        ["files"] = new JsonArray([.. result.Files.Select(file => (JsonNode)file)]),
+        ["error"] = result.Error,
+    };
 
     private static Task FailAsync(HttpContext http, int status, string type, string message) => Respond.JsonAsync(http, status, new JsonObject
     {

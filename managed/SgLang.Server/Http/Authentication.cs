@@ -16,20 +16,23 @@ internal enum AuthDecision
 internal sealed class Authentication(string? apiKey, string? adminApiKey)
 {
     /// <summary>These take the administrator's key where there is one, else the API key, else none.</summary>
-    private static readonly HashSet<string> s_adminPaths = new(StringComparer.Ordinal)
+    private static readonly HashSet<string> s_adminPaths = new(StringComparer.OrdinalIgnoreCase)
     {
-        "/flush_cache", "/abort_request", "/start_profile", "/stop_profile", "/end_profile", "/profile_status", "/pause_generation", "/continue_generation",
+        "/flush_cache", "/abort_request", "/start_profile", "/stop_profile", "/end_profile", "/profile_status", "/cancel_profile", "/profile_list",
+        "/pause_generation", "/continue_generation",
         "/set_internal_state", "/configure_logging", "/slow_down", "/update_weights_from_disk", "/release_memory_occupation",
         "/resume_memory_occupation", "/start_expert_distribution_record", "/stop_expert_distribution_record", "/dump_expert_distribution_record",
     };
 
+    private const string DownloadPrefix = "/profile_download/";
     private const string Scheme = "Bearer ";
 
     public AuthDecision Decide(string method, string path, string? authorization)
     {
         if (HttpMethods.IsOptions(method) || path.StartsWith("/health", StringComparison.Ordinal) || path.StartsWith("/metrics", StringComparison.Ordinal))
             return AuthDecision.Allowed;
-        string? wanted = s_adminPaths.Contains(path.TrimEnd('/')) ? adminApiKey ?? apiKey : apiKey;
+        bool isAdmin = s_adminPaths.Contains(path.TrimEnd('/')) || path.StartsWith(DownloadPrefix, StringComparison.OrdinalIgnoreCase);
+        string? wanted = isAdmin ? adminApiKey ?? apiKey : apiKey;
         if (wanted is null) return AuthDecision.Allowed;
         bool given = authorization is not null && authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase);
         return given && SameKey(authorization![Scheme.Length..].Trim(), wanted) ? AuthDecision.Allowed : AuthDecision.Unauthorized;

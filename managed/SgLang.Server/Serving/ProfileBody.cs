@@ -14,33 +14,38 @@ internal static class ProfileBody
     public const string DirectoryVariable = "SGLANG_TORCH_PROFILER_DIR";
     public const string StackVariable = "SGLANG_PROFILE_WITH_STACK";
     public const string ShapesVariable = "SGLANG_PROFILE_RECORD_SHAPES";
+    public const string SecondManagerVariable = "SGLANG_PROFILE_V2";
+    public const string DecodeBatchVariable = "SGLANG_PROFILE_BY_STAGE_DECODE_MIN_BS";
     private const int DefaultStageSteps = 5;
 
     private static readonly string[] s_activities = ["CPU", "GPU", "MEM", "CUDA_PROFILER", "RPD", "XPU"];
 
     /// <param name="body">Empty for all defaults.</param>
+    /// <param name="root">Absolute directory that files must go into; null for any.</param>
     /// <exception cref="MalformedBodyException">Not a JSON object, or a value that cannot be honoured.</exception>
-    public static ProfileOptions Parse(ReadOnlyMemory<byte> body, Func<string, string?> variable, DateTimeOffset now)
+    public static ProfileOptions Parse(ReadOnlyMemory<byte> body, Func<string, string?> variable, DateTimeOffset now, string? root = null)
     {
         using JsonDocument? document = body.IsEmpty ? null : ParseJson(body);
-        JsonElement root = document?.RootElement ?? default;
-        bool byStage = Boolean(root, "profile_by_stage") ?? false;
-        string[]? stageNames = Texts(root, "profile_stages");
-        long? steps = Positive(root, "num_steps");
+        JsonElement json = document?.RootElement ?? default;
+        bool byStage = Boolean(json, "profile_by_stage") ?? false;
+        string[]? stageNames = Texts(json, "profile_stages");
+        long? steps = Positive(json, "num_steps");
         return new ProfileOptions
         {
-            OutputDirectory = DirectoryOf(Text(root, "output_dir") ?? variable(DirectoryVariable)),
-            Id = FileNamePart("profile_id", Text(root, "profile_id")) ?? (now.ToUnixTimeMilliseconds() / 1000.0).ToString("0.000", CultureInfo.InvariantCulture),
-            Prefix = FileNamePart("profile_prefix", Text(root, "profile_prefix")),
+            OutputDirectory = DirectoryOf(Text(json, "output_dir") ?? variable(DirectoryVariable), root),
+            Id = FileNamePart("profile_id", Text(json, "profile_id")) ?? (now.ToUnixTimeMilliseconds() / 1000.0).ToString("0.000", CultureInfo.InvariantCulture),
+            Prefix = FileNamePart("profile_prefix", Text(json, "profile_prefix")),
             NumSteps = steps is { } number ? (int)Math.Min(number, int.MaxValue) : byStage ? DefaultStageSteps : null,
-            StartStep = Positive(root, "start_step"),
-            StartAfterSteps = Positive(root, "start_after_steps"),
+            StartStep = Positive(json, "start_step"),
+            StartAfterSteps = Positive(json, "start_after_steps"),
+            Condition = Condition(json, byStage ? variable(DecodeBatchVariable) : null),
+            UsesLowercaseStages = IsSet(variable(SecondManagerVariable)),
             Stages = byStage ? Stages(stageNames) : [],
-            MergeProfiles = Boolean(root, "merge_profiles") ?? false,
-            WithStack = (Boolean(root, "with_stack") ?? true) && IsOn(variable(StackVariable)),
-            RecordShapes = (Boolean(root, "record_shapes") ?? true) && IsOn(variable(ShapesVariable)),
-            DetailedAnnotations = Boolean(root, "detailed_annotations") ?? false,
-            Activities = Activities(Texts(root, "activities")),
+            MergeProfiles = Boolean(json, "merge_profiles") ?? false,
+            WithStack = (Boolean(json, "with_stack") ?? true) && IsOn(variable(StackVariable)),
+            RecordShapes = (Boolean(json, "record_shapes") ?? true) && IsOn(variable(ShapesVariable)),
+            DetailedAnnotations = Boolean(json, "detailed_annotations") ?? false,
+            Activities = Activities(Texts(json, "activities")),
         };
     }
 
@@ -103,6 +108,24 @@ internal static class ProfileBody
         return given;
     }
 
+    /// <summary>`condition`: {"min_batch_size": n, "rid": text, "prefill_longer_than": n}, each alone or together.</summary>
+    /// <param name="minDecodeBatch">What the environment says of decode steps.</param>
+    private static StepCondition Condition(JsonElement root, string? minDecodeBatch)
+    {
+        JsonElement given = Field(root, "condition") ?? default;
+        if (given.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Object)) throw Wrong("condition", "an object", given);
+        if (given.ValueKind == JsonValueKind.Object)
+        {
+            foreach (JsonProperty property in given.EnumerateObject())
+                if (property.Name is not ("min_batch_size" or "rid" or "prefill_longer_than"))
+                    throw new MalformedBodyException($"condition may have min_batch_size, rid and prefill_longer_than, got {property.Name}.");
+        }
+        int? decode = int.TryParse(minDecodeBatch, NumberStyles.None, CultureInfo.InvariantCulture, out int least) && least > 1 ? least : null;
+        return new StepCondition(Small(Positive(given, "min_batch_size")), Text(given, "rid"), Small(Positive(given, "prefill_longer_than")), decode);
+
+        static int? Small(long? value) => value is { } number ? (int)Math.Min(number, int.MaxValue) : null;
+    }
+
     private static TraceStage[] Stages(string[]? names)
     {
         if (names is null) return [TraceStage.Extend, TraceStage.Decode];
@@ -115,12 +138,35 @@ internal static class ProfileBody
         return stages.Length > 0 ? stages : throw new MalformedBodyException("profile_stages must be of prefill and decode, got none.");
     }
 
-    private static string DirectoryOf(string? given)
+    private static string DirectoryOf(string? given, string? root)
     {
-        if (string.IsNullOrEmpty(given)) return "/tmp";
         string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-        string expanded = given == "~" ? home : given.StartsWith("~/", StringComparison.Ordinal) ? Path.Combine(home, given[2..]) : given;
-        return Path.GetFullPath(expanded);
+        string wanted = string.IsNullOrEmpty(given) ? root ?? "/tmp"
+            : given == "~" ? home
+            : given.StartsWith("~/", StringComparison.Ordinal) ? Path.Combine(home, given[2..])
+            : given;
+        string directory = Path.GetFullPath(wanted);
+        if (root is null || IsWithin(directory, root)) return directory;
+        throw new MalformedBodyException($"output_dir must lie in {root} (--profile-output-root), got '{directory}'.");
+    }
+
+    /// <summary>Links on the way are followed, so that none leads out.</summary>
+    private static bool IsWithin(string directory, string root)
+    {
+        string within = Path.TrimEndingDirectorySeparator(Resolve(root));
+        string resolved = Resolve(directory);
+        return resolved == within || resolved.StartsWith(within + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    }
+
+    private static string Resolve(string path)
+    {
+        string resolved = Path.GetPathRoot(path)!;
+        foreach (string part in path[resolved.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries))
+        {
+            string next = Path.Combine(resolved, part);
+            resolved = Directory.ResolveLinkTarget(next, returnFinalTarget: true)?.FullName ?? next;
+        }
+        return resolved;
     }
 
     private static string? FileNamePart(string name, string? value)
@@ -133,6 +179,8 @@ internal static class ProfileBody
 
     /// <summary>An environment switch that is not set is on; text that is neither true nor false counts as false.</summary>
     private static bool IsOn(string? value) => string.IsNullOrEmpty(value) || value.ToLowerInvariant() is "true" or "1";
+
+    private static bool IsSet(string? value) => value?.ToLowerInvariant() is "true" or "1";
 
     private static MalformedBodyException Wrong(string name, string wanted, JsonElement value) => new($"{name} must be {wanted}, got {value.GetRawText()}.");
 }

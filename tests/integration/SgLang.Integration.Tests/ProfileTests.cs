@@ -99,6 +99,90 @@ public sealed class ProfileTests(DemoServer server) : IDisposable
         Assert.Empty(Directory.GetFiles(_directory));
     }
 
+    [Fact]
+    public async Task A_window_can_be_cancelled_and_files_of_others_downloaded()
+    {
+        await server.PostOkTextAsync("/start_profile", $$"""{"output_dir": "{{_directory}}", "profile_id": "gone"}""");
+        Assert.Equal("Profiling is cancelled.\n", await server.PostOkTextAsync("/cancel_profile", ""));
+        Assert.Empty(Directory.GetFiles(_directory));
+        Assert.Equal(409, (await server.PostAsync("/cancel_profile", "")).Status);
+
+        await server.PostOkTextAsync("/start_profile", $$"""{"output_dir": "{{_directory}}", "profile_id": "kept", "num_steps": 1}""");
+        await server.PostOkAsync("/generate", """{"text": "Kept", "sampling_params": {"max_new_tokens": 2, "temperature": 0, "ignore_eos": true}}""");
+        await EndAsync();
+        JsonNode[] profiles = [.. (await server.GetOkAsync("/profile_list"))["profiles"]!.AsArray()!];
+        Assert.True((bool)profiles.Last(p => (string)p["profile_id"]! == "gone")["cancelled"]!);
+        JsonNode download = profiles.Last(p => (string)p["profile_id"]! == "kept")["downloads"]![0]!;
+        byte[] bytes = await server.Client.GetByteArrayAsync((string)download["url"]!);
+        Assert.Equal((long)download["bytes"]!, bytes.Length);
+        Assert.Equal(await File.ReadAllBytesAsync(Path.Combine(_directory, "kept-TP-0.trace.json.gz")), bytes);
+        foreach (string other in (string[])["/profile_download/kept/..%2f..%2fetc%2fpasswd", "/profile_download/x/kept-TP-0.trace.json.gz", "/profile_download/gone/gone-TP-0.trace.json.gz"])
+        {
+            using HttpResponseMessage refused = await server.Client.GetAsync(other);
+            Assert.Equal(404, (int)refused.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task A_condition_takes_the_steps_of_one_request()
+    {
+        await server.PostOkTextAsync("/start_profile", $$"""{"output_dir": "{{_directory}}", "num_steps": 3, "condition": {"rid": "wanted"} }""");
+        await server.PostOkAsync("/generate", """{"text": "Other", "rid": "other", "sampling_params": {"max_new_tokens": 4, "ignore_eos": true}}""");
+        Assert.Equal("armed", (string)(await server.GetOkAsync("/profile_status"))["state"]!);
+        await server.PostOkAsync("/generate", """{"text": "Wanted", "rid": "wanted", "sampling_params": {"max_new_tokens": 9, "ignore_eos": true}}""");
+        JsonNode last = await EndAsync();
+        Assert.Equal(3, (int)last["steps_recorded"]!);
+    }
+
+    [Fact]
+    public async Task Device_activity_alone_is_refused_without_a_device()
+    {
+        foreach (string activities in (string[])["""["GPU"]""", """["CUDA_PROFILER"]"""])
+        {
+            (int status, JsonNode? body) = await server.PostAsync("/start_profile", $$"""{"activities": {{activities}}}""");
+            Assert.Equal(400, status);
+            Assert.Contains("this server runs on the CPU", (string)body!["message"]!);
+        }
+    }
+
+    [Fact]
+    public async Task Modules_and_stages_are_nvtx_ranges_for_a_tool_that_listens()
+    {
+        string tool = Path.Combine(AppContext.BaseDirectory, "libfake_nvtx_tool.so");
+        Assert.SkipUnless(File.Exists(tool), $"{tool} is missing: build the native tests (SGL_BUILD_TESTS=ON)");
+        string log = Path.Combine(_directory, "ranges.txt");
+        var environment = new Dictionary<string, string>
+        {
+            ["NVTX_INJECTION64_PATH"] = tool,
+            ["FAKE_NVTX_LOG"] = log,
+            ["SGLANG_ENABLE_NVTX_SCHEDULER"] = "true",
+        };
+        await using (ServerProcess process = ServerProcess.Start(environment, "launch-server", "--model-path", DemoServer.ModelPath, "--device", "cpu", "--num-threads", "1", "--max-total-tokens", "8192",
+                   "--port", "0", "--skip-server-warmup", "--enable-layerwise-nvtx-marker"))
+        {
+            using HttpClient client = new() { BaseAddress = await process.ReadyAsync() };
+            using HttpResponseMessage answer = await client.PostAsync("/generate", DemoServer.Json("""{"input_ids": [5, 6, 7], "sampling_params": {"max_new_tokens": 2, "temperature": 0, "ignore_eos": true}}"""));
+            Assert.True(answer.IsSuccessStatusCode);
+            process.Signal("TERM");
+            Assert.Equal(0, await process.ExitAsync());
+        }
+        // depth, thread, push with colour, version, size and kind of message, and the text; or pop.
+        string[][] events = [.. (await File.ReadAllLinesAsync(log)).Select(line => line.Split(' ', 8))];
+        string[][] pushes = [.. events.Where(e => e[2] == "push")];
+        Assert.Equal(pushes.Length, events.Count(e => e[2] == "pop"));
+        string prefix = $"{{'Module': '{DemoServer.ModelPath}.model";
+        string[] modules = [.. pushes.Where(e => e[7].StartsWith("{'Module'", StringComparison.Ordinal)).Select(e => e[7])];
+        Assert.All(modules, text => Assert.StartsWith($"{{'Module': '{DemoServer.ModelPath}.", text));
+        string Qkv(int tokens) => Assert.Single(modules, text => text.StartsWith($"{prefix}.layers.0.self_attn.qkv_proj'", StringComparison.Ordinal) && text.Contains($"'Inputs': [[{tokens}, ", StringComparison.Ordinal));
+        foreach (int tokens in (int[])[3, 1])
+            Assert.Matches(@"^\{'Module': '[^']+', 'TrainableParams': \{'weight': \[\d+, \d+\]\}, 'Inputs': \[\[\d+, \d+\]\], 'StaticParams': \{'in_features': \d+, 'out_features': \d+, 'dtype': '\w+', 'quantization': None\}\}$", Qkv(tokens));
+        // model > layer > attention > projection.
+        int At(string path) => int.Parse(pushes.First(e => e[7].StartsWith($"{prefix}{path}'", StringComparison.Ordinal))[0], System.Globalization.CultureInfo.InvariantCulture);
+        Assert.Equal([0, 1, 2, 3], [At(""), At(".layers.0"), At(".layers.0.self_attn"), At(".layers.0.self_attn.qkv_proj")]);
+        foreach ((string name, string colour) in ((string, string)[])[("recv_requests", "ff0000ff"), ("process_input_requests", "ff800080"), ("get_next_batch_to_run", "ff00ff00"), ("run_batch", "ffff0000"), ("process_batch_result", "ff00ffff")])
+            Assert.Contains(pushes, e => e[7] == $"scheduler.{name}" && e[3] == colour);
+    }
+
     /// <summary>Spans of one track are disjoint or inside one another; times have three decimals.</summary>
     private static void AssertNested(List<(string Name, double Start, double End, JsonNode Event)> spans)
     {

@@ -101,9 +101,9 @@ public class ModelLoaderTests
     {
         using DeviceContext meta = DeviceContext.CreateMeta();
         using IModel model = Load(meta, TestFiles.Model("qwen3"));
-        Assert.Equal(["model.embed_tokens", "model.layers.0.input_layernorm", "model.layers.0.self_attn", "model.layers.0.self_attn.qkv_proj",
+        Assert.Equal(["model", "model.embed_tokens", "model.layers.0", "model.layers.0.input_layernorm", "model.layers.0.self_attn", "model.layers.0.self_attn.qkv_proj",
             "model.layers.0.self_attn.q_norm", "model.layers.0.self_attn.k_norm", "model.layers.0.self_attn.o_proj", "model.layers.0.post_attention_layernorm",
-            "model.layers.0.mlp", "model.layers.0.mlp.gate_up_proj", "model.layers.0.mlp.down_proj", "model.layers.1.input_layernorm"], model.ModulePaths.Take(12));
+            "model.layers.0.mlp", "model.layers.0.mlp.gate_up_proj", "model.layers.0.mlp.down_proj", "model.layers.1", "model.layers.1.input_layernorm"], model.ModulePaths.Take(15));
         Assert.Equal(["model.norm", "lm_head"], model.ModulePaths.TakeLast(2));
     }
 

@@ -135,4 +135,37 @@ public class ProfileWindowTests
         window.Start(Options(3, null, null, TraceStage.Decode));
         Assert.Equal([5, 6, 7], Run(window, 1, 20, step => step < 5 ? StepMode.Extend : StepMode.Decode));
     }
+
+    private sealed record Facts(int NumRequests, int LongestPrefill, params string[] Rids) : IStepFacts
+    {
+        public bool Contains(string requestId) => Rids.Contains(requestId);
+    }
+
+    [Fact]
+    public void A_condition_records_and_counts_only_the_steps_that_meet_it()
+    {
+        (StepCondition Condition, Facts Yes, Facts No, StepMode Mode)[] cases =
+        [
+            (new StepCondition(MinBatchSize: 32), new Facts(32, 1), new Facts(31, 1), StepMode.Decode),
+            (new StepCondition(RequestId: "r"), new Facts(2, 1, "q", "r"), new Facts(1, 1, "q"), StepMode.Decode),
+            (new StepCondition(PrefillLongerThan: 1000), new Facts(1, 1001), new Facts(9, 1000), StepMode.Extend),
+            (new StepCondition(MinDecodeBatchSize: 8), new Facts(8, 1), new Facts(7, 1), StepMode.Decode),
+            (new StepCondition(MinBatchSize: 2, RequestId: "r"), new Facts(2, 1, "r", "s"), new Facts(1, 1, "r"), StepMode.Decode),
+        ];
+        foreach ((StepCondition condition, Facts yes, Facts no, StepMode mode) in cases)
+        {
+            ProfileWindow window = new();
+            Assert.Null(window.Start(Options(2) with { Condition = condition }));
+            Assert.Equal(ProfileState.Armed, window.State);
+            Assert.False(window.BeforeStep(1, mode, no).IsWithin);
+            Assert.Equal(new StepVerdict(true, true, TraceStage.Any, IsLast: false, IsWithin: true), window.BeforeStep(2, mode, yes));
+            // The window goes on around a step that it does not record.
+            Assert.Equal(new StepVerdict(false, false, TraceStage.Any, IsWithin: true), window.BeforeStep(3, mode, no));
+            Assert.False(window.AfterStep(2));
+            Assert.Equal(new StepVerdict(false, true, TraceStage.Any, IsLast: true, IsWithin: true), window.BeforeStep(4, mode, yes));
+            Assert.False(window.AfterStep(3));
+            Assert.True(window.AfterStep(4), $"{condition}");
+        }
+        Assert.True(new StepCondition(MinDecodeBatchSize: 8).Holds(StepMode.Extend, new Facts(1, 5)));
+    }
 }

@@ -1,0 +1,131 @@
+using System.Text;
+using SgLang.Interop;
+using static SgLang.Interop.SglNative;
+
+namespace SgLang.Profiling;
+
+/// <summary>
+/// The process's connection to CUPTI. Ranks turn it on and off at their own steps' borders; it records while one of them has it on. Thread safe.
+/// </summary>
+public sealed unsafe class DeviceTrace : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly SglDeviceTrace _handle;
+    private readonly Dictionary<int, string> _names = [];
+    private long _window;
+    private int _users;
+
+    private DeviceTrace(SglDeviceTrace handle)
+    {
+        _handle = handle;
+        int version, ownClock;
+        Check(sgl_device_trace_get_version(handle, &version, &ownClock));
+        Version = version;
+        HasOwnClock = ownClock != 0;
+    }
+
+    /// <summary>Of CUPTI's interface.</summary>
+    public int Version { get; }
+
+    /// <summary>CUPTI stamps by our clock; otherwise its stamps are shifted by one pair of readings.</summary>
+    public bool HasOwnClock { get; }
+
+    /// <summary>Null where there is nothing to connect to, with the reason for the user.</summary>
+    /// <param name="library">Of CUPTI; null to look for it.</param>
+    /// <param name="bufferBytes">Of one buffer; 0 is the library's choice.</param>
+    /// <param name="maxBytes">Of all buffers; what finds none is dropped and counted. 0 is the library's choice.</param>
+    public static DeviceTrace? TryOpen(string? library, long bufferBytes, long maxBytes, out string reason)
+    {
+        byte[]? path = library is null ? null : [.. Encoding.UTF8.GetBytes(library), 0];
+        fixed (byte* pathData = path)
+        {
+            var options = new SglDeviceTraceOptions { Library = pathData, BufferBytes = bufferBytes, MaxBytes = maxBytes };
+            SglDeviceTrace handle;
+            if (sgl_device_trace_open(&handle, &options) != SglStatus.Ok)
+            {
+                reason = Text(sgl_last_error());
+                return null;
+            }
+            reason = "";
+            return new DeviceTrace(handle);
+        }
+    }
+
+    /// <summary>
+    /// Attaches to the device and detaches. The first time this takes most of a second: to be done before serving, and before graphs are
+    /// captured, whose nodes would not be traced otherwise.
+    /// </summary>
+    public void WarmUp()
+    {
+        TurnOn(-1);
+        ForceOff(-1);
+    }
+
+    /// <summary>One user more of a window; an earlier window ends.</summary>
+    public void TurnOn(long window)
+    {
+        lock (_gate)
+        {
+            if (_window != window)
+            {
+                if (_users > 0) Check(sgl_device_trace_stop(_handle));
+                _window = window;
+                _users = 0;
+            }
+            if (_users++ == 0) Check(sgl_device_trace_start(_handle));
+        }
+    }
+
+    /// <summary>One user less; the last one hands over all records. Its device must have finished what is to be recorded.</summary>
+    public void TurnOff(long window)
+    {
+        lock (_gate)
+        {
+            if (_window == window && _users > 0 && --_users == 0) Check(sgl_device_trace_stop(_handle));
+        }
+    }
+
+    /// <summary>The window is over, whoever has it on.</summary>
+    public void ForceOff(long window)
+    {
+        lock (_gate)
+        {
+            if (_window != window || _users == 0) return;
+            _users = 0;
+            Check(sgl_device_trace_stop(_handle));
+        }
+    }
+
+    /// <summary>Makes complete buffers readable.</summary>
+    public void Flush() => Check(sgl_device_trace_flush(_handle));
+
+    /// <summary>Takes the oldest records; 0 when there are none. One reader at a time.</summary>
+    internal int Read(Span<SglActivity> records)
+    {
+        fixed (SglActivity* data = records)
+        {
+            int count;
+            Check(sgl_device_trace_read(_handle, data, records.Length, &count));
+            return count;
+        }
+    }
+
+    internal string NameOf(int id)
+    {
+        lock (_gate)
+        {
+            if (!_names.TryGetValue(id, out string? name)) _names.Add(id, name = Text(sgl_device_trace_name(_handle, id)));
+            return name;
+        }
+    }
+
+    /// <summary>Records of the last window that found no buffer, or that this library does not understand.</summary>
+    internal (long Dropped, long Unknown) Loss()
+    {
+        SglDeviceTraceLoss loss;
+        Check(sgl_device_trace_get_loss(_handle, &loss));
+        return (loss.DroppedRecords, loss.UnknownRecords);
+    }
+
+    public void Dispose() => sgl_device_trace_close(_handle);
+}

@@ -1,0 +1,27 @@
+namespace SgLang.Runtime;
+
+/// <summary>What a trace calls the work of one call into the library.</summary>
+internal enum Operator
+{
+    Linear,
+    RmsNorm,
+    AddRmsNorm,
+    SiluMul,
+    Add,
+    AddSigmoidGated,
+    Rope,
+    Embedding,
+    TokenResolve,
+    TokenScatter,
+    GatherRows,
+    Convert,
+    KvAppend,
+    KvCopy,
+    Attention,
+    MoeRoute,
+    MoeExperts,
+    Sample,
+    Logprobs,
+    Copy,
+    Fill,
+}

@@ -1,0 +1,267 @@
+using System.IO.Compression;
+using System.Text.Json.Nodes;
+
+namespace SgLang.Profiling.Tests.Device;
+
+/// <summary>What becomes of a device's activity in a trace file, against the rules of spec/profiling.md 10 and 11.</summary>
+public sealed class DeviceTraceFileTests : IDisposable
+{
+    private static readonly DeviceProperties s_h100 = new()
+    {
+        Ordinal = 0,
+        Name = "NVIDIA H100 80GB HBM3",
+        ComputeMajor = 9,
+        ComputeMinor = 0,
+        NumProcessors = 132,
+        TotalMemoryBytes = 80L << 30,
+        ThreadsPerBlock = 1024,
+        ThreadsPerProcessor = 2048,
+        BlocksPerProcessor = 32,
+        RegistersPerBlock = 65536,
+        RegistersPerProcessor = 65536,
+        SharedBytesPerBlock = 48 << 10,
+        SharedBytesPerProcessor = 228 << 10,
+        ReservedSharedBytesPerBlock = 1024,
+        RuntimeVersion = 12040,
+        DriverVersion = 12080,
+    };
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-device").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private JsonNode Record(TraceRecorder recorder, FakeCupti device, Action work, TraceStage stage = TraceStage.Any, string[]? activities = null)
+    {
+        TraceFile? written = null;
+        TraceCapture capture = new(recorder, _directory, done => written = ChromeTraceWriter.Write(done, new TraceFileInfo
+        {
+            Options = new ProfileOptions { OutputDirectory = _directory, Id = "1", Activities = activities ?? ["CPU", "GPU"] },
+            Rank = new RankCoordinates(0),
+            Stage = stage,
+            Devices = [s_h100],
+        }), device: device.Trace);
+        device.Trace.TurnOn(capture.Window);
+        work();
+        device.Trace.TurnOff(capture.Window);
+        capture.End();
+        capture.Join();
+        using GZipStream gzip = new(File.OpenRead(written!.Path), CompressionMode.Decompress);
+        JsonNode trace = JsonNode.Parse(gzip)!;
+        CheckTracks(trace);
+        return trace;
+    }
+
+    private static JsonNode[] Of(JsonNode trace, string category, string phase = "X") =>
+        [.. trace["traceEvents"]!.AsArray().Where(e => (string?)e!["cat"] == category && (string)e["ph"]! == phase)!];
+
+    private static (long Start, long End) Range(JsonNode e)
+    {
+        long start = Nanoseconds(e["ts"]!);
+        return (start, start + Nanoseconds(e["dur"]!));
+    }
+
+    private static long Nanoseconds(JsonNode microseconds) => (long)Math.Round((decimal)microseconds * 1000);
+
+    /// <summary>Perfetto drops a slice that neither nests in nor is apart from another of its track (spec/profiling.md 11.1).</summary>
+    private static void CheckTracks(JsonNode trace)
+    {
+        foreach (var track in trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == "X").GroupBy(e => $"{e!["pid"]}/{e["tid"]}"))
+        {
+            Stack<(long Start, long End)> open = new();
+            foreach ((long Start, long End) slice in track.Select(e => Range(e!)).OrderBy(r => r.Start).ThenByDescending(r => r.End))
+            {
+                while (open.Count > 0 && open.Peek().End <= slice.Start) open.Pop();
+                Assert.True(open.Count == 0 || slice.End <= open.Peek().End, $"track {track.Key}: {slice} reaches over the end of {open.FirstOrDefault()}");
+                open.Push(slice);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_kernel_has_its_operator_its_arrow_and_its_arguments()
+    {
+        using FakeCupti device = new();
+        TraceRecorder recorder = new();
+        int module = recorder.Names.Register("model.layers.0.mlp"), op = recorder.Names.Register("sgl::linear");
+        JsonNode trace = Record(recorder, device, () =>
+        {
+            long step = recorder.Begin();
+            long inModule = recorder.Begin();
+            long inOp = recorder.Begin();
+            FakeCupti.Call(7);
+            recorder.Write(inOp, op, TraceKind.OperatorCost, TraceStage.Any, 0, 0, 1000, 2000, 0, 0);
+            recorder.Write(inOp, op, TraceKind.Operator, TraceStage.Any, 2, 1, 4, 8, 0, 0);
+            recorder.Write(inModule, module, TraceKind.Module, TraceStage.Any, 2, 1, 4, 8, 0, 0);
+            FakeCupti.Call(8, callback: 41);
+            recorder.Write(step, 0, TraceKind.Step, TraceStage.Any, 0, 0, 1, 2, 2, (int)StepMode.Decode);
+            ulong now = FakeCupti.Now();
+            FakeCupti.Kernel("_Z4gemmi", now, now + 1000, 7, 7);
+            FakeCupti.Copy(now + 1500, now + 1600, 7, 8, 4096);
+            FakeCupti.Sync(3, now, now + 2000, 7, 8);
+        });
+
+        JsonNode operation = Of(trace, "cpu_op").Single(e => (string)e["name"]! == "sgl::linear");
+        Assert.Equal((1000, 2000), ((int)operation["args"]!["flops"]!, (int)operation["args"]!["bytes"]!));
+        JsonNode kernel = Of(trace, "kernel").Single(), call = Of(trace, "cuda_runtime").Single(e => (int)e["args"]!["correlation"]! == 7);
+        Assert.Equal("gemm(int)", (string)kernel["name"]!);
+        Assert.Equal("cudaLaunchKernel", (string)call["name"]!);
+        Assert.Equal((long)operation["args"]!["External id"]!, (long)call["args"]!["External id"]!);
+        Assert.Equal((long)operation["args"]!["External id"]!, (long)kernel["args"]!["External id"]!);
+        Assert.Equal(
+            ["External id", "queued", "device", "context", "stream", "correlation", "registers per thread", "shared memory", "blocks per SM", "warps per SM", "grid", "block", "est. achieved occupancy %"],
+            kernel["args"]!.AsObject().Select(p => p.Key));
+        Assert.Equal((1, 8, 13, 3072), ((int)kernel["args"]!["blocks per SM"]!, (int)kernel["args"]!["warps per SM"]!, (int)kernel["args"]!["est. achieved occupancy %"]!, (int)kernel["args"]!["shared memory"]!));
+
+        // TraceLens finds a kernel through the arrow that ends where the kernel begins.
+        JsonNode start = Of(trace, "ac2g", "s").Single(e => (int)e["id"]! == 7), end = Of(trace, "ac2g", "f").Single(e => (int)e["id"]! == 7);
+        Assert.Equal(($"{call["pid"]}", $"{call["tid"]}", $"{call["ts"]}"), ($"{start["pid"]}", $"{start["tid"]}", $"{start["ts"]}"));
+        Assert.Equal(($"{kernel["pid"]}", $"{kernel["tid"]}", $"{kernel["ts"]}", "e"), ($"{end["pid"]}", $"{end["tid"]}", $"{end["ts"]}", (string)end["bp"]!));
+
+        JsonNode copy = Of(trace, "gpu_memcpy").Single();
+        Assert.Equal(("Memcpy HtoD (Pinned -> Device)", 4096, 40.96), ((string)copy["name"]!, (int)copy["args"]!["bytes"]!, (double)copy["args"]!["memory bandwidth (GB/s)"]!));
+        JsonNode wait = Of(trace, "cuda_sync").Single();
+        Assert.Equal(("Stream Sync", 1_000_007), ((string)wait["name"]!, (int)wait["tid"]!));
+
+        // The step's twin encloses both.
+        JsonNode twin = Of(trace, "gpu_user_annotation").Single();
+        Assert.Equal("step[DECODE bs=2]", (string)twin["name"]!);
+        Assert.Equal((Range(kernel).Start - 1, Range(copy).End + 1), Range(twin));
+        Assert.Equal((0, 7), ((int)twin["pid"]!, (int)twin["tid"]!));
+
+        Assert.Equal(22, (int)trace["cupti_version"]!);
+        Assert.Equal(132, (int)trace["deviceProperties"]![0]!["numSms"]!);
+        Assert.Equal((0, 0, 0), ((int)trace["sglang"]!["loss"]!["device_records_dropped"]!, (int)trace["sglang"]!["loss"]!["launches_without_kernels"]!, (int)trace["sglang"]!["loss"]!["kernels_without_launches"]!));
+        string[] allowed = ["process_name", "process_labels", "process_sort_index", "thread_name", "thread_sort_index"];
+        Assert.All(trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == "M"), e => Assert.Contains((string)e!["name"]!, allowed));
+    }
+
+    [Fact]
+    public void Kernels_that_overlap_on_a_stream_are_drawn_on_lanes()
+    {
+        using FakeCupti device = new();
+        TraceRecorder recorder = new();
+        int seed = Random.Shared.Next();
+        Random random = new(seed);
+        const int Count = 500;
+        JsonNode trace = Record(recorder, device, () =>
+        {
+            ulong time = FakeCupti.Now();
+            for (uint i = 1; i <= Count; i++)
+            {
+                FakeCupti.Call(i);
+                time += (ulong)random.Next(0, 100);
+                FakeCupti.Kernel("k", time, time + (ulong)random.Next(1, 150), (uint)random.Next(7, 9), i);
+            }
+        });
+        JsonNode[] kernels = Of(trace, "kernel");
+        Assert.Equal(Count, kernels.Length);
+        Assert.True(kernels.Select(e => (int)e["tid"]!).Distinct().Count() > 2, $"seed {seed}");
+        Assert.All(kernels, e => Assert.InRange((int)e["args"]!["stream"]!, 7, 8));
+        Assert.Contains(trace["traceEvents"]!.AsArray(), e => (string?)e!["args"]?["name"]?.ToString() == "stream 7 (overlap 1)");
+    }
+
+    [Fact]
+    public void Kernels_of_a_replayed_graph_have_the_layer_that_was_captured()
+    {
+        using FakeCupti device = new();
+        TraceRecorder recorder = new();
+        int attention = recorder.Names.Register("model.layers.3.self_attn"), mlp = recorder.Names.Register("model.layers.3.mlp");
+        int attend = recorder.Names.Register("sgl::attention"), linear = recorder.Names.Register("sgl::linear"), launch = recorder.Names.Register("graph_launch");
+        // Node 1 is one that CUPTI does not see.
+        int graph = recorder.Graphs.Add(new GraphMap(
+            [new GraphOperator(attention, attend, 0, 3, 3, 1, 4, 8, 64, 0, new OperatorCost(0, 10, 4, 2)), new GraphOperator(mlp, linear, 3, 1, 2, 1, 4, 512, 0, 0, new OperatorCost(100, 200))],
+            [true, false, true, true, true]));
+        JsonNode trace = Record(recorder, device, () =>
+        {
+            for (uint replay = 1; replay <= 2; replay++)
+            {
+                long start = recorder.Begin();
+                FakeCupti.Call(replay, FakeCupti.GraphLaunch);
+                recorder.Write(start, launch, TraceKind.GraphLaunch, TraceStage.Any, 0, 0, graph, 1000 * replay, 50, 0);
+                ulong now = FakeCupti.Now();
+                // CUPTI's order in its buffers is not that of the nodes.
+                FakeCupti.Kernel("norm", now + 40, now + 50, 7, replay, 104);
+                FakeCupti.Kernel("merge", now + 20, now + 25, 7, replay, 102);
+                FakeCupti.Kernel("split", now + 10, now + 20, 7, replay, 100);
+                FakeCupti.Kernel("gemm", now + 30, now + 40, 7, replay, 103);
+            }
+            // A graph that nobody knows.
+            FakeCupti.Call(9, FakeCupti.GraphLaunch);
+            FakeCupti.Kernel("strange", FakeCupti.Now(), FakeCupti.Now() + 5, 7, 9, 500);
+        });
+        JsonNode Kernel(string name, int replay) => Of(trace, "kernel").Single(e => (string)e["name"]! == name && (int)e["args"]!["correlation"]! == replay);
+        Assert.Equal("model.layers.3.self_attn", (string)Kernel("split", 2)["args"]!["module"]!);
+        Assert.Equal("model.layers.3.self_attn", (string)Kernel("merge", 2)["args"]!["module"]!);
+        Assert.Equal("model.layers.3.mlp", (string)Kernel("gemm", 1)["args"]!["module"]!);
+        Assert.Null(Kernel("norm", 1)["args"]!["module"]);
+        // Cost follows the batch of each replay and stands at the operator's first kernel alone.
+        Assert.Equal((8000, 110), ((int)Kernel("split", 2)["args"]!["flops"]!, (int)Kernel("split", 2)["args"]!["bytes"]!));
+        Assert.Equal((4000, 110), ((int)Kernel("split", 1)["args"]!["flops"]!, (int)Kernel("split", 1)["args"]!["bytes"]!));
+        Assert.Null(Kernel("merge", 2)["args"]!["flops"]);
+        Assert.Equal(100, (int)Kernel("gemm", 2)["args"]!["flops"]!);
+        Assert.Equal("[[4,8,64]]", Kernel("split", 1)["args"]!["Input Dims"]!.ToJsonString());
+        Assert.Equal(1, (int)trace["sglang"]!["loss"]!["kernels_of_unknown_graph_nodes"]!);
+        // All of a replay share its correlation.
+        Assert.Equal(4, Of(trace, "ac2g", "f").Count(e => (int)e["id"]! == 1));
+    }
+
+    [Fact]
+    public void What_is_missing_is_counted_in_the_file()
+    {
+        using FakeCupti device = new(bufferBytes: 4096, maxBytes: 8192);
+        TraceRecorder recorder = new();
+        JsonNode trace = Record(recorder, device, () =>
+        {
+            for (uint i = 1; i <= 300; i++) FakeCupti.Call(i);
+            for (uint i = 1; i <= 300; i++) FakeCupti.Kernel("k", FakeCupti.Now(), FakeCupti.Now(), 7, i);
+        });
+        JsonNode loss = trace["sglang"]!["loss"]!;
+        int kernels = Of(trace, "kernel").Length, calls = Of(trace, "cuda_runtime").Length;
+        Assert.True((int)loss["device_records_dropped"]! > 0);
+        Assert.Equal(600, kernels + calls + (int)loss["device_records_dropped"]!);
+        Assert.Equal(calls - (kernels - (int)loss["kernels_without_launches"]!), (int)loss["launches_without_kernels"]!);
+    }
+
+    [Fact]
+    public void A_stage_has_the_kernels_of_its_own_steps()
+    {
+        using FakeCupti device = new();
+        TraceRecorder recorder = new();
+        void Step(uint correlation, TraceStage stage, StepMode mode)
+        {
+            long step = recorder.Begin();
+            FakeCupti.Call(correlation);
+            recorder.Write(step, 0, TraceKind.Step, stage, 0, 0, correlation, 1, 1, (int)mode);
+            FakeCupti.Kernel($"k{correlation}", FakeCupti.Now(), FakeCupti.Now() + 1, 7, correlation);
+        }
+        JsonNode trace = Record(recorder, device, () =>
+        {
+            Step(1, TraceStage.Extend, StepMode.Extend);
+            Step(2, TraceStage.Decode, StepMode.Decode);
+            FakeCupti.Call(3);
+            FakeCupti.Kernel("k3", FakeCupti.Now(), FakeCupti.Now() + 1, 7, 3);
+        }, TraceStage.Decode);
+        Assert.Equal("k2", (string)Of(trace, "kernel").Single()["name"]!);
+        Assert.Single(Of(trace, "cuda_runtime"));
+    }
+
+    [Fact]
+    public void Device_activity_alone_keeps_the_steps()
+    {
+        using FakeCupti device = new();
+        TraceRecorder recorder = new();
+        int module = recorder.Names.Register("m");
+        JsonNode trace = Record(recorder, device, () =>
+        {
+            long step = recorder.Begin();
+            FakeCupti.Call(1);
+            recorder.Write(step, module, TraceKind.Module, TraceStage.Any, 0, 0, 0, 0, 0, 0);
+            recorder.Write(step, 0, TraceKind.Step, TraceStage.Any, 0, 0, 1, 1, 1, (int)StepMode.Decode);
+            FakeCupti.Kernel("k", FakeCupti.Now(), FakeCupti.Now() + 1, 7, 1);
+        }, activities: ["GPU"]);
+        Assert.Empty(Of(trace, "cpu_op"));
+        Assert.Single(Of(trace, "user_annotation"));
+        Assert.Single(Of(trace, "gpu_user_annotation"));
+        Assert.Single(Of(trace, "kernel"));
+    }
+}
