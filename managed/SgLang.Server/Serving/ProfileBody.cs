@@ -164,7 +164,8 @@ internal static class ProfileBody
         foreach (string part in path[resolved.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries))
         {
             string next = Path.Combine(resolved, part);
-            resolved = Directory.ResolveLinkTarget(next, returnFinalTarget: true)?.FullName ?? next;
+            var info = new DirectoryInfo(next);
+            resolved = info.LinkTarget is null ? next : info.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
         }
         return resolved;
     }
