@@ -9,11 +9,12 @@ namespace SgLang.Cli.Commands;
 internal static class MergeTracesCommand
 {
     public static FlagSet Flags { get; } = new(
-        new Flag("--output", Text, "The file to write; merged-ID.trace.json.gz beside the first trace when left out."),
+        new Flag("--output", Text, "The file to write; merged-ID.trace.json.gz or .pftrace beside the first trace when left out."),
         new Flag("--profile-id", Text, "Of a directory, merge only this profile's traces."),
         new Flag("--num-ranks", Integer, "Ranks that there must be; what the traces say of their world's size when left out.") { Min = 1, Max = 1_000_000 },
         new Flag("--wait", Number, "Seconds to wait until --num-ranks traces are in the directory.") { Default = "0", Min = 0, Max = 86400 },
         new Flag("--allow-missing", Switch, "Merge what is there when a trace is damaged or missing, and say so in the file."),
+        new Flag("--format", Text, "json is what Perfetto, chrome://tracing, HTA and TraceLens read; pftrace is Perfetto's own.") { Default = "json", Choices = ["json", "pftrace"] },
         new Flag("--string-pids", Switch, "Write process ids as texts like \"[TP00] 4711\", as SGLang's merger does."))
     {
         TakesOperands = true,
@@ -33,10 +34,12 @@ internal static class MergeTracesCommand
     {
         try
         {
+            TraceFormat format = flags.Text("--format") == "pftrace" ? TraceFormat.Pftrace : TraceFormat.Json;
+            if (format == TraceFormat.Pftrace && flags.Switch("--string-pids")) throw new UsageException("--string-pids: --format pftrace has no texts for process ids; leave one out");
             IReadOnlyList<RankGroup> groups = Groups(flags, operands);
             if (groups.Count > 1 && flags.IsGiven("--output"))
-                throw new UsageException($"--output: there are {groups.Count} files to write ({string.Join(", ", groups.Select(group => group.MergedName))}); leave it out, or name one with --profile-id");
-            foreach (RankGroup group in groups) await MergeAsync(group, flags, output, error);
+                throw new UsageException($"--output: there are {groups.Count} files to write ({string.Join(", ", groups.Select(group => group.MergedName(format)))}); leave it out, or name one with --profile-id");
+            foreach (RankGroup group in groups) await MergeAsync(group, format, flags, output, error);
             return 0;
         }
         catch (Exception e) when (e is TraceMergeException or IOException or UnauthorizedAccessException)
@@ -46,13 +49,14 @@ internal static class MergeTracesCommand
         }
     }
 
-    private static async Task MergeAsync(RankGroup group, FlagValues flags, TextWriter output, TextWriter error)
+    private static async Task MergeAsync(RankGroup group, TraceFormat format, FlagValues flags, TextWriter output, TextWriter error)
     {
-        string target = flags.Text("--output") ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(group.Paths[0]))!, group.MergedName);
+        string target = flags.Text("--output") ?? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(group.Paths[0]))!, group.MergedName(format));
         MergeReport report = TraceMerger.Merge(group.Paths, target, new MergeOptions
         {
             ExpectedRanks = flags.Integer("--num-ranks"),
             AllowMissing = flags.Switch("--allow-missing"),
+            Format = format,
             StringPids = flags.Switch("--string-pids"),
         });
         await output.WriteLineAsync($"Merged trace: {report.Path} (Events: {report.NumEvents}, Files: {report.Ranks.Count(rank => rank.Error is null)})");

@@ -12,6 +12,7 @@ public readonly record struct RankCoordinates(int Tp, int TpSize = 1, int Dp = 0
 public static class TraceFileNames
 {
     public const string Extension = ".trace.json.gz";
+    public const string PftraceExtension = ".pftrace";
     public const string PlainExtension = ".trace.json";
 
     public static string Rank(string? prefix, string id, RankCoordinates rank, TraceStage stage, bool lowercaseStage = false) =>

@@ -11,7 +11,7 @@ internal sealed class EventRewriter(JsonText json, TraceRank rank, int index, lo
     public const long PidStride = 10_000_000;
 
     /// <summary>A device's process number is its index; a host's is larger.</summary>
-    private const long FirstHostPid = 1000;
+    public const long FirstHostPid = 1000;
 
     private readonly byte[] _label = Encoding.UTF8.GetBytes(rank.Label + " ");
     private int _copied;

@@ -1,5 +1,14 @@
 namespace SgLang.Profiling;
 
+public enum TraceFormat
+{
+    /// <summary>Chrome trace JSON in Kineto's manner, gzip compressed.</summary>
+    Json,
+
+    /// <summary>Perfetto's own protobuf.</summary>
+    Pftrace,
+}
+
 /// <summary>How traces are merged.</summary>
 public sealed record MergeOptions
 {
@@ -11,6 +20,8 @@ public sealed record MergeOptions
 
     /// <summary>Process numbers become texts "[TP00] 4711" as SGLang's merger writes them, instead of numbers of each rank's own.</summary>
     public bool StringPids { get; init; }
+
+    public TraceFormat Format { get; init; }
 
     /// <summary>By path of a trace: how its clock stood to the merging machine's.</summary>
     public IReadOnlyDictionary<string, ClockOffset> ClockOffsets { get; init; } = new Dictionary<string, ClockOffset>();

@@ -32,6 +32,9 @@ internal sealed class MergeSource
     public ClockOffset? Clock { get; private set; }
     public long NumEvents { get; private set; }
 
+    /// <summary>The least time that was met, in the merged file's.</summary>
+    public long FirstTime { get; private set; } = long.MaxValue;
+
     /// <summary>Top-level members, once it was read.</summary>
     public IReadOnlyList<(string Name, byte[] Value)> Members { get; private set; } = [];
     public MergedRank Result => new(Path, Rank.Label, NumEvents, _error, Clock);
@@ -76,6 +79,7 @@ internal sealed class MergeSource
                 {
                     visit(item);
                     NumEvents++;
+                    if (item.HasTime && item.Phase != 'M') FirstTime = Math.Min(FirstTime, Math.Max(0, item.Time + Shift));
                 }
             }
             finally

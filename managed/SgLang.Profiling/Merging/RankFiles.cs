@@ -7,7 +7,7 @@ namespace SgLang.Profiling;
 /// <param name="Stage">"-EXTEND" and the like, or nothing.</param>
 public sealed record RankGroup(string Name, string Stage, IReadOnlyList<string> Paths)
 {
-    public string MergedName => $"merged-{Name}{Stage}{TraceFileNames.Extension}";
+    public string MergedName(TraceFormat format) => $"merged-{Name}{Stage}{(format == TraceFormat.Pftrace ? TraceFileNames.PftraceExtension : TraceFileNames.Extension)}";
 }
 
 /// <summary>Finds the traces of ranks by their names.</summary>

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace SgLang.Profiling;
 
 /// <summary>
-/// Joins traces of ranks into one file, event by event: memory depends neither on their number nor, in JSON, on their size. Process numbers,
+/// Joins traces of ranks into one file, event by event: in JSON memory depends neither on their number nor on their size. Process numbers,
 /// flow ids and correlations become unique to each rank, tracks carry the rank's label, and times move to the first file's base and clock.
 /// </summary>
 public static class TraceMerger
@@ -24,7 +24,11 @@ public static class TraceMerger
         for (int i = 0; i < sources.Length; i++) sources[i].Place(i, First(sources));
 
         string full = Path.GetFullPath(target);
-        AtomicFile.Write(full, file => JsonMerge.Write(sources, file, Path.GetDirectoryName(full)!, missing, options));
+        AtomicFile.Write(full, file =>
+        {
+            if (options.Format == TraceFormat.Pftrace) PftraceMerge.Write(sources, file, Path.GetDirectoryName(full)!, missing, options);
+            else JsonMerge.Write(sources, file, Path.GetDirectoryName(full)!, missing, options);
+        });
         return new MergeReport(target, sources.Sum(source => source.NumEvents), [.. sources.Select(source => source.Result)], missing);
     }
 

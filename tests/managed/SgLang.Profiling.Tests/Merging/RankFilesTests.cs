@@ -25,7 +25,7 @@ public sealed class RankFilesTests : IDisposable
         Touch("9-TP-0-EXTEND.trace.json.gz", "9-TP-0-DECODE.trace.json.gz", "9-TP-1-DP-1-DECODE.trace.json.gz", "a-TP-rest-9-TP-0.trace.json.gz", "8-TP-0.trace.json.gz");
         Assert.Equal(
             ["merged-8.trace.json.gz 1", "merged-9-DECODE.trace.json.gz 2", "merged-9-EXTEND.trace.json.gz 1", "merged-a-TP-rest-9.trace.json.gz 1"],
-            RankFiles.Group(RankFiles.Find(_directory)).Select(group => $"{group.MergedName} {group.Paths.Count}"));
+            RankFiles.Group(RankFiles.Find(_directory)).Select(group => $"{group.MergedName(TraceFormat.Json)} {group.Paths.Count}"));
     }
 
     [Fact]
