@@ -5,6 +5,12 @@ namespace SgLang.Server;
 /// <summary>Settings of the HTTP side; names are those of the command line's flags.</summary>
 public sealed record ServerOptions
 {
+    /// <summary>Names that <see cref="ToolCallParser"/> may have.</summary>
+    public static IReadOnlyList<string> ToolCallParsers { get; } = ["llama3", "qwen", "qwen25", "qwen3", "hermes", "deepseekv3", "deepseekv31"];
+
+    /// <summary>Names that <see cref="ReasoningParser"/> may have.</summary>
+    public static IReadOnlyList<string> ReasoningParsers { get; } = ["deepseek-r1", "deepseek-v3", "qwen3", "qwen3-thinking"];
+
     public string Host { get; init; } = "127.0.0.1";
 
     /// <summary>0 takes a free one.</summary>
@@ -21,6 +27,12 @@ public sealed record ServerOptions
 
     /// <summary>Chat requests take their sampling defaults from generation_config.json.</summary>
     public bool SamplingDefaultsFromModel { get; init; } = true;
+
+    /// <summary>How the model writes tool calls: one of <see cref="ToolCallParsers"/>, "auto" by the model's type, or null to leave them in the text.</summary>
+    public string? ToolCallParser { get; init; }
+
+    /// <summary>How the model marks its reasoning: one of <see cref="ReasoningParsers"/>, "auto", or null to leave it in the text.</summary>
+    public string? ReasoningParser { get; init; }
     public bool LogRequests { get; init; }
 
     /// <summary>0 metadata, 1 and sampling parameters, 2 and texts cut to 2048 characters, 3 everything.</summary>

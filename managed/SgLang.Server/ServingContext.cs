@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using SgLang.Engine;
 using SgLang.Server.Monitoring;
+using SgLang.Server.Parsing;
 
 namespace SgLang.Server;
 
@@ -16,6 +17,12 @@ internal sealed class ServingContext
 
     /// <summary>Unix time at which the model was loaded: `created` of the model's card.</summary>
     public required long Created { get; init; }
+
+    /// <summary>Name of the form of tool calls, "auto" resolved; null when they stay in the text.</summary>
+    public string? ToolCallParser => Options.ToolCallParser == "auto" ? ParserNames.AutoToolCalls(Engine.Info.ModelType) : Options.ToolCallParser;
+
+    /// <summary>Likewise for reasoning.</summary>
+    public string? ReasoningParser => Options.ReasoningParser == "auto" ? ParserNames.AutoReasoning(Engine.Info.ModelType) : Options.ReasoningParser;
 
     public static long UnixTime() => DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 }

@@ -92,6 +92,8 @@ internal sealed record LaunchServerSettings
             IncrementalStreamingOutput = flags.Switch("--incremental-streaming-output"),
             StreamResponseDefaultIncludeUsage = flags.Switch("--stream-response-default-include-usage"),
             SamplingDefaultsFromModel = flags.Text("--sampling-defaults") == "model",
+            ToolCallParser = flags.Text("--tool-call-parser"),
+            ReasoningParser = flags.Text("--reasoning-parser"),
             LogRequests = flags.Switch("--log-requests"),
             LogRequestsLevel = flags.Integer("--log-requests-level")!.Value,
             EnableRequestTimeStatsLogging = flags.Switch("--enable-request-time-stats-logging"),

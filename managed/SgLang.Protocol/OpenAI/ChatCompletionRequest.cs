@@ -1,5 +1,4 @@
 using System.Text.Json;
-using SgLang.Protocol.Json;
 
 namespace SgLang.Protocol;
 
@@ -13,6 +12,15 @@ public sealed record ChatCompletionRequest : OpenAIRequest
     public int? TopLogprobs { get; set; }
     public JsonElement? Tools { get; set; }
     public JsonElement? ToolChoice { get; set; }
+
+    /// <summary>False: a demanded answer has one call.</summary>
+    public bool? ParallelToolCalls { get; set; }
+
+    /// <summary>False leaves the model's reasoning in the content.</summary>
+    public bool? SeparateReasoning { get; set; }
+
+    /// <summary>False gives a stream's reasoning in one piece.</summary>
+    public bool? StreamReasoning { get; set; }
     public JsonElement? ChatTemplateKwargs { get; set; }
     public bool? ContinueFinalMessage { get; set; }
 
@@ -21,12 +29,4 @@ public sealed record ChatCompletionRequest : OpenAIRequest
     public string? ReasoningEffort { get; set; }
     public bool? ReturnMetaInfo { get; set; }
     public bool? ReturnPromptTokenIds { get; set; }
-
-    public override void RefuseUnsupported()
-    {
-        base.RefuseUnsupported();
-        // A forced call needs constrained decoding; "auto" and "none" only change what the template sees.
-        if (ToolChoice is { } choice && (choice.ValueKind != JsonValueKind.String || choice.GetString() is not ("auto" or "none")))
-            throw new InvalidRequestException($"tool_choice must be \"auto\" or \"none\" on this server, got {choice.GetRawText()}.");
-    }
 }

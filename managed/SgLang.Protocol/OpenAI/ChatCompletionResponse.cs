@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using SgLang.Protocol.Json;
 
@@ -43,7 +42,7 @@ public sealed record ChatMessage
     public string? ReasoningContent { get; init; }
 
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
-    public JsonElement? ToolCalls { get; init; }
+    public IReadOnlyList<ToolCall>? ToolCalls { get; init; }
 }
 
 public sealed record ChatCompletionChunk
@@ -85,7 +84,7 @@ public sealed record ChatDelta
     public string? ReasoningContent { get; init; }
 
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
-    public JsonElement? ToolCalls { get; init; }
+    public IReadOnlyList<ToolCall>? ToolCalls { get; init; }
 }
 
 public sealed record ChatLogprobs

@@ -6,6 +6,7 @@ using SgLang.Protocol;
 using SgLang.Protocol.Sse;
 using SgLang.Server.Http;
 using SgLang.Server.Monitoring;
+using SgLang.Server.Parsing;
 using SgLang.Server.Serving;
 
 namespace SgLang.Server.Endpoints;
@@ -18,20 +19,21 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         ChatCompletionRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.ChatCompletionRequest);
         body.RefuseUnsupported();
         ServingFacts facts = ServingFacts.Of(serving);
-        int[] prompt = Prompt(body, facts);
-        OpenAIPlan plan = OpenAIPlan.ForChat(body, prompt, serving.Engine.ModelDefaults, facts, serving.Options);
+        (int[] prompt, string? text) = Prompt(body, facts);
+        var form = new ChatForm(body, serving.ToolCallParser, serving.ReasoningParser, text);
+        OpenAIPlan plan = OpenAIPlan.ForChat(body, prompt, form, serving.Engine.ModelDefaults, facts, serving.Options);
         GenerationRequest[] requests = [.. plan.Items.Select(item => item.Request)];
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream);
         OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];
         string model = body.Model ?? serving.Engine.Info.ModelName;
-        if (plan.Stream) await StreamAsync(http, plan, group, answers, model, observer);
-        else await AnswerAsync(http, body, plan, group, answers, model, observer);
+        if (plan.Stream) await StreamAsync(http, plan, group, answers, form, model, observer);
+        else await AnswerAsync(http, body, plan, group, answers, form, model, observer);
     }
 
-    private int[] Prompt(ChatCompletionRequest body, ServingFacts facts)
+    private (int[] Ids, string? Text) Prompt(ChatCompletionRequest body, ServingFacts facts)
     {
-        if (body.InputIds is { } ids) return ids.Length > 0 ? ids : throw new InvalidRequestException("input_ids cannot be empty.");
+        if (body.InputIds is { } ids) return ids.Length > 0 ? (ids, null) : throw new InvalidRequestException("input_ids cannot be empty.");
         if (serving.Engine.ChatTemplate is not { } template)
         {
             throw new InvalidRequestException(facts.Encode is null
@@ -41,11 +43,11 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         bool wantsTools = body.ToolChoice is not { ValueKind: JsonValueKind.String } choice || !choice.ValueEquals("none"u8);
         string text = ChatPrompt.Render(
             template, body.Messages, wantsTools ? body.Tools : null, body.ChatTemplateKwargs, body.ContinueFinalMessage ?? false, body.ReasoningEffort);
-        return facts.EncodeText(text, addSpecialTokens: false, "messages");
+        return (facts.EncodeText(text, addSpecialTokens: false, "messages"), text);
     }
 
     private async Task AnswerAsync(
-        HttpContext http, ChatCompletionRequest body, OpenAIPlan plan, GenerationGroup group, OpenAIAnswer[] answers, string model, RequestObserver observer)
+        HttpContext http, ChatCompletionRequest body, OpenAIPlan plan, GenerationGroup group, OpenAIAnswer[] answers, ChatForm form, string model, RequestObserver observer)
     {
         await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
         {
@@ -55,6 +57,8 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
             await ErrorMapper.WriteAsync(http, error);
             return;
         }
+        ChatAnswerParser[] parsers = [.. answers.Select(_ => form.NewParser())];
+        ChatMessage[] messages = [.. answers.Select((answer, i) => parsers[i].Message(answer.Text))];
         var response = new ChatCompletionResponse
         {
             Id = plan.Id,
@@ -65,9 +69,9 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
                 .. answers.Select((answer, i) => new ChatChoice
                 {
                     Index = i,
-                    Message = new ChatMessage { Role = "assistant", Content = answer.Text },
+                    Message = messages[i],
                     Logprobs = answer.ChatLogprobs(),
-                    FinishReason = answer.FinishName,
+                    FinishReason = FinishName(answer, parsers[i]),
                     MatchedStop = answer.MatchedStop,
                     MetaInfo = body.ReturnMetaInfo is true ? Meta(plan.Items[i], answer, group.Items[i]) : null,
                 }),
@@ -79,13 +83,15 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         await Respond.JsonAsync(http, 200, response, ProtocolJsonContext.Default.ChatCompletionResponse);
     }
 
-    private async Task StreamAsync(HttpContext http, OpenAIPlan plan, GenerationGroup group, OpenAIAnswer[] answers, string model, RequestObserver observer)
+    private async Task StreamAsync(HttpContext http, OpenAIPlan plan, GenerationGroup group, OpenAIAnswer[] answers, ChatForm form, string model, RequestObserver observer)
     {
         SseWriter? events = null;
         try
         {
             long created = ServingContext.UnixTime();
             var hasRole = new bool[answers.Length];
+            ChatAnswerParser[] parsers = [.. answers.Select(_ => form.NewParser())];
+            var parts = new List<ParsedPart>();
             await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
             {
                 OpenAIAnswer answer = answers[index];
@@ -106,16 +112,31 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
                 if (answer.HasDelta)
                 {
                     ChatLogprobs? logprobs = answer.ChatLogprobs();
-                    Send([new ChatChunkChoice { Index = index, Delta = new ChatDelta { Content = answer.TakeDelta() }, Logprobs = logprobs }], usage);
+                    string delta = answer.TakeDelta();
+                    parsers[index].Append(delta, parts);
+                    // Scores go with the tokens, even where the text they made is held back.
+                    if (logprobs is not null && parts.Count == 0) parts.Add(new ParsedPart(ParsedKind.Content, ""));
+                    SendParts(index, logprobs, usage);
                 }
                 if (answer.Finish is not null)
-                    Send([new ChatChunkChoice { Index = index, Delta = new ChatDelta(), FinishReason = answer.FinishName, MatchedStop = answer.MatchedStop }], usage);
+                {
+                    parsers[index].End(parts);
+                    SendParts(index, null, usage);
+                    Send([new ChatChunkChoice { Index = index, Delta = new ChatDelta(), FinishReason = FinishName(answer, parsers[index]), MatchedStop = answer.MatchedStop }], usage);
+                }
                 await Respond.FlushAsync(http);
             }
             events ??= Respond.BeginEvents(http);
             if (plan.IncludeUsage) Send([], UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport));
             events.WriteDone();
             await Respond.FlushAsync(http);
+
+            void SendParts(int index, ChatLogprobs? logprobs, Usage? usage)
+            {
+                for (int i = 0; i < parts.Count; i++)
+                    Send([new ChatChunkChoice { Index = index, Delta = ChatAnswerParser.Delta(parts[i]), Logprobs = i == 0 ? logprobs : null }], usage);
+                parts.Clear();
+            }
 
             void Send(IReadOnlyList<ChatChunkChoice> choices, Usage? usage) => events!.Write(
                 new ChatCompletionChunk { Id = plan.Id, Created = created, Model = model, Choices = choices, Usage = usage },
@@ -126,6 +147,9 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
             events?.Dispose();
         }
     }
+
+    private static string? FinishName(OpenAIAnswer answer, ChatAnswerParser parser) =>
+        parser.HasCalls && answer.Finish is { Kind: FinishKind.StopToken or FinishKind.StopString } ? "tool_calls" : answer.FinishName;
 
     private MetaInfo Meta(OpenAIItem item, OpenAIAnswer answer, Generation generation) => new()
     {

@@ -37,7 +37,7 @@ internal sealed record OpenAIPlan
     /// <param name="prompt">The rendered conversation, or the ids that came in its place.</param>
     /// <param name="modelDefaults">Of generation_config.json.</param>
     /// <exception cref="InvalidRequestException">Anything the sender has to change.</exception>
-    public static OpenAIPlan ForChat(ChatCompletionRequest body, int[] prompt, SamplingParams modelDefaults, ServingFacts facts, ServerOptions options)
+    public static OpenAIPlan ForChat(ChatCompletionRequest body, int[] prompt, ChatForm form, SamplingParams modelDefaults, ServingFacts facts, ServerOptions options)
     {
         int? maxTokens = body.MaxCompletionTokens ?? body.MaxTokens;
         if (maxTokens is < 1)
@@ -45,6 +45,13 @@ internal sealed record OpenAIPlan
         bool logprobs = body.Logprobs ?? false;
         if (!logprobs && body.TopLogprobs is > 0) throw new InvalidRequestException("top_logprobs needs logprobs to be true.");
         SamplingParams sampling = body.ToSamplingParams(maxTokens, options.SamplingDefaultsFromModel ? modelDefaults : new SamplingParams(), facts.VocabularySize);
+        if (form.DemandedCalls is { } calls)
+        {
+            if (sampling.Grammar is not null) throw new InvalidRequestException("tool_choice that demands a call and another constraint of the answer (response_format, json_schema, regex, ebnf) exclude each other.");
+            sampling = sampling with { Grammar = calls };
+        }
+        if (sampling.Grammar is not null && form.HasReasoning) sampling = sampling with { GrammarBeginsAfter = facts.ReasoningEndTokenId ?? -1 };
+        if (form.NeedsSpecialTokens) sampling = sampling with { SkipSpecialTokens = false };
         return Create(body, [(prompt, null)], sampling, logprobs ? body.TopLogprobs ?? 0 : null, scorePrompt: false, facts, options);
     }
 

@@ -20,9 +20,13 @@ internal sealed record ServingFacts
     /// <summary>Text of a whole prompt, special tokens shown; null without a tokenizer.</summary>
     public required Func<int[], string>? Decode { get; init; }
 
+    /// <summary>The token that ends a model's reasoning; null where that is no single token.</summary>
+    public int? ReasoningEndTokenId { get; init; }
+
     public static ServingFacts Of(ServingContext context) => new()
     {
         VocabularySize = context.Engine.Info.VocabularySize,
+        ReasoningEndTokenId = context.Engine.Tokenizer?.TokenToId(Parsing.ReasoningSplitter.Close),
         MaxRequestsPerBody = context.Options.MaxRequestsPerBody,
         Encode = context.Engine.Tokenizer is { } tokenizer ? Traced(context.Engine.Profiler.Recorder, tokenizer.Encode) : null,
         DecodeToken = context.Engine.Tokenizer is { } decoder ? decoder.DecodeToken : null,

@@ -87,9 +87,12 @@ public sealed class ChatPromptTests : IDisposable
         Assert.Throws<ChatTemplateException>(() => ChatPrompt.Render(Template("{{ raise_exception('never') }}"), messages, tools, null, false));
     }
 
-    private static OpenAIPlan Chat(string json, ServerOptions? options = null) => OpenAIPlan.ForChat(
-        RequestJson.Parse(System.Text.Encoding.UTF8.GetBytes(json), ProtocolJsonContext.Default.ChatCompletionRequest), [1, 2], new SamplingParams { Temperature = 0.6, TopK = 20 },
-        NativePlanTests.Facts(), options ?? new ServerOptions());
+    private static OpenAIPlan Chat(string json, ServerOptions? options = null)
+    {
+        var body = RequestJson.Parse(System.Text.Encoding.UTF8.GetBytes(json), ProtocolJsonContext.Default.ChatCompletionRequest);
+        return OpenAIPlan.ForChat(
+            body, [1, 2], new ChatForm(body, null, null, null), new SamplingParams { Temperature = 0.6, TopK = 20 }, NativePlanTests.Facts(), options ?? new ServerOptions());
+    }
 
     [Fact]
     public void Chats_take_the_models_sampling_defaults_unless_told_otherwise()
