@@ -23,6 +23,7 @@ internal static class CommandLine
             (BenchOneBatchServerCommand.Create(output, error), BenchOneBatchServerFlags.All, true),
             (BenchOfflineCommand.Create(output, error), BenchOfflineCommand.Flags, true),
             (BenchServingCommand.Create(output, error), BenchServingFlags.All, false),
+            (BenchCompareCommand.Create(output), BenchCompareCommand.Flags, false),
             (ProfilerCommand.Create(output, error), ProfilerFlags.All, false),
             (MergeTracesCommand.Create(output, error), MergeTracesCommand.Flags, false),
             (AnalyzeTraceCommand.Create(output, error), AnalyzeTraceCommand.Flags, false),

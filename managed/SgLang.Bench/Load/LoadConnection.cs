@@ -68,12 +68,14 @@ internal sealed class LoadConnection : IDisposable
         }
     }
 
-    /// <summary>Ends the connection, and the request on it as a failure.</summary>
-    public void Close(string reason)
+    /// <summary>Ends the connection, and the request on it as a failure, unless the server only closed an idle connection in the moment it was used.</summary>
+    public void Close(string reason, bool mayRetry = true)
     {
+        // Taken first: closing the socket completes its pending receive, which would name a reason of its own.
+        Exchange? exchange = Interlocked.Exchange(ref _exchange, null);
         Dispose();
-        if (Interlocked.Exchange(ref _exchange, null) is not { } exchange) return;
-        if (_hasServed && !exchange.WasRetried && !_decoder.HasBegun)
+        if (exchange is null) return;
+        if (mayRetry && _hasServed && !exchange.WasRetried && !_decoder.HasBegun)
         {
             exchange.WasRetried = true;
             _client.Retry(exchange);

@@ -1,15 +1,16 @@
 using System.Diagnostics;
+using SgLang.Interop;
 
 namespace SgLang.Bench.Load;
 
 /// <summary>Sends requests when their schedule says so, from one thread that does nothing else.</summary>
 internal sealed class LoadGenerator(ILoadClient client, int? maxConcurrency)
 {
-    /// <summary>A sleep ends up to this much too late, so the thread wakes that much early and waits the rest awake.</summary>
-    private static readonly TimeSpan s_sleepError = TimeSpan.FromMilliseconds(1.2);
+    /// <summary>A sleep ends up to this much late (a timer's slack, a processor that must wake), so the thread wakes that much early and waits the rest awake.</summary>
+    private static readonly long s_sleepError = Stopwatch.Frequency * 80 / 1_000_000;
 
     /// <summary>So that a cancelled run ends soon.</summary>
-    private static readonly TimeSpan s_longestSleep = TimeSpan.FromMilliseconds(100);
+    private static readonly long s_longestSleep = Stopwatch.Frequency / 10;
 
     /// <summary>Called when a record is complete, from any thread; must be quick and must not throw.</summary>
     public Action<RequestRecord>? Completed { get; init; }
@@ -77,17 +78,15 @@ internal sealed class LoadGenerator(ILoadClient client, int? maxConcurrency)
         }
     }
 
-    /// <summary>Sleeps, then stays awake and gives way to whatever else wants the processor.</summary>
     private static void WaitUntil(long time, CancellationToken cancellation)
     {
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();
-            TimeSpan left = TimeSpan.FromSeconds((time - Stopwatch.GetTimestamp()) / (double)Stopwatch.Frequency);
-            if (left <= TimeSpan.Zero) return;
-            TimeSpan sleep = left - s_sleepError;
-            if (sleep.TotalMilliseconds >= 1) Thread.Sleep((int)Math.Min(sleep.TotalMilliseconds, s_longestSleep.TotalMilliseconds));
-            else Thread.Yield();
+            long now = Stopwatch.GetTimestamp();
+            if (now >= time) return;
+            if (time - now > s_sleepError) PreciseSleep.Until(Math.Min(time - s_sleepError, now + s_longestSleep));
+            else Thread.SpinWait(10);
         }
     }
 }

@@ -83,7 +83,7 @@ internal sealed class SocketLoadClient : ILoadClient
     {
         LoadConnection[] open;
         lock (_gate) open = [.. _all];
-        foreach (LoadConnection connection in open) connection.Close("the run was cancelled");
+        foreach (LoadConnection connection in open) connection.Close("the run was cancelled", mayRetry: false);
     }
 
     public void Dispose()

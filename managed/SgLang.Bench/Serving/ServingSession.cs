@@ -103,11 +103,13 @@ internal sealed class ServingSession : IDisposable
         await client.OpenAsync(Math.Min(MostConnections, Math.Min(_requests.Length, _options.MaxConcurrency ?? (isOpenLoop ? UsualConnections : int.MaxValue))), cancellation);
         Conversation conversation = new(_dataset, (row, i) => Request(row, row.OutputLength, _adapters[i]));
         RequestRecord[] first = [.. _dataset.Rows.Select((row, i) => new RequestRecord(i, row.OutputLength) { PlannedInput = row.PromptLength, PlannedOutput = row.OutputLength })];
+        TimeSpan processorTime = Environment.CpuUsage.TotalTime;
         using (ProgressLine? progress = _options.ShowsProgress ? new ProgressLine(_error, conversation.NumRequests) : null)
         {
             LoadGenerator generator = new(client, _options.MaxConcurrency) { Completed = progress is null ? null : progress.Tick, Next = conversation.HasLaterTurns ? conversation.Next : null };
             await generator.RunAsync(due, _requests, first, cancellation);
         }
+        processorTime = Environment.CpuUsage.TotalTime - processorTime;
         RequestRecord[] records = [.. first, .. conversation.LaterRecords];
         if (profiler is not null) await profiler.StopAsync(cancellation);
 
@@ -122,6 +124,8 @@ internal sealed class ServingSession : IDisposable
         line["server_version"] = serverInfo?["version"]?.DeepClone();
         line["model"] = _model;
         line["repeat"] = repeat;
+        // Of this process while it sent and received: near one core for each of its threads, the client is what was measured.
+        line["client_cpu_s"] = processorTime.TotalSeconds;
         line["schedule"] = isTrace ? "trace" : arrivals.RampStrategy is { } ramp ? $"{ramp} ramp" : !arrivals.IsOpenLoop ? "all at once" : double.IsInfinity(arrivals.Burstiness) ? "constant" : arrivals.Burstiness == 1 ? "poisson" : "gamma";
         if (_options.OutputDetails) ServingReport.AddDetails(line, records);
         if (_options.PrintRequests)

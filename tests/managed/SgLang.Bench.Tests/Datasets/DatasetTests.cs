@@ -112,4 +112,67 @@ public class DatasetTests
         Assert.Contains("needs a tokenizer", Assert.Throws<BenchException>(() => Build(new DatasetOptions(), none)).Message);
         Assert.All(Build(new DatasetOptions { Name = "random-ids", NumPrompts = 2 }, none).Rows, row => Assert.Null(row.Text));
     }
+
+    [Fact]
+    public void A_trace_keeps_its_times_and_its_shared_blocks()
+    {
+        string path = FileOf("{\"timestamp\": 3000, \"hash_ids\": [7, 8], \"output_length\": 5}\n{\"timestamp\": 1000, \"hash_ids\": [7, 9], \"output_length\": 6}\nnot json\n{\"timestamp\": 9000}\n");
+        Dataset dataset = Build(new DatasetOptions { Name = "mooncake", Path = path, NumPrompts = 9, SlowdownFactor = 2 });
+        Assert.Equal([(0.0, 6), (4.0, 5)], dataset.Rows.Select(r => (r.Timestamp!.Value, r.OutputLength)));
+        Assert.StartsWith("7 hi hi ", dataset.Rows[0].Text);
+        Assert.Equal(2 * 128, dataset.Rows[0].Text!.Split("hi").Length - 1);
+        Assert.Equal(dataset.Rows[0].Text!.Split('9')[0], dataset.Rows[1].Text!.Split('8')[0]);
+        Assert.Contains("needs --dataset-path", Assert.Throws<BenchException>(() => Build(new DatasetOptions { Name = "mooncake" })).Message);
+    }
+
+    [Fact]
+    public void Custom_lines_with_times_are_a_trace()
+    {
+        string Line(int ms, string text) => $$"""{"timestamp": {{ms}}, "conversations": [{"value": "{{text}} question"}, {"value": "some answer here"}]}""";
+        Dataset dataset = Build(new DatasetOptions { Name = "custom", Path = FileOf($"{Line(500, "second")}\n{Line(250, "first")}\n{Line(1250, "third")}\n"), NumPrompts = 3 });
+        Assert.Equal([(0.0, "first question"), (0.25, "second question"), (1.0, "third question")], dataset.Rows.Select(r => (r.Timestamp!.Value, r.Text!)));
+    }
+
+    [Fact]
+    public void Recorded_requests_are_sent_with_what_they_ask_for()
+    {
+        string path = FileOf("""{"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9, "model": "m", "temperature": 0.5}""" + "\n" + """{"messages": [{"role": "user", "content": "ho"}]}""" + "\n{}\n");
+        Dataset dataset = Build(new DatasetOptions { Name = "openai", Path = path, NumPrompts = 5 });
+        Assert.Equal([9, 256], dataset.Rows.Select(r => r.OutputLength));
+        Assert.Equal("""{"temperature":0.5}""", dataset.Rows[0].ExtraBody!.ToJsonString());
+        Assert.Null(dataset.Rows[1].ExtraBody);
+        Assert.Equal("hi", (string?)dataset.Rows[0].Messages![0]!["content"]);
+        Assert.Single(Build(new DatasetOptions { Name = "openai", Path = path, NumPrompts = 5, Offset = 1 }).Rows);
+    }
+
+    [Fact]
+    public void Groups_of_the_prefix_set_may_be_of_very_different_size_and_prompts_have_several_turns()
+    {
+        DatasetOptions options = new()
+        {
+            Name = "generated-shared-prefix", PrefixGroups = 4, PromptsPerGroup = 50, SystemPromptLength = 8, QuestionLength = 3, PrefixOutputLength = 4, PrefixZipfAlpha = 2,
+            SendRoutingKey = true, PrefixTurns = 3, PrefixFastPrepare = true,
+        };
+        Dataset dataset = Build(options);
+        Assert.All(dataset.Rows, row => Assert.Equal((2, 0, null), (row.LaterTurns.Count, row.PromptLength, row.Ids)));
+        int[] sizes = [.. Enumerable.Range(0, 4).Select(group => dataset.Rows.Count(row => row.RoutingKey == $"group-{group}"))];
+        Assert.Equal(200, sizes.Sum());
+        Assert.True(sizes[0] > sizes[1] && sizes[1] > sizes[3], string.Join(' ', sizes));
+        Assert.All(dataset.Rows.GroupBy(row => row.RoutingKey), group => Assert.Single(group.Select(row => row.Text!.Split("\n\n")[0]).Distinct()));
+
+        Dataset ranged = Build(options with { PrefixRangeRatio = 0.25, PrefixOutputLength = 100 });
+        Assert.InRange(ranged.Rows.Min(row => row.OutputLength), 25, 60);
+        Assert.InRange(ranged.Rows.Max(row => row.OutputLength), 61, 100);
+    }
+
+    [Fact]
+    public void The_chat_template_wraps_a_prompt_and_leaves_the_begin_token_to_the_tokenizer()
+    {
+        Tokenizer tokenizer = s_demo.Tokenizer!;
+        string begin = tokenizer.TokenText(tokenizer.BosTokenId!.Value)!;
+        Vocabulary vocabulary = Vocabulary.Of(tokenizer, ChatTemplate.Parse(begin + "<u>{{ messages[0].content }}</u>"));
+        Dataset plain = Build(new DatasetOptions { NumPrompts = 3 }), wrapped = Build(new DatasetOptions { NumPrompts = 3, ApplyChatTemplate = true }, vocabulary);
+        Assert.Equal(plain.Rows.Select(row => $"<u>{row.Text}</u>"), wrapped.Rows.Select(row => row.Text));
+        Assert.Contains("--apply-chat-template needs a chat template", Assert.Throws<BenchException>(() => Build(new DatasetOptions { ApplyChatTemplate = true })).Message);
+    }
 }

@@ -169,4 +169,128 @@ public class ServingBenchmarkTests
         ServingOptions options = new() { BaseUrl = new Uri("http://127.0.0.1:1"), ReadyTimeout = 0.5 };
         Assert.Contains("http://127.0.0.1:1/ is not ready", (await Assert.ThrowsAsync<BenchException>(() => Run(options))).Message);
     }
+
+    [Fact]
+    public async Task Connections_are_not_limited()
+    {
+        // Every request waits until all are there: a client with a limit would never end.
+        const int Requests = 150;
+        using CountdownEvent all = new(Requests);
+        TaskCompletionSource open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using MockServer server = await MockServer.StartAsync(async (context, _) =>
+        {
+            if (all.Signal()) open.SetResult();
+            await open.Task;
+            await Three(context);
+        });
+        ServingOptions options = Options(server);
+        ServingMetrics m = await Run(options with { Dataset = options.Dataset with { NumPrompts = Requests } }).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal((Requests, Requests, Requests), (m.Completed, m.PeakConcurrency, server.MostOpen));
+    }
+
+    [Fact]
+    public async Task Every_rate_is_run_as_often_as_asked_and_the_last_run_sums_up()
+    {
+        await using MockServer server = await MockServer.StartAsync((context, _) => Three(context));
+        string file = DemoModel.ResultFile();
+        var output = new StringWriter();
+        IReadOnlyList<ServingRun> runs = await RunAll(Options(server, file) with { Rates = [500, double.PositiveInfinity], Repeats = 3, Objectives = new ServiceObjectives(60000, null, null) }, output);
+        Assert.Equal([(500.0, 0), (500, 1), (500, 2), (double.PositiveInfinity, 0), (double.PositiveInfinity, 1), (double.PositiveInfinity, 2)], runs.Select(r => (r.Rate, r.Repeat)));
+        JsonElement[] lines = DemoModel.Lines(file);
+        Assert.Equal([false, false, true, false, false, true], lines.Select(line => line.TryGetProperty("repeats", out _)));
+        double[] means = [.. lines.Take(3).Select(line => line.GetProperty("mean_ttft_ms").GetDouble())];
+        Assert.Equal(means.Average(), lines[2].GetProperty("repeats").GetProperty("mean_ttft_ms").GetProperty("mean").GetDouble(), 9);
+        Assert.Equal("poisson", lines[0].GetProperty("schedule").GetString());
+        // Repeats differ in their schedule, not in their requests.
+        Assert.Equal(lines[0].GetProperty("dataset").GetProperty("sha256").GetString(), lines[1].GetProperty("dataset").GetProperty("sha256").GetString());
+        Assert.Equal(6, lines[0].GetProperty("goodput").GetProperty("met").GetInt32());
+        Assert.Contains("3 runs: mean and 95 % interval", output.ToString());
+    }
+
+    [Fact]
+    public async Task The_highest_rate_that_meets_the_objectives_is_looked_for()
+    {
+        await using MockServer server = await MockServer.StartAsync((context, _) => Three(context));
+        string file = DemoModel.ResultFile();
+        var output = new StringWriter();
+        // Nobody answers in a microsecond.
+        IReadOnlyList<ServingRun> runs = await RunAll(Options(server, file) with { FindMaxRate = true, Objectives = new ServiceObjectives(0.001, null, null), Arrivals = new ArrivalOptions { Rate = 1e6 } }, output);
+        Assert.All(runs, run => Assert.Equal(0, run.Metrics.Goodput!.Met));
+        Assert.Contains("No rate down to", output.ToString());
+        JsonElement found = DemoModel.Lines(file)[^1];
+        Assert.Equal(("bench-serving-max-rate", JsonValueKind.Null, runs.Count), (found.GetProperty("tool").GetString(), found.GetProperty("max_rate").ValueKind, found.GetProperty("trials").GetArrayLength()));
+    }
+
+    [Fact]
+    public async Task A_trace_is_sent_at_its_own_times()
+    {
+        string path = DemoModel.ResultFile();
+        File.WriteAllLines(path, [.. new[] { 0, 40, 80 }.Select(ms => $$"""{"timestamp": {{ms}}, "hash_ids": [{{ms}}], "output_length": 3}""")]);
+        await using MockServer server = await MockServer.StartAsync((context, _) => Three(context));
+        ServingOptions options = Options(server) with { UseTraceTimestamps = true, Dataset = new DatasetOptions { Name = "mooncake", Path = path, NumPrompts = 3 } };
+        ServingRun run = (await RunAll(options))[^1];
+        double[] due = [.. run.Records.Select(r => Math.Round(Stopwatch.GetElapsedTime(run.Records[0].Scheduled, r.Scheduled).TotalMilliseconds, 3))];
+        Assert.Equal([0, 40, 80], due);
+        Assert.All(run.Records, record => Assert.True(record.Sent >= record.Scheduled));
+        Assert.Equal("trace", (string?)run.Line["request_rate"]);
+        Assert.Contains("has no time stamps", (await Assert.ThrowsAsync<BenchException>(() => Run(Options(server) with { UseTraceTimestamps = true }))).Message);
+    }
+
+    [Fact]
+    public async Task Each_turn_goes_on_from_the_real_answer()
+    {
+        await using MockServer server = await MockServer.StartAsync((context, i) => MockServer.SayAsync(context,
+            $$$"""{"choices": [{"delta": {"content": "answer {{{i}}}"}}], "usage": {"prompt_tokens": {{{10 + i}}}, "completion_tokens": 2}}""", "[DONE]"));
+        ServingOptions options = Options(server) with
+        {
+            Backend = Backend.All.Single(b => b.Name == "sglang-oai-chat"), MaxConcurrency = 1,
+            Dataset = new DatasetOptions { Name = "generated-shared-prefix", PrefixGroups = 1, PromptsPerGroup = 1, SystemPromptLength = 9, QuestionLength = 3, PrefixOutputLength = 2, PrefixTurns = 3, SendRoutingKey = true },
+        };
+        ServingMetrics m = await Run(options);
+        Assert.Equal((3, 6L), (m.Completed, m.OutputTokens));
+        JsonElement[] bodies = [.. server.Requests.Where(r => r.Path == "/v1/chat/completions").Select(r => JsonDocument.Parse(r.Body).RootElement.GetProperty("messages"))];
+        Assert.Equal([1, 3, 5], bodies.Select(b => b.GetArrayLength()));
+        Assert.Equal(["answer 0", "answer 1"], new[] { 1, 3 }.Select(i => bodies[2][i].GetProperty("content").GetString()));
+        Assert.All(server.Headers, headers => Assert.Equal("group-0", headers["X-SMG-Routing-Key"]));
+        Assert.Contains("need a chat backend", (await Assert.ThrowsAsync<BenchException>(() => Run(options with { Backend = Backend.Sglang }))).Message);
+    }
+
+    [Fact]
+    public async Task Adapters_keys_and_headers_are_sent()
+    {
+        await using MockServer server = await MockServer.StartAsync((context, _) => context.Request.Path == "/generate" ? Three(context)
+            : MockServer.SayAsync(context, """{"choices": [{"text": "a"}], "usage": {"completion_tokens": 1}}""", "[DONE]"));
+        ServingOptions options = Options(server) with
+        {
+            LoraNames = ["x", "y"], LoraDistribution = "distinct", Authorization = "Bearer k", Headers = [KeyValuePair.Create("X-A", "b")], ReturnLogprob = true, TopLogprobs = 2, TokenIdsLogprob = [3],
+            ReturnRoutedExperts = true, FakePrefill = true,
+        };
+        await Run(options);
+        Assert.All(server.Headers, headers => Assert.Equal(("Bearer k", "b"), (headers["Authorization"], headers["X-A"])));
+        JsonElement[] bodies = [.. server.Requests.Where(r => r.Path == "/generate").Select(r => JsonDocument.Parse(r.Body).RootElement)];
+        Assert.Equal((3, 3), (bodies.Count(b => b.GetProperty("lora_path").GetString() == "x"), bodies.Count(b => b.GetProperty("lora_path").GetString() == "y")));
+        Assert.Equal(("[3]", 2, 0), (bodies[0].GetProperty("token_ids_logprob").GetRawText(), bodies[0].GetProperty("top_logprobs_num").GetInt32(), bodies[0].GetProperty("bootstrap_room").GetInt32()));
+        await Run(options with { Backend = Backend.All.Single(b => b.Name == "vllm"), Tokenizer = DemoModel.ModelPath });
+        JsonElement body = JsonDocument.Parse(server.Requests.Last(r => r.Path == "/v1/completions").Body).RootElement;
+        Assert.Equal(body.GetProperty("lora_path").GetString(), body.GetProperty("model").GetString());
+    }
+
+    [Fact]
+    public async Task A_run_that_is_cancelled_ends_at_once()
+    {
+        await using MockServer server = await MockServer.StartAsync(async (context, _) => await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }));
+        using CancellationTokenSource stop = new();
+        Task run = new ServingBenchmark(Options(server), TextWriter.Null, TextWriter.Null).RunAsync(stop.Token);
+        while (server.MostOpen < 6) await Task.Delay(5);
+        stop.Cancel();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run.WaitAsync(TimeSpan.FromSeconds(30)));
+    }
+
+    [Fact]
+    public void The_progress_line_says_how_far_and_how_fast()
+    {
+        using ProgressLine progress = new(TextWriter.Null, 10);
+        for (int i = 0; i < 4; i++) progress.Tick(new RequestRecord(i) { OutputTokens = 5, Error = i == 3 ? "x" : null });
+        Assert.Equal("[############..................] 4/10 2 s <3 s left 10 tok/s 1 FAILED", progress.Text(2));
+    }
 }

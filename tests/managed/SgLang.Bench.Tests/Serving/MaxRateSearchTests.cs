@@ -1,0 +1,36 @@
+using SgLang.Bench.Serving;
+
+namespace SgLang.Bench.Tests.Serving;
+
+public class MaxRateSearchTests
+{
+    private static MaxRateSearch Run(double start, double limit)
+    {
+        MaxRateSearch search = new(start);
+        for (int i = 0; search.Next is { } rate; i++)
+        {
+            Assert.True(i < 40, "the search does not end");
+            search.Report(rate <= limit);
+        }
+        return search;
+    }
+
+    [Theory]
+    [InlineData(1, 37.3)]
+    [InlineData(100, 37.3)]
+    [InlineData(37.3, 37.3)]
+    [InlineData(1, 0.11)]
+    public void The_limit_is_found_to_five_percent(double start, double limit)
+    {
+        MaxRateSearch search = Run(start, limit);
+        Assert.InRange(search.Best!.Value, limit / 1.05, limit);
+        Assert.False(search.WasNeverTooFast);
+    }
+
+    [Fact]
+    public void Without_a_limit_the_best_is_a_lower_bound_and_without_a_good_rate_there_is_none()
+    {
+        Assert.True(Run(1, double.PositiveInfinity).WasNeverTooFast);
+        Assert.Null(Run(1, 0).Best);
+    }
+}
