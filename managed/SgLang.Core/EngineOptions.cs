@@ -50,6 +50,20 @@ public enum RetractionPolicy : byte
     Priority,
 }
 
+/// <summary>Which replica takes a request.</summary>
+public enum LoadBalanceMethod : byte
+{
+    /// <summary>The one with the longest cached prefix, unless loads differ much or little is cached: then the least loaded.</summary>
+    CacheAware,
+    RoundRobin,
+
+    /// <summary>Fewest unfinished requests.</summary>
+    TotalRequests,
+
+    /// <summary>Fewest tokens of unfinished requests, then fewest requests.</summary>
+    TotalTokens,
+}
+
 /// <summary>Everything an engine is started with. Names are those of the command line's flags; null means derived at start.</summary>
 public sealed record EngineOptions
 {
@@ -69,8 +83,28 @@ public sealed record EngineOptions
     public ModelDType DType { get; init; }
     public DeviceKind Device { get; init; }
     public int BaseGpuId { get; init; }
+    public int GpuIdStep { get; init; } = 1;
 
-    /// <summary>CPU worker threads; 0 means one per physical core.</summary>
+    /// <summary>GPU of each rank, in the order replica, stage, tensor rank; empty means counted from <see cref="BaseGpuId"/>.</summary>
+    public IReadOnlyList<int> DeviceMap { get; init; } = [];
+
+    /// <summary>Ranks that share every layer.</summary>
+    public int TpSize { get; init; } = 1;
+
+    /// <summary>Stages of layers.</summary>
+    public int PpSize { get; init; } = 1;
+
+    /// <summary>Parts that the experts are spread over; divides <see cref="TpSize"/>.</summary>
+    public int EpSize { get; init; } = 1;
+
+    /// <summary>Replicas, each with ranks, scheduler and cache of its own.</summary>
+    public int DpSize { get; init; } = 1;
+    public LoadBalanceMethod LoadBalanceMethod { get; init; }
+
+    /// <summary>How long a rank waits for another.</summary>
+    public int DistTimeoutSeconds { get; init; } = 300;
+
+    /// <summary>CPU worker threads of all ranks together; 0 means one per physical core.</summary>
     public int NumThreads { get; init; }
 
     /// <summary>(weights + KV pool) / device memory.</summary>

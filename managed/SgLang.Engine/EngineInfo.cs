@@ -22,6 +22,10 @@ public sealed record EngineInfo
     public required long KvCacheBytes { get; init; }
     public required long RandomSeed { get; init; }
     public required TimeSpan LoadTime { get; init; }
+    public int TpSize { get; init; } = 1;
+    public int PpSize { get; init; } = 1;
+    public int EpSize { get; init; } = 1;
+    public int DpSize { get; init; } = 1;
 }
 
 /// <summary>A snapshot taken at a step boundary; reading it never waits for the engine.</summary>
@@ -49,4 +53,24 @@ public sealed record EngineStats
 
     /// <summary><see cref="System.Diagnostics.Stopwatch"/> time stamp of the last finished step or idle check.</summary>
     public long Heartbeat { get; init; }
+
+    /// <summary>Of several replicas as one: counts are added, shares averaged, and the oldest heartbeat counts.</summary>
+    internal static EngineStats Sum(IReadOnlyList<EngineStats> all) => new()
+    {
+        NumRunning = all.Sum(stats => stats.NumRunning),
+        NumWaiting = all.Sum(stats => stats.NumWaiting),
+        UsedTokens = all.Sum(stats => stats.UsedTokens),
+        TokenUsage = all.Average(stats => stats.TokenUsage),
+        GenerationThroughput = all.Sum(stats => stats.GenerationThroughput),
+        CacheHitRate = all.Average(stats => stats.CacheHitRate),
+        NumSteps = all.Sum(stats => stats.NumSteps),
+        PromptTokens = all.Sum(stats => stats.PromptTokens),
+        CachedTokens = all.Sum(stats => stats.CachedTokens),
+        GeneratedTokens = all.Sum(stats => stats.GeneratedTokens),
+        NumRequests = all.Sum(stats => stats.NumRequests),
+        NumAborted = all.Sum(stats => stats.NumAborted),
+        NumRetracted = all.Sum(stats => stats.NumRetracted),
+        NewTokenRatio = all.Average(stats => stats.NewTokenRatio),
+        Heartbeat = all.Min(stats => stats.Heartbeat),
+    };
 }

@@ -24,8 +24,10 @@ internal static partial class EngineLoader
     {
         long started = Stopwatch.GetTimestamp();
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
-        LoadedRank loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning));
-        return (loaded, Describe(options, config, contextLength, contextLength - 1, loaded, started), tokenizer);
+        if (options.TpSize * options.PpSize * options.DpSize > 1)
+            throw new EngineStartException("a static batch runs on one rank: leave --tp-size, --pp-size and --dp-size at 1, or measure through the engine.");
+        LoadedRank loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), RankSetup.Single(options));
+        return (loaded, Describe(options, config, contextLength, contextLength - 1, [loaded], started), tokenizer);
     });
 
     private static T Guarded<T>(Func<T> load)
@@ -47,22 +49,9 @@ internal static partial class EngineLoader
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, ChatTemplate? template) = ReadModel(options, logger);
         EngineProfiler profiler = new(logger);
 
-        LoadedRank? loaded = null;
-        RankThread rank = new("sgl-rank-0", () =>
-        {
-            loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler);
-            return loaded.Runner;
-        });
-        try
-        {
-            rank.WaitUntilStarted();
-        }
-        catch
-        {
-            rank.Dispose();
-            throw;
-        }
-        MemoryPlan memory = loaded!.Memory;
+        RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler);
+        LoadedRank loaded = world.Ranks[0];
+        MemoryPlan memory = loaded.Memory;
         if (options.Device == DeviceKind.Auto && loaded.Device.Kind == DeviceKind.Cpu)
             Log.RunningOnCpu(logger, DeviceContext.UnavailableReason(DeviceKind.Cuda));
 
@@ -96,13 +85,13 @@ internal static partial class EngineLoader
         {
             Options = options,
             SchedulerOptions = limits,
-            Ranks = new RankGroup([rank], memory.MaxRunningRequests),
+            Replicas = world.Replicas,
             ModelDefaults = Defaults(config.Generation),
             EosTokenIds = [.. eos],
             Profiler = profiler,
             Tokenizer = tokenizer,
             ChatTemplate = template,
-            Info = Describe(options, config, contextLength, limits.MaxRequestInputLength, loaded, started),
+            Info = Describe(options, config, contextLength, limits.MaxRequestInputLength, world.Ranks, started),
         };
     }
 
@@ -116,7 +105,7 @@ internal static partial class EngineLoader
         return (config, contextLength, tokenizer, template);
     }
 
-    private static EngineInfo Describe(EngineOptions options, ModelConfig config, int contextLength, int maxInputLength, LoadedRank loaded, long started) => new()
+    private static EngineInfo Describe(EngineOptions options, ModelConfig config, int contextLength, int maxInputLength, LoadedRank[] ranks, long started) => new()
     {
         ModelPath = options.ModelPath,
         ModelName = options.ModelName,
@@ -125,14 +114,18 @@ internal static partial class EngineLoader
         VocabularySize = config.VocabSize,
         ContextLength = contextLength,
         MaxRequestInputLength = maxInputLength,
-        MaxTotalTokens = loaded.Memory.MaxTotalTokens,
-        MaxRunningRequests = loaded.Memory.MaxRunningRequests,
+        MaxTotalTokens = ranks[0].Memory.MaxTotalTokens,
+        MaxRunningRequests = ranks[0].Memory.MaxRunningRequests,
         PageSize = options.PageSize,
-        Device = $"{loaded.Device.Name} ({loaded.Device.Isa})",
-        DType = loaded.DType.Name(),
-        NumThreads = loaded.NumThreads,
-        WeightBytes = loaded.WeightBytes,
-        KvCacheBytes = loaded.KvCacheBytes,
+        Device = $"{ranks[0].Device.Name} ({ranks[0].Device.Isa})",
+        DType = ranks[0].DType.Name(),
+        NumThreads = ranks.Sum(rank => rank.NumThreads),
+        WeightBytes = ranks.Sum(rank => rank.WeightBytes),
+        KvCacheBytes = ranks.Sum(rank => rank.KvCacheBytes),
+        TpSize = options.TpSize,
+        PpSize = options.PpSize,
+        EpSize = options.EpSize,
+        DpSize = options.DpSize,
         RandomSeed = options.RandomSeed ?? Random.Shared.Next(MaxRandomSeed),
         LoadTime = Stopwatch.GetElapsedTime(started),
     };
@@ -155,8 +148,18 @@ internal static partial class EngineLoader
         if (options.MaxQueuedRequests is < 0) throw new EngineStartException($"--max-queued-requests must be at least 0, got {options.MaxQueuedRequests}.");
         if (options.StreamInterval < 1) throw new EngineStartException($"--stream-interval must be at least 1, got {options.StreamInterval}.");
         if (options.NumThreads < 0) throw new EngineStartException($"--num-threads must be at least 0 (0: one per physical core), got {options.NumThreads}.");
+        CheckSize("--tp-size", options.TpSize);
+        CheckSize("--pp-size", options.PpSize);
+        CheckSize("--ep-size", options.EpSize);
+        CheckSize("--dp-size", options.DpSize);
         if (options.RandomSeed is < 0 or > MaxRandomSeed)
             throw new EngineStartException($"--random-seed must be in [0, {MaxRandomSeed}], got {options.RandomSeed}.");
+    }
+
+    private static void CheckSize(string option, int size)
+    {
+        const int Most = 64;
+        if (size is < 1 or > Most) throw new EngineStartException($"{option} must be in [1, {Most}], got {size}.");
     }
 
     private static int ContextLength(EngineOptions options, ModelConfig config)

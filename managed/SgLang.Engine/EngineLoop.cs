@@ -41,8 +41,8 @@ internal sealed class EngineLoop : IDisposable
 
     /// <param name="ended">Called on the engine thread when a request has ended, before its stream says so.</param>
     /// <param name="unfinished">All requests that have not, for the end of the engine itself.</param>
-    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, EngineProfiler profiler, Action<Generation> ended,
-        Func<IEnumerable<Generation>> unfinished)
+    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, EngineProfiler profiler, int replica,
+        Action<Generation> ended, Func<IEnumerable<Generation>> unfinished)
     {
         _unfinished = unfinished;
         _scheduler = scheduler;
@@ -55,7 +55,7 @@ internal sealed class EngineLoop : IDisposable
         _hasRanges = options.EnableSchedulerNvtx && NvtxRanges.IsActive;
         _ended = ended;
         _log = new BatchLog(logger, options.DecodeLogInterval);
-        _thread = new Thread(Run) { Name = "sgl-engine", IsBackground = true };
+        _thread = new Thread(Run) { Name = replica == 0 ? "sgl-engine" : $"sgl-engine-{replica}", IsBackground = true };
         _thread.Start();
     }
 

@@ -10,7 +10,7 @@ internal sealed record EngineParts
     public required EngineOptions Options { get; init; }
     public required EngineInfo Info { get; init; }
     public required SchedulerOptions SchedulerOptions { get; init; }
-    public required RankGroup Ranks { get; init; }
+    public required RankGroup[] Replicas { get; init; }
     public required SamplingParams ModelDefaults { get; init; }
 
     /// <summary>Union of config.json, generation_config.json and the tokenizer.</summary>

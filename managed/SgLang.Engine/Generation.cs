@@ -50,8 +50,8 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private bool _hasUnreported; // a chunk was returned whose reader has not come back
     private bool _isCancelled;
 
-    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, int[] stopTokenIds, int defaultInterval, long engineSeed,
-        CompiledGrammar? grammar)
+    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, Replica replica, int[] stopTokenIds, int defaultInterval,
+        long engineSeed, CompiledGrammar? grammar)
     {
         Grammar = grammar;
         StopTokenIds = stopTokenIds;
@@ -60,6 +60,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         _request = request;
         Scheduled = scheduled;
         Record = record;
+        Replica = replica;
         _text = new TextAssembler(engine.Tokenizer, request.Sampling);
         _interval = Math.Max(1, request.StreamInterval ?? defaultInterval);
     }
@@ -69,6 +70,9 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
 
     /// <summary>What is told of it later.</summary>
     internal RequestRecord Record { get; }
+
+    /// <summary>Who serves it.</summary>
+    internal Replica Replica { get; }
 
     /// <summary>Ids that end the output, also with ignore_eos: none may be drawn before min_new_tokens.</summary>
     internal int[] StopTokenIds { get; }

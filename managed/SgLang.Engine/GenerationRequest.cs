@@ -16,6 +16,9 @@ public sealed record GenerationRequest
     /// <summary>Counts with --enable-priority-scheduling only; null takes the server's default.</summary>
     public int? Priority { get; init; }
 
+    /// <summary>The replica that takes it; null leaves the choice to the engine.</summary>
+    public int? DpRank { get; init; }
+
     /// <summary>Tokens per chunk; null takes the engine's. Requests that are not streamed get one chunk at the end.</summary>
     public int? StreamInterval { get; init; }
     public bool IsStreaming { get; init; }

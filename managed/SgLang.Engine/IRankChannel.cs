@@ -12,4 +12,7 @@ internal interface IRankChannel : IDisposable
 
     /// <summary>Waits for the oldest launched step. Its error, if any, is in the outcome.</summary>
     void Wait();
+
+    /// <summary>Asks the rank to end; <see cref="IDisposable.Dispose"/> waits for it. Ranks that meet at the end are all asked first.</summary>
+    void Stop();
 }

@@ -18,7 +18,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Requests whose time line can be asked for, finished ones included; unfinished ones can be asked for however many there are.</summary>
     public const int RememberedRequests = 1000;
 
-    private readonly EngineLoop _loop;
+    private readonly ReplicaSet _replicas;
     private readonly SchedulerOptions _limits;
     private readonly int[] _eosTokenIds;
     private readonly GrammarStore _grammars;
@@ -40,7 +40,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         _grammars = parts.Grammars ?? new GrammarStore(parts.Options, parts.Tokenizer, parts.Info.VocabularySize);
         _limits = parts.SchedulerOptions;
         _seeds = new Random((int)parts.Info.RandomSeed);
-        _loop = new EngineLoop(new Scheduler(parts.SchedulerOptions), parts.Ranks, parts.Options, logger, parts.Profiler, Forget, () => _unfinished.Values);
+        _replicas = new ReplicaSet([.. parts.Replicas.Select((ranks, i) => CreateReplica(i, ranks, parts, logger))], parts.Options.LoadBalanceMethod);
     }
 
     /// <summary>Loads and starts. Throws <see cref="EngineStartException"/> with a message for the user.</summary>
@@ -53,7 +53,10 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     public EngineOptions Options { get; }
     public EngineInfo Info { get; }
-    public EngineStats Stats => _loop.ReadStats() with { NumGrammarQueue = _grammars.NumWaiting };
+    public EngineStats Stats => _replicas.ReadStats() with { NumGrammarQueue = _grammars.NumWaiting };
+
+    /// <summary>Of each replica, in the order of their ranks.</summary>
+    public IReadOnlyList<EngineStats> ReplicaStats => _replicas.ReadStatsOfEach();
 
     /// <summary>Null with --skip-tokenizer-init or where the model has none; ids still work.</summary>
     public Tokenizer? Tokenizer { get; }
@@ -66,8 +69,10 @@ public sealed class InferenceEngine : IAsyncDisposable
     public SamplingParams ModelDefaults { get; }
 
     /// <summary>False once the engine has stopped by an error; <see cref="Fault"/> says which.</summary>
-    public bool IsAlive => _loop.Fault is null;
-    public Exception? Fault => _loop.Fault;
+    public bool IsAlive => Fault is null;
+
+    /// <summary>Null while any replica lives.</summary>
+    public Exception? Fault => _replicas.Fault;
 
     /// <summary>
     /// Queues a request. Throws <see cref="RequestRejectedException"/> (with its HTTP status) for a prompt too long, an id outside the
@@ -96,18 +101,23 @@ public sealed class InferenceEngine : IAsyncDisposable
         long seed;
         lock (_seeds) seed = _seeds.NextInt64();
         int[] stops = sampling.StopTokenIds.Count == 0 ? _eosTokenIds : [.. _eosTokenIds.Union(sampling.StopTokenIds)];
-        RequestRecord record = new(request, _loop.PlanLog);
+        Replica replica = _replicas.Dispatch(request.InputIds, request.DpRank);
+        RequestRecord record = new(request, replica.Loop.PlanLog);
         Request scheduled = new(request.Rid, request.InputIds, sampling, sampling.IgnoreEos && grammar is null ? [] : stops, request.Logprobs)
         {
             Priority = request.Priority,
             Timeline = record.Timeline,
         };
-        Generation generation = new(this, request, scheduled, record, stops, Options.StreamInterval, seed, grammar);
+        Generation generation = new(this, request, scheduled, record, replica, stops, Options.StreamInterval, seed, grammar);
         scheduled.Owner = generation;
-        if (!_unfinished.TryAdd(request.Rid, generation)) throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
+        if (!_unfinished.TryAdd(request.Rid, generation))
+        {
+            replica.Remove(request.InputIds.Length);
+            throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
+        }
         _history.Add(record);
-        _loop.Post(new EngineMessage(EngineMessageKind.Submit, generation));
-        _loop.AnswerIfEnded();
+        replica.Loop.Post(new EngineMessage(EngineMessageKind.Submit, generation));
+        replica.Loop.AnswerIfEnded();
         return generation;
     }
 
@@ -120,20 +130,13 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Aborts every unfinished request whose rid starts with <paramref name="ridPrefix"/>; unknown ones are ignored.</summary>
     public void Abort(string ridPrefix)
     {
-        if (ridPrefix.Length > 0) _loop.Post(new EngineMessage(EngineMessageKind.AbortPrefix, RidPrefix: ridPrefix));
+        if (ridPrefix.Length > 0) _replicas.Post(new EngineMessage(EngineMessageKind.AbortPrefix, RidPrefix: ridPrefix));
     }
 
-    public void AbortAll() => _loop.Post(new EngineMessage(EngineMessageKind.AbortAll));
+    public void AbortAll() => _replicas.Post(new EngineMessage(EngineMessageKind.AbortAll));
 
     /// <summary>Empties the prefix cache if nothing runs or waits, waiting up to <paramref name="timeout"/> for that; else returns false.</summary>
-    public Task<bool> FlushCacheAsync(TimeSpan timeout)
-    {
-        TaskCompletionSource<bool> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        int milliseconds = (int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue);
-        _loop.Post(new EngineMessage(EngineMessageKind.FlushCache, TimeoutMilliseconds: milliseconds, Completion: completion));
-        _loop.AnswerIfEnded();
-        return completion.Task;
-    }
+    public Task<bool> FlushCacheAsync(TimeSpan timeout) => _replicas.FlushAsync((int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue));
 
     /// <summary>Refuses new requests (503) and completes when the running ones have finished.</summary>
     public async Task DrainAsync(CancellationToken cancellation = default)
@@ -147,24 +150,36 @@ public sealed class InferenceEngine : IAsyncDisposable
         if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
             _isDraining = true;
-            _loop.Dispose();
+            _replicas.Dispose();
             Profiler.Dispose();
         }
         return ValueTask.CompletedTask;
     }
 
     internal void AbortExactly(Generation generation) =>
-        _loop.Post(new EngineMessage(EngineMessageKind.AbortExactly, generation, Reason: FinishReason.Abort("The client went away.")));
+        generation.Replica.Loop.Post(new EngineMessage(EngineMessageKind.AbortExactly, generation, Reason: FinishReason.Abort("The client went away.")));
 
     internal void FinishAt(Generation generation, int outputLength, FinishReason reason) =>
-        _loop.Post(new EngineMessage(EngineMessageKind.FinishAt, generation, OutputLength: outputLength, Reason: reason));
+        generation.Replica.Loop.Post(new EngineMessage(EngineMessageKind.FinishAt, generation, OutputLength: outputLength, Reason: reason));
 
-    private void Forget(Generation generation) => _unfinished.TryRemove(new KeyValuePair<string, Generation>(generation.Rid, generation));
+    private Replica CreateReplica(int index, RankGroup ranks, EngineParts parts, ILogger logger)
+    {
+        Scheduler scheduler = new(parts.SchedulerOptions);
+        EngineLoop loop = new(scheduler, ranks, parts.Options, logger, parts.Profiler, index, Forget, () => _unfinished.Values.Where(generation => generation.Replica.Index == index));
+        return new Replica(index, loop, scheduler);
+    }
+
+    private void Forget(Generation generation)
+    {
+        if (_unfinished.TryRemove(new KeyValuePair<string, Generation>(generation.Rid, generation))) generation.Replica.Remove(generation.Scheduled.PromptLength);
+    }
 
     private void Validate(GenerationRequest request)
     {
         if (!IsAlive) throw new RequestRejectedException($"The engine has stopped: {Fault?.Message}", 503);
         if (_isDraining) throw new RequestRejectedException("The server is shutting down.", 503);
+        if (request.DpRank is { } rank && (uint)rank >= (uint)_replicas.Count)
+            throw new RequestRejectedException($"routed_dp_rank must be in [0, {_replicas.Count - 1}], got {rank}.", 400);
         int[] ids = request.InputIds;
         if (ids.Length == 0) throw new RequestRejectedException("input_ids cannot be empty.", 400);
         foreach (int id in ids)

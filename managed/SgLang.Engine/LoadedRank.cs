@@ -22,19 +22,21 @@ internal sealed record LoadedRank
 
     /// <param name="profiler">Where the rank leaves its spans; null for nowhere.</param>
     public static LoadedRank Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn,
-        EngineProfiler? profiler = null)
+        RankSetup setup, EngineProfiler? profiler = null)
     {
-        DeviceKind kind = ResolveDevice(options.Device);
-        DeviceContext device = DeviceContext.Create(kind, options.BaseGpuId, options.NumThreads);
+        DeviceKind kind = setup.Kind;
+        DeviceContext device = DeviceContext.Create(kind, setup.Ordinal, setup.NumThreads);
         IModel? model = null;
+        RankCommunicators? ranks = null;
         try
         {
-            DeviceInfo before = device.GetInfo();
+            DeviceInfo before = setup.Device;
             model = ModelLoader.Load(device, options.ModelPath, config, new ModelLoadOptions
             {
                 DType = options.DType,
                 LoadFormat = options.LoadFormat,
                 MaxPositions = contextLength,
+                Place = setup.Place,
                 Progress = progress is null ? null : (done, total) => progress("Loading weights", done, total),
                 Warning = warn,
             });
@@ -42,7 +44,7 @@ internal sealed record LoadedRank
             int maxRunning = options.MaxRunningRequests ?? MemoryPlan.DefaultRunningRequests(kind == DeviceKind.Cpu);
             // A prompt larger than the prefill budget is still taken whole when chunking is off; decoding requests join a chunk within its budget.
             int maxTokens = Math.Max(chunk > 0 ? chunk : Math.Max(options.MaxPrefillTokens, contextLength), maxRunning);
-            MemoryPlan memory = MemoryPlan.Make(new MemoryPlanInput
+            MemoryPlan memory = setup.ShareMemory(new MemoryPlanInput
             {
                 IsCpu = kind == DeviceKind.Cpu,
                 TotalMemory = before.TotalMemoryBytes,
@@ -57,10 +59,11 @@ internal sealed record LoadedRank
                 MaxRunningRequests = options.MaxRunningRequests,
             });
             profiler ??= new EngineProfiler();
+            ranks = setup.Connect(device);
             profiler.AttachDevice(device);
             RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn));
             // Page 0 is the dummy that padding writes to.
-            ModelRunner runner = new(device, model, memory.NumPages + 1, options.PageSize, new StepLimits(maxTokens, memory.MaxRunningRequests), trace);
+            ModelRunner runner = new(device, model, memory.NumPages + 1, options.PageSize, new StepLimits(maxTokens, memory.MaxRunningRequests), trace, ranks);
             return new LoadedRank
             {
                 Runner = runner,
@@ -75,6 +78,7 @@ internal sealed record LoadedRank
         }
         catch
         {
+            ranks?.Dispose();
             model?.Dispose();
             device.Dispose();
             throw;
@@ -86,13 +90,6 @@ internal sealed record LoadedRank
         if (!options.EnableLayerwiseNvtxMarker) return null;
         if (!NvtxRanges.IsActive) warn("--enable-layerwise-nvtx-marker: no tool listens (NVTX_INJECTION64_PATH names none), so no ranges are seen.");
         return new ModuleRanges(model, options.NvtxRoot ?? options.ModelPath);
-    }
-
-    private static DeviceKind ResolveDevice(DeviceKind wanted)
-    {
-        if (wanted == DeviceKind.Cuda && DeviceContext.Count(DeviceKind.Cuda) == 0)
-            throw new EngineStartException($"--device cuda: no GPU can be used: {DeviceContext.UnavailableReason(DeviceKind.Cuda)}. Use --device cpu.");
-        return DeviceContext.Resolve(wanted);
     }
 
     /// <summary>Tokens of a prefill step by memory of the GPU (spec/server.md 3), in whole pages.</summary>

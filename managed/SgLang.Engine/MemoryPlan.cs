@@ -21,6 +21,14 @@ internal sealed record MemoryPlanInput
     public double? MemFractionStatic { get; init; }
     public int? MaxTotalTokens { get; init; }
     public int? MaxRunningRequests { get; init; }
+
+    /// <summary>Ranks that share a device: what they need together.</summary>
+    public static MemoryPlanInput Sum(IReadOnlyList<MemoryPlanInput> ranks) => ranks[0] with
+    {
+        WeightBytes = ranks.Sum(rank => rank.WeightBytes),
+        ActivationBytes = ranks.Sum(rank => rank.ActivationBytes),
+        KvBytesPerToken = ranks.Sum(rank => rank.KvBytesPerToken),
+    };
 }
 
 /// <summary>How the device's memory is shared out. A pure function of <see cref="MemoryPlanInput"/>.</summary>

@@ -1,3 +1,4 @@
+using SgLang.Core;
 using SgLang.Interop;
 using SgLang.Models;
 using SgLang.Runtime;
@@ -37,22 +38,26 @@ internal sealed class ModelRunner : IModelRunner
     private readonly DeviceBuffer _logprobs;
     private readonly PinnedBuffer _logprobsOnHost;
     private readonly RankTrace _trace;
+    private readonly RankCommunicators? _ranks;
+    private readonly RankPlace _place;
+    private readonly DrawnIds? _drawnIds;
     private TopScores? _top;
 
     /// <summary>Sees each step's logits, F32 [samples, vocabulary], before they are sampled from; for comparing numbers with a reference.</summary>
     internal Action<DeviceContext, Tensor>? LogitsObserver { get; set; }
 
-    /// <summary>Takes over the device and the model.</summary>
-    public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits, RankTrace trace)
+    /// <summary>Takes over the device, the model and the communicators.</summary>
+    public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits, RankTrace trace, RankCommunicators? ranks = null)
     {
         _device = device;
         _model = model;
         _trace = trace;
+        _ranks = ranks;
         int tokens = limits.MaxTokens, requests = limits.MaxRequests;
         _kvCache = new KvCache(device, model, numPages, pageSize);
         _attention = new AttentionPlans(device, model, pageSize, tokens, requests);
         _arena = new DeviceArena(device, ActivationBytes(model, limits), "activations");
-        _forward = new ForwardContext(device, _arena, _kvCache, _attention) { Trace = trace.Modules };
+        _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks) { Trace = trace.Modules };
         _sampler = new Sampler(device, requests);
         _sources = new StepBuffer(device, tokens, "token sources");
         _positions = new StepBuffer(device, tokens, "positions");
@@ -66,6 +71,8 @@ internal sealed class ModelRunner : IModelRunner
         _logprobs = new DeviceBuffer(device, (long)Math.Max(requests, ScoredRowsPerBlock) * sizeof(float), "log-probabilities");
         _lastIdsOnHost = new PinnedBuffer(device, (long)requests * sizeof(int));
         _logprobsOnHost = new PinnedBuffer(device, (long)Math.Max(requests, ScoredRowsPerBlock) * sizeof(float));
+        _place = model.Share.Place;
+        if (_place.PpSize > 1) _drawnIds = new DrawnIds(device, ranks, requests);
         device.Fill(_lastIds.AsTensor(DType.I32, requests), 0);
     }
 
@@ -96,6 +103,8 @@ internal sealed class ModelRunner : IModelRunner
         _device.Synchronize();
         _top?.Dispose();
         _sampler.Dispose();
+        _drawnIds?.Dispose();
+        _ranks?.Dispose();
         foreach (IDisposable owned in (ReadOnlySpan<IDisposable>)
                  [
                      _logprobsOnHost, _lastIdsOnHost, _logprobs, _ids, _lastIds, _inputIds, _targets, _sampledRows, _logitRows, _slots, _positions, _sources,
@@ -110,9 +119,11 @@ internal sealed class ModelRunner : IModelRunner
         long preparing = _trace.Begin();
         int tokens = plan.NumTokens;
         CopyPages(plan);
+        Tensor lastIds = _lastIds.AsTensor(DType.I32, _lastIds.NumBytes / sizeof(int));
+        if (_drawnIds is not null && _place.IsFirstStage) _drawnIds.ReceiveFor(plan, lastIds);
         Tensor sources = _sources.Upload(plan.TokenSources);
         Tensor inputIds = _inputIds.AsTensor(DType.I32, tokens);
-        Ops.TokenResolve(_device, inputIds, sources, _lastIds.AsTensor(DType.I32, _lastIds.NumBytes / sizeof(int)));
+        Ops.TokenResolve(_device, inputIds, sources, lastIds);
         _forward.InputIds = inputIds;
         _forward.Positions = _positions.Upload(plan.Positions);
         _forward.Slots = _slots.Upload(plan.Slots);
@@ -120,6 +131,12 @@ internal sealed class ModelRunner : IModelRunner
         _trace.End(preparing, _trace.Spans.PrepareInputs);
 
         Tensor hidden = _model.ForwardHidden(_forward);
+        if (!_place.IsLastStage)
+        {
+            if (_place.IsFirstStage && plan.NumSamples > 0) ExpectIds(plan);
+            _device.Synchronize();
+            return;
+        }
         if (plan.HasInputLogprobs) ScorePrompts(plan, hidden, outcome);
         if (plan.NumSamples > 0) Sample(plan, hidden, outcome);
         else _device.Synchronize();
@@ -131,6 +148,13 @@ internal sealed class ModelRunner : IModelRunner
         _kvCache.CopyPages(_device, _slots.Upload(plan.CopyDestinations), _positions.Upload(plan.CopySources));
         // The same buffers carry this step's slots and positions next.
         _device.Synchronize();
+    }
+
+    private void ExpectIds(StepPlan plan)
+    {
+        Span<int> rows = _sampledRows.Host(plan.NumSamples);
+        for (int i = 0; i < rows.Length; i++) rows[i] = plan.Rows[plan.SampleIndex[i]];
+        _drawnIds!.Expect(rows);
     }
 
     private void Sample(StepPlan plan, in Tensor hidden, StepOutcome outcome)
@@ -157,6 +181,7 @@ internal sealed class ModelRunner : IModelRunner
         long sampling = _trace.Begin();
         _sampler.Sample(plan, ids, logprobs, logits);
         Ops.TokenScatter(_device, _lastIds.AsTensor(DType.I32, _lastIds.NumBytes / sizeof(int)), _sampledRows.Send(samples), ids);
+        _drawnIds?.Send(ids);
         _trace.End(sampling, _trace.Spans.Sample, samples);
         long copying = _trace.Begin();
         _device.Copy(_lastIdsOnHost.AsTensor(DType.I32, samples), ids);

@@ -1,14 +1,20 @@
+using SgLang.Interop;
 using SgLang.Scheduling;
 
 namespace SgLang.Engine;
 
-/// <summary>All ranks of one replica: each gets the same immutable plan; the first one's outcome counts.</summary>
-internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples) : IDisposable
+/// <summary>All ranks of one replica: each gets the same immutable plan; the outcome of one of them, which all share, counts.</summary>
+/// <param name="groups">Where the ranks meet; null for ranks that never do.</param>
+/// <param name="reporter">The rank whose outcome counts.</param>
+internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGroups? groups = null, int reporter = 0) : IDisposable
 {
     // One outcome per step that can be under way.
     private readonly StepOutcome[][] _outcomes = [Outcomes(ranks.Length, maxSamples), Outcomes(ranks.Length, maxSamples)];
     private int _launched;
     private int _waited;
+
+    /// <summary>Steps not waited for yet that have finished on every rank.</summary>
+    private int _finishedAhead;
 
     public void Launch(StepPlan plan, StepTrace trace = default)
     {
@@ -24,14 +30,53 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples) : IDisposa
     public StepOutcome Wait()
     {
         StepOutcome[] outcomes = _outcomes[_waited++ & 1];
-        foreach (IRankChannel rank in ranks) rank.Wait();
-        foreach (StepOutcome outcome in outcomes) outcomes[0].Error ??= outcome.Error;
-        return outcomes[0];
+        if (_finishedAhead > 0) _finishedAhead--;
+        else WaitForAll();
+        StepOutcome outcome = outcomes[reporter];
+        outcome.Error = CauseOf(outcomes);
+        if (outcome.Error is not null && groups is not null) Recover(outcome);
+        return outcome;
     }
 
     public void Dispose()
     {
+        foreach (IRankChannel rank in ranks) rank.Stop();
         foreach (IRankChannel rank in ranks) rank.Dispose();
+        groups?.Dispose();
+    }
+
+    private void WaitForAll()
+    {
+        foreach (IRankChannel rank in ranks) rank.Wait();
+    }
+
+    /// <summary>
+    /// A rank that failed has aborted the group, so that nobody waits for it; a step launched meanwhile fails too. When all have ended, the
+    /// ranks can meet again.
+    /// </summary>
+    private void Recover(StepOutcome outcome)
+    {
+        for (; _finishedAhead < _launched - _waited; _finishedAhead++) WaitForAll();
+        try
+        {
+            groups!.Reset();
+        }
+        catch (SglException error)
+        {
+            outcome.Error = new FatalDeviceException($"{outcome.Error!.Message}; {error.Message}", outcome.Error);
+        }
+    }
+
+    /// <summary>A lost device before all, and the others' complaint that a rank gave up last.</summary>
+    private static Exception? CauseOf(StepOutcome[] outcomes)
+    {
+        Exception? cause = null;
+        foreach (StepOutcome outcome in outcomes)
+        {
+            if (outcome.Error is FatalDeviceException) return outcome.Error;
+            if (cause is null or SglException { Status: SglStatus.Comm }) cause = outcome.Error ?? cause;
+        }
+        return cause;
     }
 
     private static StepOutcome[] Outcomes(int numRanks, int maxSamples)

@@ -20,9 +20,13 @@ internal sealed class RankThread : IRankChannel
     private int _taken;
     private volatile bool _isStopping;
 
+    private readonly Action<Exception>? _failed;
+
     /// <param name="create">Runs on the rank's thread: loads the model and returns its runner.</param>
-    public RankThread(string name, Func<IModelRunner> create)
+    /// <param name="failed">Called there when a step failed, before the next one begins.</param>
+    public RankThread(string name, Func<IModelRunner> create, Action<Exception>? failed = null)
     {
+        _failed = failed;
         _thread = new Thread(() => Run(create)) { Name = name, IsBackground = true };
         _thread.Start();
     }
@@ -38,10 +42,15 @@ internal sealed class RankThread : IRankChannel
 
     public void Wait() => _done.Wait();
 
-    public void Dispose()
+    public void Stop()
     {
         _isStopping = true;
         _work.Release();
+    }
+
+    public void Dispose()
+    {
+        Stop();
         _thread.Join();
     }
 
@@ -77,6 +86,7 @@ internal sealed class RankThread : IRankChannel
             catch (Exception error)
             {
                 outcome.Error = error;
+                _failed?.Invoke(error);
             }
             _done.Release();
         }

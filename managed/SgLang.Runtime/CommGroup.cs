@@ -8,6 +8,7 @@ namespace SgLang.Runtime;
 public sealed unsafe class CommGroup : IDisposable
 {
     private SglCommGroup _handle;
+    private int _numResets;
 
     /// <param name="kind">Kind of device of every rank.</param>
     /// <param name="timeout">How long a rank waits for the others before the group is aborted.</param>
@@ -27,6 +28,9 @@ public sealed unsafe class CommGroup : IDisposable
 
     public int NumRanks { get; }
 
+    /// <summary>Rises with each <see cref="Reset"/>: what was sent and not received before it is gone.</summary>
+    public int NumResets => Volatile.Read(ref _numResets);
+
     internal SglCommGroup Handle => !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(CommGroup));
 
     /// <summary>Every call of any rank, under way or to come, fails with this reason, until <see cref="Reset"/>. The first reason stays.</summary>
@@ -37,7 +41,11 @@ public sealed unsafe class CommGroup : IDisposable
     }
 
     /// <summary>After an abort, with no rank inside a call: the group can be used again.</summary>
-    public void Reset() => Check(sgl_comm_group_reset(Handle));
+    public void Reset()
+    {
+        Check(sgl_comm_group_reset(Handle));
+        Interlocked.Increment(ref _numResets);
+    }
 
     public void Dispose()
     {

@@ -10,11 +10,13 @@ namespace SgLang.Runtime;
 public sealed unsafe class Communicator : IDisposable
 {
     private readonly DeviceContext _context;
+    private readonly CommGroup _group;
     private SglCommunicator _handle;
 
     public Communicator(DeviceContext context, CommGroup group, int rank)
     {
         _context = context;
+        _group = group;
         Rank = rank;
         NumRanks = group.NumRanks;
         if (!context.IsMeta)
@@ -28,6 +30,9 @@ public sealed unsafe class Communicator : IDisposable
 
     public int Rank { get; }
     public int NumRanks { get; }
+
+    /// <inheritdoc cref="CommGroup.NumResets"/>
+    public int NumResets => _group.NumResets;
 
     private SglCommunicator Handle => !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(Communicator));
 

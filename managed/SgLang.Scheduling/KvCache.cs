@@ -37,6 +37,10 @@ internal sealed class KvCache
     /// <summary>Cached tokens a request would start with.</summary>
     public int CountMatch(Request request) => _disableRadixCache ? 0 : Tree.CountMatch(request.Tokens[..request.MaxPrefixLength]) * PageSize;
 
+    /// <summary>Cached tokens that a prompt would start with; for any thread.</summary>
+    public int Probe(ReadOnlySpan<int> prompt) =>
+        !_disableRadixCache && prompt.Length > 1 && Tree.TryProbe(prompt[..^1], out int pages) ? pages * PageSize : 0;
+
     /// <summary>The node of the prefix tree that a request's cached prefix ends in.</summary>
     public RadixNode DeepestMatch(Request request) => Tree.DeepestMatch(request.Tokens[..request.MaxPrefixLength]);
 

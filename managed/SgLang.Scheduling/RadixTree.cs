@@ -17,6 +17,7 @@ internal sealed class RadixTree
     private RadixNode?[] _buckets;
     private long _nextId;
     private long _clock;
+    private int _version; // odd while the tree changes
 
     /// <param name="initialBuckets">A power of two.</param>
     public RadixTree(int pageSize, PagePool pool, int initialBuckets = 256)
@@ -54,6 +55,35 @@ internal sealed class RadixTree
             node = child;
         }
         return matched;
+    }
+
+    /// <summary>
+    /// As <see cref="CountMatch"/>, from any thread while the tree's own goes on: what was read is right if the tree did not change meanwhile,
+    /// else it is read again. False when it never stood still.
+    /// </summary>
+    public bool TryProbe(ReadOnlySpan<int> tokens, out int pages)
+    {
+        const int MaxTries = 16;
+        for (int attempt = 0; attempt < MaxTries; attempt++)
+        {
+            int before = Volatile.Read(ref _version);
+            if ((before & 1) == 0)
+            {
+                try
+                {
+                    pages = CountMatch(tokens);
+                    Thread.MemoryBarrier();
+                    if (Volatile.Read(ref _version) == before) return true;
+                }
+                // A node read half-way through its change.
+                catch (Exception error) when (error is IndexOutOfRangeException or ArgumentException or NullReferenceException)
+                {
+                }
+            }
+            Thread.SpinWait(50);
+        }
+        pages = 0;
+        return false;
     }
 
     /// <summary>The deepest node that the longest cached prefix of <paramref name="tokens"/> reaches into, without touching anything.</summary>
@@ -150,6 +180,7 @@ internal sealed class RadixTree
     /// <returns>Pages freed.</returns>
     public int Evict(int pages)
     {
+        BeginChange();
         int freed = 0;
         while (freed < pages && _leaves.Count > 0)
         {
@@ -169,6 +200,7 @@ internal sealed class RadixTree
             NodeCount--;
             if (--parent.ChildCount == 0 && parent.LockCount == 0) _leaves.Add(parent);
         }
+        EndChange();
         return freed;
     }
 
@@ -193,6 +225,7 @@ internal sealed class RadixTree
     private RadixNode Split(RadixNode node, int atPage)
     {
         int atToken = atPage * _pageSize;
+        BeginChange();
         Unlink(node);
         var upper = new RadixNode(_nextId++, node.Parent, node.Tokens[..atToken].ToArray(), node.Pages[..atPage].ToArray())
         {
@@ -205,11 +238,13 @@ internal sealed class RadixTree
         NodeCount++;
         Link(upper);
         Link(node);
+        EndChange();
         return upper;
     }
 
     private RadixNode AddLeaf(RadixNode parent, ReadOnlySpan<int> tokens, ReadOnlySpan<int> pages)
     {
+        BeginChange();
         if (parent.HeapIndex >= 0) _leaves.Remove(parent);
         var leaf = new RadixNode(_nextId++, parent, tokens.ToArray(), pages.ToArray()) { LastAccess = _clock };
         parent.ChildCount++;
@@ -217,8 +252,17 @@ internal sealed class RadixTree
         if (++NodeCount > _buckets.Length) Grow();
         Link(leaf);
         _leaves.Add(leaf);
+        EndChange();
         return leaf;
     }
+
+    private void BeginChange()
+    {
+        Volatile.Write(ref _version, _version + 1);
+        Thread.MemoryBarrier();
+    }
+
+    private void EndChange() => Volatile.Write(ref _version, _version + 1);
 
     private RadixNode? FindChild(RadixNode parent, ReadOnlySpan<int> tokens)
     {

@@ -61,6 +61,9 @@ public sealed class Scheduler
     /// <summary>Why requests wait; may be read by any thread.</summary>
     public PlanLog Log => _state.Log;
 
+    /// <summary>Tokens of a prompt's longest cached prefix; may be called by any thread. 0 where the cache changes too fast to tell.</summary>
+    public int ProbePrefix(ReadOnlySpan<int> prompt) => _state.Cache.Probe(prompt);
+
     public SchedulerStats Stats => SchedulerStats.Of(_state);
 
     internal SchedulerState State => _state;

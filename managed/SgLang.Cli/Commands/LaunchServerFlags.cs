@@ -10,7 +10,7 @@ namespace SgLang.Cli.Commands;
 /// </summary>
 internal static class LaunchServerFlags
 {
-    private const string OneDevice = "this server runs on one device";
+    private const string OneNode = "all ranks are threads of one process on one node";
     private const string NoGraphs = "no CUDA graphs are captured";
     private const string OwnKernels = "the engine has one set of kernels of its own";
     private const string NotYet = "it is not implemented yet";
@@ -98,31 +98,32 @@ internal static class LaunchServerFlags
     private static IEnumerable<Flag> Topology() =>
     [
         new("--device", Text, "Where the model runs; auto takes a GPU when there is one.") { Default = "auto", Choices = ["auto", "cuda", "cpu"] },
-        new("--num-threads", Integer, "CPU worker threads; 0 is one for each physical core.") { Default = "0", Min = 0, Max = 1024 },
-        new("--tp-size", Integer, "Tensor-parallel ranks.") { Aliases = ["--tensor-parallel-size", "--tp"], Default = "1", OnlyDefault = OneDevice },
-        new("--dp-size", Integer, "Data-parallel replicas.") { Aliases = ["--data-parallel-size", "--dp"], Default = "1", OnlyDefault = OneDevice },
-        new("--pp-size", Integer, "") { Aliases = ["--pipeline-parallel-size"], Default = "1", OnlyDefault = OneDevice },
-        new("--ep-size", Integer, "") { Aliases = ["--expert-parallel-size", "--ep"], Default = "1", OnlyDefault = OneDevice },
-        new("--load-balance-method", Text, "")
+        new("--num-threads", Integer, "CPU worker threads of all ranks together; 0 is one for each physical core.") { Default = "0", Min = 0, Max = 1024 },
+        new("--tp-size", Integer, "Tensor-parallel ranks: each has a part of every layer.") { Aliases = ["--tensor-parallel-size", "--tp"], Default = "1", Min = 1, Max = 64 },
+        new("--dp-size", Integer, "Data-parallel replicas, each with scheduler and cache of its own.") { Aliases = ["--data-parallel-size", "--dp"], Default = "1", Min = 1, Max = 64 },
+        new("--pp-size", Integer, "Pipeline stages: each has some of the layers.") { Aliases = ["--pipeline-parallel-size"], Default = "1", Min = 1, Max = 64 },
+        new("--ep-size", Integer, "Parts that the experts are spread over; divides --tp-size.") { Aliases = ["--expert-parallel-size", "--ep"], Default = "1", Min = 1, Max = 64 },
+        new("--load-balance-method", Text, "Which replica takes a request; auto is cache_aware: the longest cached prefix while loads are alike, else the least loaded.")
         {
-            Default = "auto", NoEffect = "there is one replica",
-            Choices = ["auto", "round_robin", "total_requests", "total_tokens", "follow_bootstrap_room", "shortest_queue", "minimum_tokens"],
+            Default = "auto", Choices = ["auto", "cache_aware", "round_robin", "total_requests", "total_tokens", "shortest_queue", "minimum_tokens"],
         },
-        Switch("--enable-dp-attention", "") with { OnlyDefault = OneDevice },
-        Switch("--enable-dp-lm-head", "") with { OnlyDefault = OneDevice },
-        new("--moe-a2a-backend", Text, "") { Default = "none", OnlyDefault = OneDevice },
-        new("--nnodes", Integer, "") { Default = "1", OnlyDefault = "this server runs on one node" },
-        new("--node-rank", Integer, "") { Default = "0", OnlyDefault = "this server runs on one node" },
+        Switch("--enable-dp-attention", "") with { OnlyDefault = "attention is cut by heads; use --dp-size for replicas" },
+        Switch("--enable-dp-lm-head", "") with { OnlyDefault = "it needs --enable-dp-attention" },
+        new("--moe-a2a-backend", Text, "") { Default = "none", OnlyDefault = "every rank sees all tokens, and experts' outputs are summed over ranks" },
+        new("--nnodes", Integer, "") { Default = "1", OnlyDefault = OneNode },
+        new("--node-rank", Integer, "") { Default = "0", OnlyDefault = OneNode },
         new("--dist-init-addr", Text, "") { Aliases = ["--nccl-init-addr"], NoEffect = "there is one node" },
-        new("--nccl-port", Integer, "") { NoEffect = "there is one rank" },
-        new("--dist-timeout", Integer, "") { NoEffect = "there is one rank" },
+        new("--nccl-port", Integer, "") { NoEffect = "ranks are threads of one process" },
+        new("--dist-timeout", Integer, "Seconds that a rank waits for another before the step fails.") { Default = "300", Min = 1, Max = 86400 },
         new("--base-gpu-id", Integer, "The first GPU used.") { Default = "0", Min = 0, Max = 1023 },
-        new("--gpu-id-step", Integer, "") { Default = "1", Min = 1, NoEffect = "there is one rank" },
-        Switch("--disable-custom-all-reduce", "") with { NoEffect = "there is one rank" },
+        new("--gpu-id-step", Integer, "From one rank's GPU to the next one's.") { Default = "1", Min = 1, Max = 1023 },
+        new("--device-map", IntegerList, "GPU of each rank, in the order replica, stage, tensor rank; default: counted from --base-gpu-id.") { Min = 0, Max = 1023 },
+        Switch("--allow-shared-device", "Several ranks on one GPU.") with { OnlyDefault = "NCCL wants a GPU for each rank" },
+        Switch("--disable-custom-all-reduce", "") with { NoEffect = "GPUs reduce through NCCL" },
         new("--pp-max-micro-batch-size", Integer, "") { NoEffect = "there is one pipeline stage" },
         new("--pp-async-batch-depth", Integer, "") { Default = "0", NoEffect = "there is one pipeline stage" },
         Switch("--enable-dynamic-chunking", "") with { NoEffect = "there is one pipeline stage" },
-        Switch("--enable-p2p-check", "") with { NoEffect = "there is one rank" },
+        Switch("--enable-p2p-check", "") with { NoEffect = "NCCL finds its own paths" },
     ];
 
     private static IEnumerable<Flag> Graphs() =>

@@ -33,6 +33,20 @@ internal sealed record LaunchServerSettings
             DType = DType(flags.Text("--dtype")!),
             Device = flags.Text("--device") switch { "cuda" => DeviceKind.Cuda, "cpu" => DeviceKind.Cpu, _ => DeviceKind.Auto },
             BaseGpuId = flags.Integer("--base-gpu-id")!.Value,
+            GpuIdStep = flags.Integer("--gpu-id-step")!.Value,
+            DeviceMap = flags.Integers("--device-map"),
+            TpSize = flags.Integer("--tp-size")!.Value,
+            PpSize = flags.Integer("--pp-size")!.Value,
+            EpSize = flags.Integer("--ep-size")!.Value,
+            DpSize = flags.Integer("--dp-size")!.Value,
+            DistTimeoutSeconds = flags.Integer("--dist-timeout")!.Value,
+            LoadBalanceMethod = flags.Text("--load-balance-method") switch
+            {
+                "round_robin" => LoadBalanceMethod.RoundRobin,
+                "total_requests" or "shortest_queue" => LoadBalanceMethod.TotalRequests,
+                "total_tokens" or "minimum_tokens" => LoadBalanceMethod.TotalTokens,
+                _ => LoadBalanceMethod.CacheAware,
+            },
             NumThreads = flags.Integer("--num-threads")!.Value,
             MemFractionStatic = flags.Number("--mem-fraction-static"),
             MaxRunningRequests = flags.Integer("--max-running-requests"),
@@ -76,6 +90,7 @@ internal sealed record LaunchServerSettings
         if (engine.ChunkedPrefillSize is 0) throw new UsageException("--chunked-prefill-size: must be -1 (whole prompts) or at least 1, got '0'");
         if (engine.ChunkedPrefillSize is > 0 and int chunk && chunk % engine.PageSize != 0)
             throw new UsageException($"--chunked-prefill-size: must be a multiple of --page-size ({engine.PageSize}), got '{chunk}'");
+        if (engine.TpSize % engine.EpSize != 0) throw new UsageException($"--ep-size: must divide --tp-size ({engine.TpSize}), got '{engine.EpSize}'");
         CheckPriorities(engine, flags.Text("--schedule-policy")!);
         CheckCacheType(flags.Text("--kv-cache-dtype")!, engine.DType);
 

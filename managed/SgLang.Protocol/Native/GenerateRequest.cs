@@ -37,6 +37,8 @@ public sealed record GenerateRequest
     public JsonElement? CustomLogitProcessor { get; set; }
     public JsonElement? BootstrapHost { get; set; }
     public JsonElement? BootstrapRoom { get; set; }
+
+    /// <summary>The replica that is to take the request; the older name below means the same.</summary>
     public int? RoutedDpRank { get; set; }
     public int? DataParallelRank { get; set; }
 
@@ -54,7 +56,5 @@ public sealed record GenerateRequest
         Unsupported.Refuse("custom_logit_processor", CustomLogitProcessor);
         Unsupported.Refuse("bootstrap_host", BootstrapHost);
         Unsupported.Refuse("bootstrap_room", BootstrapRoom);
-        if ((RoutedDpRank ?? DataParallelRank) is { } rank and not 0)
-            throw new InvalidRequestException($"{(RoutedDpRank is null ? "data_parallel_rank" : "routed_dp_rank")} must be 0 on this server, got {rank}.");
     }
 }

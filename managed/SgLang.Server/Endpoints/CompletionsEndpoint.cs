@@ -17,7 +17,7 @@ internal sealed class CompletionsEndpoint(ServingContext serving)
         CompletionRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.CompletionRequest);
         ServingFacts facts = ServingFacts.Of(serving);
         OpenAIPlan plan = OpenAIPlan.ForCompletion(body, facts, serving.Options);
-        GenerationRequest[] requests = [.. plan.Items.Select(item => item.Request)];
+        GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items.Select(item => item.Request));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream);
         OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];

@@ -38,11 +38,10 @@ internal sealed class InfoEndpoints(ServingContext serving)
         return Respond.JsonAsync(http, 404, body, ProtocolJsonContext.Default.ModelNotFoundBody);
     }
 
-    /// <summary>All launch arguments, what was derived from them, and the state of the one scheduler, which repeats the arguments.</summary>
+    /// <summary>All launch arguments, what was derived from them, and the state of each replica, which repeats the arguments.</summary>
     internal JsonObject ServerInfo()
     {
         EngineInfo info = serving.Engine.Info;
-        EngineStats stats = serving.Engine.Stats;
         JsonObject answer = (JsonObject)serving.Options.LaunchArguments.DeepClone();
         answer["max_total_num_tokens"] = info.MaxTotalTokens;
         answer["max_req_input_len"] = info.MaxRequestInputLength;
@@ -57,13 +56,19 @@ internal sealed class InfoEndpoints(ServingContext serving)
         answer["version"] = Version;
         answer["kv_events"] = null;
 
+        answer["internal_states"] = new JsonArray([.. serving.Engine.ReplicaStats.Select(stats => (JsonNode)ReplicaState(info, stats))]);
+        return answer;
+    }
+
+    private JsonObject ReplicaState(EngineInfo info, EngineStats stats)
+    {
         JsonObject state = (JsonObject)serving.Options.LaunchArguments.DeepClone();
-        state["dp_size"] = 1;
+        state["dp_size"] = info.DpSize;
         state["last_gen_throughput"] = stats.GenerationThroughput;
         state["memory_usage"] = new JsonObject
         {
-            ["weight"] = Math.Round(info.WeightBytes / BytesPerGigabyte, 2),
-            ["kvcache"] = Math.Round(info.KvCacheBytes / BytesPerGigabyte, 2),
+            ["weight"] = Math.Round(info.WeightBytes / info.DpSize / BytesPerGigabyte, 2),
+            ["kvcache"] = Math.Round(info.KvCacheBytes / info.DpSize / BytesPerGigabyte, 2),
             ["graph"] = 0.0,
             ["token_capacity"] = info.MaxTotalTokens,
         };
@@ -71,8 +76,7 @@ internal sealed class InfoEndpoints(ServingContext serving)
         state["num_running_reqs"] = stats.NumRunning;
         state["num_waiting_reqs"] = stats.NumWaiting;
         state["num_used_tokens"] = stats.UsedTokens;
-        answer["internal_states"] = new JsonArray((JsonNode)state);
-        return answer;
+        return state;
     }
 
     internal static string Version => typeof(InfoEndpoints).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";

@@ -49,6 +49,7 @@ internal sealed record NativePlan
                         Logprobs = logprobs,
                         IsStreaming = body.Stream ?? false,
                         Priority = body.Priority,
+                        DpRank = body.RoutedDpRank ?? body.DataParallelRank,
                         StreamInterval = (body.SamplingParams is { Items.Count: > 0 } given ? given.For(prompt) : null)?.StreamInterval,
                     },
                     returnLogprob, top));

@@ -61,8 +61,8 @@ SGL_API sgl_status sgl_all_to_all(sgl_context* context, sgl_communicator* commun
                                   const sgl_tensor* x, const int64_t* receive_counts, const int64_t* send_counts);
 /// x of `root` becomes every rank's x. Dense.
 SGL_API sgl_status sgl_broadcast(sgl_context* context, sgl_communicator* communicator, const sgl_tensor* x, int32_t root);
-/// Sends a dense tensor to another rank. On the CPU it returns when the bytes are copied, which waits only for an earlier
-/// tensor to the same rank that has not been received yet.
+/// Sends a dense tensor to another rank. On the CPU it returns when the bytes are copied, which waits only where four
+/// earlier ones to the same rank have not been received yet.
 SGL_API sgl_status sgl_send(sgl_context* context, sgl_communicator* communicator, const sgl_tensor* x, int32_t peer);
 /// Waits for the next tensor from another rank, which must be of y's type and size.
 SGL_API sgl_status sgl_receive(sgl_context* context, sgl_communicator* communicator, const sgl_tensor* y, int32_t peer);

@@ -14,6 +14,13 @@ public sealed class GoldenTests
         { "mixed chunks", TestModels.DemoOptions with { ChunkedPrefillSize = 64, EnableMixedChunk = true } },
         { "no prefix cache", TestModels.DemoOptions with { DisableRadixCache = true } },
         { "no chunking", TestModels.DemoOptions with { ChunkedPrefillSize = -1 } },
+        { "tp 2", TestModels.DemoOptions with { TpSize = 2 } },
+        { "tp 4, page size 3, mixed chunks", TestModels.DemoOptions with { TpSize = 4, PageSize = 3, ChunkedPrefillSize = 63, EnableMixedChunk = true, MaxTotalTokens = 6000 } },
+        { "pp 2", TestModels.DemoOptions with { PpSize = 2 } },
+        { "pp 3, no overlap", TestModels.DemoOptions with { PpSize = 3, DisableOverlapSchedule = true } },
+        { "tp 2 x pp 2, chunks of 64", TestModels.DemoOptions with { TpSize = 2, PpSize = 2, ChunkedPrefillSize = 64 } },
+        { "dp 2", TestModels.DemoOptions with { DpSize = 2 } },
+        { "tp 2 x dp 2", TestModels.DemoOptions with { TpSize = 2, DpSize = 2, LoadBalanceMethod = LoadBalanceMethod.RoundRobin } },
         { "longest prefix first", TestModels.DemoOptions with { SchedulePolicy = SchedulePolicy.Lpm } },
     };
 

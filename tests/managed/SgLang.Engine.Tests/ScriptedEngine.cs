@@ -11,6 +11,10 @@ internal static class ScriptedEngine
     public const int VocabularySize = 1000;
 
     public static InferenceEngine Start(Action<StepPlan, StepOutcome> run, EngineOptions? options = null, int numPages = 4096, int maxRunning = 64,
+        ILogger? logger = null) => Start([run], options, numPages, maxRunning, logger);
+
+    /// <param name="runs">What each replica does.</param>
+    public static InferenceEngine Start(Action<StepPlan, StepOutcome>[] runs, EngineOptions? options = null, int numPages = 4096, int maxRunning = 64,
         ILogger? logger = null)
     {
         options ??= new EngineOptions { ModelPath = "scripted", PageSize = 16 };
@@ -24,13 +28,13 @@ internal static class ScriptedEngine
             ChunkedPrefillSize = 2048,
             MaxQueuedRequests = options.MaxQueuedRequests,
         };
-        RankThread rank = new("scripted", () => new Runner(run));
-        rank.WaitUntilStarted();
+        RankThread[] ranks = [.. runs.Select(run => new RankThread("scripted", () => new Runner(run)))];
+        foreach (RankThread rank in ranks) rank.WaitUntilStarted();
         return new InferenceEngine(new EngineParts
         {
             Options = options,
             SchedulerOptions = limits,
-            Ranks = new RankGroup([rank], maxRunning),
+            Replicas = [.. ranks.Select(rank => new RankGroup([rank], maxRunning))],
             ModelDefaults = new SamplingParams(),
             EosTokenIds = [],
             Info = new EngineInfo

@@ -19,6 +19,42 @@ public sealed class RadixTreeTests
         Assert.Equal(["1,2", "3", "4", "5"], Runs(tree));
     }
 
+    /// <summary>A prompt that stays cached is found whole, whatever is split, added and evicted beside it, and a foreign one never.</summary>
+    [Fact]
+    public void Another_thread_reads_matches_that_are_right_while_the_tree_changes()
+    {
+        var tree = new RadixTree(1, _pool);
+        int[] kept = [1, 2, 3, 4, 5, 6, 7, 8];
+        Insert(tree, kept);
+        var pages = new PageList();
+        tree.Lock(tree.Match(kept, ref pages));
+        bool isDone = false;
+        int probes = 0;
+        var wrong = new System.Collections.Concurrent.ConcurrentQueue<int>();
+        var reader = new Thread(() =>
+        {
+            while (!Volatile.Read(ref isDone))
+            {
+                if (tree.TryProbe(kept, out int found) && found != kept.Length) wrong.Enqueue(found);
+                if (tree.TryProbe([9, 9, 9], out found) && found != 0) wrong.Enqueue(-found);
+                Interlocked.Increment(ref probes);
+            }
+        });
+        reader.Start();
+        var random = new Random(5);
+        while (Volatile.Read(ref probes) < 20_000)
+        {
+            int shared = random.Next(kept.Length);
+            Insert(tree, [.. kept[..shared], .. Enumerable.Range(0, 6).Select(_ => random.Next(10, 60))]);
+            if (_pool.FreeCount < 200) tree.Evict(random.Next(1, 300));
+        }
+        Volatile.Write(ref isDone, true);
+        reader.Join();
+        Assert.Empty(wrong);
+        Assert.True(tree.TryProbe(kept, out int last));
+        Assert.Equal(kept.Length, last);
+    }
+
     [Fact]
     public void Keys_are_cut_to_whole_pages()
     {

@@ -119,11 +119,12 @@ void CommGroup::send(int from, int to, const sgl_tensor& x, size_t num_bytes) {
   check_alive("send");
   Mailbox& box = mailbox(from, to);
   const uint32_t sent = box.sent.load();
-  wait(box.received, "send", to, [sent](uint32_t received) { return received == sent; });
-  if (box.bytes.size() < num_bytes) box.bytes.resize(num_bytes);
-  std::memcpy(box.bytes.data(), x.data, num_bytes);
-  box.num_bytes = num_bytes;
-  box.dtype = x.dtype;
+  wait(box.received, "send", to, [sent](uint32_t received) { return sent - received < kMailboxSlots; });
+  Mailbox::Slot& slot = box.slots[sent % kMailboxSlots];
+  if (slot.bytes.size() < num_bytes) slot.bytes.resize(num_bytes);
+  if (num_bytes > 0) std::memcpy(slot.bytes.data(), x.data, num_bytes);
+  slot.num_bytes = num_bytes;
+  slot.dtype = x.dtype;
   box.sent.add(1, [](uint32_t) { return true; });
 }
 
@@ -132,13 +133,14 @@ void CommGroup::receive(int from, int to, const sgl_tensor& y, size_t num_bytes)
   Mailbox& box = mailbox(from, to);
   const uint32_t received = box.received.load();
   wait(box.sent, "receive", from, [received](uint32_t sent) { return sent != received; });
-  if (box.num_bytes != num_bytes || box.dtype != y.dtype) {
+  const Mailbox::Slot& slot = box.slots[received % kMailboxSlots];
+  if (slot.num_bytes != num_bytes || slot.dtype != y.dtype) {
     char message[200];
     std::snprintf(message, sizeof message, "receive: rank %d expects %zu bytes of type %d, rank %d sent %zu of type %d", to,
-                  num_bytes, y.dtype, from, box.num_bytes, box.dtype);
+                  num_bytes, y.dtype, from, slot.num_bytes, slot.dtype);
     fail_together(message);
   }
-  std::memcpy(y.data, box.bytes.data(), num_bytes);
+  if (num_bytes > 0) std::memcpy(y.data, slot.bytes.data(), num_bytes);
   box.received.add(1, [](uint32_t) { return true; });
 }
 

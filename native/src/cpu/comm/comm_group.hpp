@@ -60,13 +60,19 @@ class CommGroup final : public sgl_comm_group {
     std::vector<std::byte> staging;
   };
 
-  /// One tensor on its way from one rank to another.
+  /// Tensors on their way from one rank to another: a sender may be this many ahead.
+  static constexpr uint32_t kMailboxSlots = 4;
+
   struct Mailbox {
+    struct Slot {
+      std::vector<std::byte> bytes;  // grows to the largest tensor
+      size_t num_bytes = 0;
+      sgl_dtype dtype{};
+    };
+
     Signal sent;
     Signal received;
-    std::vector<std::byte> bytes;  // grows to the largest tensor
-    size_t num_bytes = 0;
-    sgl_dtype dtype{};
+    Slot slots[kMailboxSlots];  // number `sent` goes to slot sent % kMailboxSlots
   };
 
   template <class Done>

@@ -144,6 +144,17 @@ public class LaunchServerSettingsTests
         Assert.Equal(("warning", "error", "f.log"), (settings.LogLevel, settings.LogLevelHttp, settings.LogFile));
     }
 
+    [Fact]
+    public void A_layout_of_ranks_is_read()
+    {
+        EngineOptions engine = Settings("--tp", "4", "--pp-size", "2", "--ep", "2", "--dp", "3", "--load-balance-method", "shortest_queue", "--dist-timeout", "7",
+            "--device-map", "3", "1", "--gpu-id-step", "2").Engine;
+        Assert.Equal((4, 2, 2, 3), (engine.TpSize, engine.PpSize, engine.EpSize, engine.DpSize));
+        Assert.Equal((LoadBalanceMethod.TotalRequests, 7, 2), (engine.LoadBalanceMethod, engine.DistTimeoutSeconds, engine.GpuIdStep));
+        Assert.Equal([3, 1], engine.DeviceMap);
+        Assert.Equal(LoadBalanceMethod.CacheAware, Settings().Engine.LoadBalanceMethod);
+    }
+
     [Theory]
     [InlineData("--port: must be an integer, got 'x'", "--port", "x")]
     [InlineData("--port: must be in [0, 65535], got '70000'", "--port", "70000")]
@@ -152,7 +163,10 @@ public class LaunchServerSettingsTests
     [InlineData("--mem-fraction-static: must be a number, got 'much'", "--mem-frac", "much")]
     [InlineData("--schedule-conservativeness: must be at least 0, got '-1'", "--schedule-conservativeness", "-1")]
     [InlineData("--base-gpu-id: must be in [0, 1023], got '-1'", "--base-gpu-id", "-1")]
-    [InlineData("--gpu-id-step: must be at least 1, got '0'", "--gpu-id-step", "0")]
+    [InlineData("--tp-size: must be in [1, 64], got '0'", "--tp", "0")]
+    [InlineData("--ep-size: must divide --tp-size (4), got '3'", "--tp", "4", "--ep", "3")]
+    [InlineData("--load-balance-method: must be one of: auto, cache_aware, round_robin, total_requests, total_tokens, shortest_queue, minimum_tokens, got 'x'", "--load-balance-method", "x")]
+    [InlineData("--gpu-id-step: must be in [1, 1023], got '0'", "--gpu-id-step", "0")]
     [InlineData("--load-format: must be one of: auto, safetensors, dummy, got 'gguf'", "--load-format", "gguf")]
     [InlineData("--schedule-policy: must be one of: fcfs, lpm, lof, dfs-weight, random, priority, got 'sjf'", "--schedule-policy", "sjf")]
     [InlineData("--context-length: must be an integer, or a number with one of k M G T, or an integer with one of Ki Mi Gi Ti, got '4K'", "--context-length", "4K")]
@@ -169,8 +183,9 @@ public class LaunchServerSettingsTests
     public void Bad_values_say_flag_value_and_rule(string message, params string[] line) => Assert.Equal(message, Error(line));
 
     [Theory]
-    [InlineData("--tp-size 2 is not supported: this server runs on one device; leave it out or use 1", "--tp", "2")]
-    [InlineData("--dp-size 4 is not supported: this server runs on one device; leave it out or use 1", "--dp-size", "4")]
+    [InlineData("--nnodes 2 is not supported: all ranks are threads of one process on one node; leave it out or use 1", "--nnodes", "2")]
+    [InlineData("--enable-dp-attention is not supported: attention is cut by heads; use --dp-size for replicas; leave it out", "--enable-dp-attention")]
+    [InlineData("--allow-shared-device is not supported: NCCL wants a GPU for each rank; leave it out", "--allow-shared-device")]
     [InlineData("--quantization fp8 is not supported: it is not implemented yet; leave it out", "--quantization", "fp8")]
     [InlineData("--is-embedding is not supported: it is not implemented yet; leave it out", "--is-embedding")]
     [InlineData("--disaggregation-mode prefill is not supported: it is not implemented yet; leave it out or use null", "--disaggregation-mode", "prefill")]

@@ -29,9 +29,10 @@ public class GenerateRequestTests
     }
 
     [Fact]
-    public void Another_data_parallel_rank_is_refused()
+    public void A_replica_is_named_by_either_name()
     {
-        Assert.Equal("routed_dp_rank must be 0 on this server, got 1.", Assert.Throws<InvalidRequestException>(() => Parse("""{"routed_dp_rank":1}""").RefuseUnsupported()).Message);
+        Assert.Equal(1, Parse("""{"routed_dp_rank":1}""").RoutedDpRank);
+        Assert.Equal(2, Parse("""{"data_parallel_rank":2}""").DataParallelRank);
     }
 
     [Fact]

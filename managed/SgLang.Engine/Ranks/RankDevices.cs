@@ -1,0 +1,36 @@
+using SgLang.Core;
+using SgLang.Runtime;
+
+namespace SgLang.Engine;
+
+/// <summary>Which device each rank is on, in the order of <see cref="RankPlace.All"/>.</summary>
+internal sealed record RankDevices(DeviceKind Kind, int[] Ordinals)
+{
+    /// <summary>Throws <see cref="EngineStartException"/> when there are too few devices.</summary>
+    public static RankDevices Assign(EngineOptions options, int numRanks)
+    {
+        if (options.Device == DeviceKind.Cuda && DeviceContext.Count(DeviceKind.Cuda) == 0)
+            throw new EngineStartException($"--device cuda: no GPU can be used: {DeviceContext.UnavailableReason(DeviceKind.Cuda)}. Use --device cpu.");
+        DeviceKind kind = DeviceContext.Resolve(options.Device);
+        return kind == DeviceKind.Cpu ? new RankDevices(kind, new int[numRanks]) : new RankDevices(kind, Gpus(options, numRanks, DeviceContext.Count(kind)));
+    }
+
+    /// <summary>From --device-map, or counted from --base-gpu-id by --gpu-id-step.</summary>
+    internal static int[] Gpus(EngineOptions options, int numRanks, int numGpus)
+    {
+        int[] ordinals = new int[numRanks];
+        if (options.DeviceMap.Count > 0 && options.DeviceMap.Count != numRanks)
+            throw new EngineStartException($"--device-map names {options.DeviceMap.Count} GPUs; one for each of {numRanks} ranks (tp x pp x dp) is needed.");
+        for (int rank = 0; rank < numRanks; rank++)
+        {
+            int ordinal = options.DeviceMap.Count > 0 ? options.DeviceMap[rank] : options.BaseGpuId + rank * options.GpuIdStep;
+            if (ordinal < 0 || ordinal >= numGpus)
+                throw new EngineStartException(
+                    $"Rank {rank} of {numRanks} is on GPU {ordinal}; this machine has {numGpus}. Lower --tp-size, --pp-size or --dp-size, or change --base-gpu-id, --gpu-id-step or --device-map.");
+            if (Array.IndexOf(ordinals, ordinal, 0, rank) >= 0)
+                throw new EngineStartException($"GPU {ordinal} is given to two ranks, which NCCL does not allow: name each GPU once in --device-map.");
+            ordinals[rank] = ordinal;
+        }
+        return ordinals;
+    }
+}

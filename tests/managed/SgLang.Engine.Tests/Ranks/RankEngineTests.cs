@@ -1,0 +1,80 @@
+using SgLang.Core;
+using SgLang.Models;
+
+namespace SgLang.Engine.Tests.Ranks;
+
+/// <summary>Engines of several ranks and replicas, beyond what the goldens show.</summary>
+public sealed class RankEngineTests
+{
+    private static GenerationRequest Sampled(string rid, int seed) => new()
+    {
+        Rid = rid,
+        InputIds = [.. Enumerable.Range(0, 20).Select(i => (i * 37 + seed) % 4000)],
+        Sampling = new SamplingParams
+        {
+            Temperature = 0.8, TopP = 0.9, TopK = 50, MaxNewTokens = 24, IgnoreEos = true, Seed = seed, RepetitionPenalty = 1.1, FrequencyPenalty = 0.2,
+        },
+        Logprobs = new LogprobOptions { StartLength = 0, TopCount = 2 },
+    };
+
+    private static async Task<int[][]> RunAsync(EngineOptions options)
+    {
+        await using InferenceEngine engine = InferenceEngine.Start(options);
+        Generation[] generations = [.. Enumerable.Range(0, 12).Select(i => engine.Submit(Sampled($"r{i}", i)))];
+        Collected[] results = await Task.WhenAll(generations.Select(Collected.ReadAsync));
+        Assert.All(results, result => Assert.Equal(24, result.Ids.Count));
+        Assert.All(results, result => Assert.Equal(20, result.InputLogprobs.Count));
+        return [.. results.Select(result => result.Ids.ToArray())];
+    }
+
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(4, 1)]
+    [InlineData(2, 2)]
+    public async Task Sampled_tokens_with_penalties_repeat_from_run_to_run(int tp, int pp)
+    {
+        EngineOptions options = TestModels.DemoOptions with { TpSize = tp, PpSize = pp };
+        int[][] first = await RunAsync(options), second = await RunAsync(options);
+        for (int i = 0; i < first.Length; i++) Assert.Equal(first[i], second[i]);
+    }
+
+    [Fact]
+    public async Task Ranks_share_the_cpus_threads_and_hold_a_part_of_the_weights_each()
+    {
+        await using InferenceEngine one = InferenceEngine.Start(TestModels.DemoOptions with { NumThreads = 4 });
+        await using InferenceEngine four = InferenceEngine.Start(TestModels.DemoOptions with { NumThreads = 4, TpSize = 4 });
+        Assert.Equal((4, 4), (one.Info.NumThreads, four.Info.NumThreads));
+        // Norms and the rotary table are on every rank.
+        Assert.InRange(four.Info.WeightBytes, one.Info.WeightBytes, one.Info.WeightBytes * 1.2);
+        Assert.Equal(one.Info.MaxTotalTokens, four.Info.MaxTotalTokens);
+        Assert.Equal((4, 1, 1, 1), (four.Info.TpSize, four.Info.PpSize, four.Info.EpSize, four.Info.DpSize));
+    }
+
+    [Theory]
+    [InlineData(3, 1, 1, "--tp-size is 3; it must divide num_attention_heads, 4.")]
+    [InlineData(1, 7, 1, "--pp-size is 7; it must be at most num_hidden_layers, 6.")]
+    [InlineData(1, 1, 0, "--dp-size must be in [1, 64], got 0.")]
+    public void A_layout_that_cannot_be_says_what_to_change(int tp, int pp, int dp, string message)
+    {
+        EngineOptions options = TestModels.DemoOptions with { TpSize = tp, PpSize = pp, DpSize = dp };
+        Assert.Equal(message, Assert.Throws<EngineStartException>(() => InferenceEngine.Start(options)).Message);
+    }
+
+    [Fact]
+    public void A_rank_that_cannot_load_ends_the_start_with_its_reason()
+    {
+        EngineOptions options = TestModels.DemoOptions with { TpSize = 2, MaxTotalTokens = 1 };
+        Assert.StartsWith("--max-total-tokens 1 leaves", Assert.Throws<EngineStartException>(() => InferenceEngine.Start(options)).Message);
+    }
+
+    [Fact]
+    public void Gpus_are_counted_from_the_base_or_named_by_the_map()
+    {
+        EngineOptions options = TestModels.DemoOptions with { BaseGpuId = 1, GpuIdStep = 2 };
+        Assert.Equal([1, 3, 5], RankDevices.Gpus(options, 3, 8));
+        Assert.Equal([2, 0], RankDevices.Gpus(options with { DeviceMap = [2, 0] }, 2, 4));
+        Assert.Contains("this machine has 4", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(options, 3, 4)).Message);
+        Assert.Contains("given to two ranks", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(options with { DeviceMap = [1, 1] }, 2, 4)).Message);
+        Assert.Contains("--device-map names 1 GPUs", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(options with { DeviceMap = [1] }, 2, 4)).Message);
+    }
+}
