@@ -19,6 +19,9 @@ PreciseSockets.UseForThisProcess();
 string model = Path.GetFullPath(Path.Combine(typeof(ScriptedServer).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!, "models", "demo"));
 if (args is ["serve", var firstMs, var intervalMs, var turns, var file]) return Serve(firstMs, intervalMs, turns, file);
 
+// Also for the server, a process that has compiled nothing yet.
+const int WarmUpRequests = 200;
+
 // What the first run of a process measures is mostly its compilation.
 await MeasureAsync("warm-up", prompts: 200, tokens: 30, rate: double.PositiveInfinity, first: 60, interval: 10, quiet: true);
 string[] wanted = args.Length > 0 ? args : ["streams", "rate", "processor"];
@@ -57,12 +60,12 @@ async Task MeasureAsync(string name, int prompts, int tokens, double rate, int f
     File.WriteAllLines(dataset, Enumerable.Range(0, prompts).Select(i => $$"""{"timestamp": 0, "conversations": [{"value": "{{i}} go on"}, {"value": "and on and on"}]}"""));
     ProcessStartInfo start = new(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
     if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "SgLang.Bench.Proof.dll"));
-    foreach (string argument in (string[])["serve", $"{first}", $"{interval}", $"{prompts}", times]) start.ArgumentList.Add(argument);
+    foreach (string argument in (string[])["serve", $"{first}", $"{interval}", $"{(double.IsFinite(rate) ? 0 : prompts)}", times]) start.ArgumentList.Add(argument);
     using Process server = Process.Start(start)!;
     Uri address = new((await server.StandardOutput.ReadLineAsync())!);
     ServingBenchmark benchmark = new(new ServingOptions
     {
-        BaseUrl = address, OutputFile = result, WarmupRequests = 0,
+        BaseUrl = address, OutputFile = result, WarmupRequests = WarmUpRequests,
         Dataset = new DatasetOptions { Name = "custom", Path = dataset, NumPrompts = prompts, ShareGptOutputLength = Math.Max(4, tokens) },
         ExtraBody = new JsonObject { ["sampling_params"] = new JsonObject { ["max_new_tokens"] = tokens } },
         Arrivals = new ArrivalOptions { Rate = rate },

@@ -17,7 +17,7 @@ public sealed record StreamTimes(int Id, long[] Planned, long[] Sent);
 /// </summary>
 /// <param name="first">To the first token.</param>
 /// <param name="interval">Between tokens.</param>
-/// <param name="turns">Streams that share an interval.</param>
+/// <param name="turns">Streams that share an interval; 0: each has the first token exactly so long after its request.</param>
 /// <param name="modelPath">What /model_info names.</param>
 public sealed class ScriptedServer(TimeSpan first, TimeSpan interval, int turns, string modelPath) : IDisposable
 {
@@ -100,6 +100,7 @@ public sealed class ScriptedServer(TimeSpan first, TimeSpan interval, int turns,
     /// </summary>
     private long FirstDue(long received, int id)
     {
+        if (turns == 0) return received + Ticks(first);
         long gap = Ticks(interval), turn = gap / turns * (id % turns), earliest = received + Ticks(first);
         return earliest + ((((turn - earliest) % gap) + gap) % gap);
     }
