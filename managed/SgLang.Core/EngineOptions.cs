@@ -144,6 +144,9 @@ public sealed record EngineOptions
     public long? RandomSeed { get; init; }
     public double WatchdogTimeoutSeconds { get; init; } = 300;
 
+    /// <summary>Seconds without a step after which a report is logged; null: none before the engine is given up.</summary>
+    public double? SoftWatchdogTimeoutSeconds { get; init; }
+
     /// <summary>NVTX ranges around every module, for a profiler that listens.</summary>
     public bool EnableLayerwiseNvtxMarker { get; init; }
 

@@ -8,3 +8,6 @@ public sealed class RequestRejectedException(string message, int statusCode) : E
 {
     public int StatusCode { get; } = statusCode;
 }
+
+/// <summary>Steps have stopped ending; the engine's threads may hang for ever.</summary>
+public sealed class EngineStalledException(string message) : Exception(message);

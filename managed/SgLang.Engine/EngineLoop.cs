@@ -36,6 +36,9 @@ internal sealed class EngineLoop : IDisposable
     private double _throughput;
     private volatile bool _hasEnded;
     private long _heartbeat = Stopwatch.GetTimestamp();
+    private volatile string _phase = "starting";
+    private volatile bool _isGivenUp;
+    private long _phaseStep;
     private long _lastIdleCheck;
     private BatchLog _log;
 
@@ -64,6 +67,19 @@ internal sealed class EngineLoop : IDisposable
 
     /// <summary>What ended the loop, other than <see cref="Dispose"/>.</summary>
     public Exception? Fault { get; private set; }
+
+    /// <summary>Time stamp of the last finished step or idle turn.</summary>
+    public long Heartbeat => Volatile.Read(ref _heartbeat);
+
+    /// <summary>What the engine's thread is at, for reports.</summary>
+    public string Phase => $"{_phase}, step {Volatile.Read(ref _phaseStep)}";
+
+    /// <summary>The loop no longer answers: nothing more is to be expected of it, and it is not waited for.</summary>
+    public void GiveUp(Exception reason)
+    {
+        _isGivenUp = true;
+        Fault ??= reason;
+    }
 
     public void Post(in EngineMessage message)
     {
@@ -112,6 +128,7 @@ internal sealed class EngineLoop : IDisposable
     public void Dispose()
     {
         Post(new EngineMessage(EngineMessageKind.Stop));
+        if (_isGivenUp) return;
         _thread.Join();
         _ranks.Dispose();
     }
@@ -156,6 +173,7 @@ internal sealed class EngineLoop : IDisposable
     /// <summary>False when told to stop.</summary>
     private bool TakeMessages()
     {
+        _phase = "taking messages";
         _hasMail.Reset();
         long start = _recorder.Begin();
         if (_hasRanges) SchedulerRanges.ReceiveRequests();
@@ -209,6 +227,7 @@ internal sealed class EngineLoop : IDisposable
 
     private StepPlan? Plan()
     {
+        _phase = "planning";
         long start = _recorder.Begin();
         if (_hasRanges) SchedulerRanges.GetNextBatch();
         StepPlan? plan = _scheduler.Plan();
@@ -249,7 +268,10 @@ internal sealed class EngineLoop : IDisposable
     private void FinishStep(StepPlan plan)
     {
         long start = _recorder.Begin();
+        Volatile.Write(ref _phaseStep, plan.StepId);
+        _phase = "waiting for a rank";
         StepOutcome outcome = _ranks.Wait();
+        _phase = "delivering";
         _recorder.End(start, _spans.WaitForRanks, plan.StepId);
         if (outcome.Error is { } error)
         {
@@ -310,6 +332,7 @@ internal sealed class EngineLoop : IDisposable
 
     private void Idle()
     {
+        _phase = "idle";
         Volatile.Write(ref _heartbeat, Stopwatch.GetTimestamp());
         _log.Idle();
         if (_scheduler.IsIdle && Stopwatch.GetElapsedTime(_lastIdleCheck) > s_idleCheckInterval)

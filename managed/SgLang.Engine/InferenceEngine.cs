@@ -19,6 +19,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     public const int RememberedRequests = 1000;
 
     private readonly ReplicaSet _replicas;
+    private readonly Watchdog[] _watchdogs;
     private readonly SchedulerOptions _limits;
     private readonly int[] _eosTokenIds;
     private readonly GrammarStore _grammars;
@@ -41,6 +42,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         _limits = parts.SchedulerOptions;
         _seeds = new Random((int)parts.Info.RandomSeed);
         _replicas = new ReplicaSet([.. parts.Replicas.Select((ranks, i) => CreateReplica(i, ranks, parts, logger))], parts.Options.LoadBalanceMethod);
+        _watchdogs = [.. _replicas.All.Select(replica => new Watchdog(replica, parts.Options, logger, reason => GiveUp(replica, reason)))];
     }
 
     /// <summary>Loads and starts. Throws <see cref="EngineStartException"/> with a message for the user.</summary>
@@ -150,6 +152,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
             _isDraining = true;
+            foreach (Watchdog watchdog in _watchdogs) watchdog.Dispose();
             _replicas.Dispose();
             Profiler.Dispose();
         }
@@ -167,6 +170,17 @@ public sealed class InferenceEngine : IAsyncDisposable
         Scheduler scheduler = new(parts.SchedulerOptions);
         EngineLoop loop = new(scheduler, ranks, parts.Options, logger, parts.Profiler, index, Forget, () => _unfinished.Values.Where(generation => generation.Replica.Index == index));
         return new Replica(index, loop, scheduler);
+    }
+
+    /// <summary>The replica's thread will not: whoever waits is told. The server brings itself down when no replica is left.</summary>
+    private void GiveUp(Replica replica, EngineStalledException reason)
+    {
+        replica.Loop.GiveUp(reason);
+        foreach (Generation generation in _unfinished.Values.Where(generation => generation.Replica == replica))
+        {
+            Forget(generation);
+            generation.End(FinishReason.Abort(reason.Message, 500));
+        }
     }
 
     private void Forget(Generation generation)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -51,7 +52,9 @@ public sealed partial class ServerHost : IAsyncDisposable
     public static async Task<ServerHost> StartAsync(InferenceEngine engine, ServerOptions options, ILoggerFactory logs)
     {
         IPAddress address = await ResolveAsync(options.Host);
+        X509Certificate2? certificate = ServerCertificate.Load(options);
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        if (certificate is not null) builder.WebHost.UseKestrelHttpsConfiguration();
         builder.Services.AddSingleton(logs);
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         builder.Services.AddRoutingCore();
@@ -62,7 +65,11 @@ public sealed partial class ServerHost : IAsyncDisposable
             // A reader may pause between tokens, and a long prompt may come slowly.
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Limits.MinRequestBodyDataRate = null;
-            kestrel.Listen(address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(address, options.Port, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                if (certificate is not null) listen.UseHttps(certificate);
+            });
         });
         WebApplication app = builder.Build();
         TimeSpan startupTime = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
@@ -99,6 +106,7 @@ public sealed partial class ServerHost : IAsyncDisposable
     public static async Task CheckAddressAsync(ServerOptions options)
     {
         IPAddress address = await ResolveAsync(options.Host);
+        ServerCertificate.Load(options)?.Dispose();
         try
         {
             using var probe = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
@@ -167,6 +175,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         ServingContext serving = _serving;
         _app.Use(RequestId.InvokeAsync);
         _app.Use(CountAsync);
+        _app.Use(new Cors(serving.Options.CorsOrigins).InvokeAsync);
         _app.Use(new ErrorMapper(serving.Log).InvokeAsync);
         _app.Use(new Authentication(serving.Options.ApiKey, serving.Options.AdminApiKey).InvokeAsync);
 
@@ -203,6 +212,8 @@ public sealed partial class ServerHost : IAsyncDisposable
         Route(["GET"], profile.StatusAsync, "/profile_status");
         Route(["GET"], profile.ListAsync, "/profile_list");
         Route(["GET"], profile.DownloadAsync, "/profile_download/{id}/{file}");
+
+        DocsEndpoints.Map(_app);
 
         void Route(string[] methods, RequestDelegate handler, params ReadOnlySpan<string> paths)
         {

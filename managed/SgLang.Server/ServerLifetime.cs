@@ -40,6 +40,7 @@ public sealed partial class ServerLifetime : IDisposable
             if (!engine.IsAlive)
             {
                 Log.EngineDied(_log, engine.Fault);
+                if (engine.Fault is EngineStalledException) await EndStalledAsync(host);
                 return 1;
             }
             await Task.WhenAny(_first.Task, Task.Delay(200));
@@ -58,6 +59,13 @@ public sealed partial class ServerLifetime : IDisposable
         }
         Log.Drained(_log);
         return 0;
+    }
+
+    /// <summary>Threads that hang cannot be waited for: the answers that say so are sent, and then the process goes.</summary>
+    private static async Task EndStalledAsync(ServerHost host)
+    {
+        await Task.WhenAny(host.DisposeAsync().AsTask(), Task.Delay(TimeSpan.FromSeconds(2)));
+        Environment.Exit(1);
     }
 
     public void Dispose()

@@ -17,6 +17,14 @@ public sealed record ServerOptions
     public int Port { get; init; } = 30000;
     public string? ApiKey { get; init; }
     public string? AdminApiKey { get; init; }
+
+    /// <summary>PEM files; both or none. With them the port speaks HTTPS only.</summary>
+    public string? SslCertFile { get; init; }
+    public string? SslKeyFile { get; init; }
+    public string? SslKeyFilePassword { get; init; }
+
+    /// <summary>Origins whose pages may call this server from a browser; "*" means all, empty none.</summary>
+    public IReadOnlyList<string> CorsOrigins { get; init; } = [];
     public bool EnableMetrics { get; init; }
     public bool EnableCacheReport { get; init; }
     public bool SkipServerWarmup { get; init; }
@@ -45,7 +53,7 @@ public sealed record ServerOptions
     public TimeSpan WarmupTimeout { get; init; } = TimeSpan.FromSeconds(600);
     public TimeSpan HealthCheckTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>False: /health answers from the engine's state and runs nothing.</summary>
+    /// <summary>False: /health_generate answers as /health does, from the engine's heartbeat, and runs nothing.</summary>
     public bool HealthGeneration { get; init; } = true;
 
     /// <summary>Absolute path that output_dir of /start_profile must lie in; null: anywhere.</summary>

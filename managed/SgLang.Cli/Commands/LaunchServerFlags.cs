@@ -14,7 +14,6 @@ internal static class LaunchServerFlags
     private const string NoGraphs = "no CUDA graphs are captured";
     private const string OwnKernels = "the engine has one set of kernels of its own";
     private const string NotYet = "it is not implemented yet";
-    private const string NoTls = "TLS is not served; put a proxy in front";
 
     public static FlagSet All { get; } = new([.. Model(), .. Types(), .. Memory(), .. Topology(), .. Graphs(), .. Http(), .. Logging(), .. Features(), .. Disaggregation()]);
 
@@ -154,10 +153,12 @@ internal static class LaunchServerFlags
         new("--api-key", Text, "Key that requests must carry: Authorization: Bearer KEY."),
         new("--admin-api-key", Text, "Key of the administrative endpoints."),
         new("--fastapi-root-path", Text, "") { Default = "", OnlyDefault = "paths have no prefix" },
-        new("--ssl-keyfile", Text, "") { OnlyDefault = NoTls },
-        new("--ssl-certfile", Text, "") { OnlyDefault = NoTls },
-        new("--ssl-ca-certs", Text, "") { OnlyDefault = NoTls },
-        new("--ssl-keyfile-password", Text, "") { OnlyDefault = NoTls },
+        new("--ssl-keyfile", Text, "PEM file of the private key, for HTTPS."),
+        new("--ssl-certfile", Text, "PEM file of the certificate, for HTTPS."),
+        new("--ssl-ca-certs", Text, "") { OnlyDefault = "certificates of clients are not asked for" },
+        new("--ssl-keyfile-password", Text, "Password of --ssl-keyfile."),
+        new("--cors-origins", TextList, "Origins whose pages may call the server from a browser; * for all."),
+        new("--max-request-body-size", Integer, "Largest request body, in bytes.") { Default = "134217728", Min = 1024, Max = int.MaxValue },
         Switch("--skip-server-warmup", "Report ready without a first request."),
         new("--warmups", Text, "") { OnlyDefault = NotYet },
         Switch("--stream-response-default-include-usage", "Streams end with usage even where a request does not ask for it."),
@@ -190,8 +191,8 @@ internal static class LaunchServerFlags
         Switch("--enable-trace", "") with { OnlyDefault = NotYet },
         new("--otlp-traces-endpoint", Text, "") { Default = "localhost:4317", NoEffect = "no traces are sent" },
         new("--crash-dump-folder", Text, "") { OnlyDefault = NotYet },
-        new("--watchdog-timeout", Number, "Seconds without a step, with requests running, after which the engine counts as dead.") { Default = "300", Min = 1, Max = 1e9 },
-        new("--soft-watchdog-timeout", Number, "") { OnlyDefault = NotYet },
+        new("--watchdog-timeout", Number, "Seconds without a step, with requests running, after which the engine counts as dead and the server ends.") { Default = "300", Min = 1, Max = 1e9 },
+        new("--soft-watchdog-timeout", Number, "Seconds without a step, with requests running, after which a report of all threads is logged.") { Min = 0.1, Max = 1e9 },
     ];
 
     private static IEnumerable<Flag> Features() =>

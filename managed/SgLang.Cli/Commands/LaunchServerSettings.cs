@@ -86,6 +86,7 @@ internal sealed record LaunchServerSettings
             ConstrainedJsonDisableAnyWhitespace = flags.Switch("--constrained-json-disable-any-whitespace"),
             ConstrainedJsonWhitespacePattern = flags.Text("--constrained-json-whitespace-pattern"),
             WatchdogTimeoutSeconds = flags.Number("--watchdog-timeout")!.Value,
+            SoftWatchdogTimeoutSeconds = flags.Number("--soft-watchdog-timeout"),
         };
         if (engine.ChunkedPrefillSize is 0) throw new UsageException("--chunked-prefill-size: must be -1 (whole prompts) or at least 1, got '0'");
         if (engine.ChunkedPrefillSize is > 0 and int chunk && chunk % engine.PageSize != 0)
@@ -101,6 +102,11 @@ internal sealed record LaunchServerSettings
             Port = flags.Integer("--port")!.Value,
             ApiKey = NotEmpty(flags, "--api-key"),
             AdminApiKey = NotEmpty(flags, "--admin-api-key"),
+            SslCertFile = NotEmpty(flags, "--ssl-certfile"),
+            SslKeyFile = NotEmpty(flags, "--ssl-keyfile"),
+            SslKeyFilePassword = flags.Text("--ssl-keyfile-password"),
+            CorsOrigins = flags.List("--cors-origins"),
+            MaxRequestBodyBytes = flags.Integer("--max-request-body-size")!.Value,
             EnableMetrics = flags.Switch("--enable-metrics"),
             EnableCacheReport = flags.Switch("--enable-cache-report"),
             SkipServerWarmup = flags.Switch("--skip-server-warmup"),
@@ -130,7 +136,7 @@ internal sealed record LaunchServerSettings
     {
         System.Text.Json.Nodes.JsonObject arguments = flags.ToJson();
         arguments["model_path"] = modelPath;
-        foreach (string key in new[] { "api_key", "admin_api_key" })
+        foreach (string key in new[] { "api_key", "admin_api_key", "ssl_keyfile_password" })
             if (arguments[key] is not null) arguments[key] = "***";
         return arguments;
     }

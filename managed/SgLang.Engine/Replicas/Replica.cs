@@ -11,6 +11,9 @@ internal sealed class Replica(int index, EngineLoop loop, Scheduler scheduler)
     public int Index { get; } = index;
     public EngineLoop Loop { get; } = loop;
 
+    /// <summary>Dispatched and not ended.</summary>
+    public bool HasRequests => Volatile.Read(ref _requests) > 0;
+
     public ReplicaLoad Load(ReadOnlySpan<int> prompt, bool withCachedTokens) => new(
         Loop.Fault is null, Volatile.Read(ref _requests), Volatile.Read(ref _tokens), withCachedTokens ? scheduler.ProbePrefix(prompt) : 0);
 

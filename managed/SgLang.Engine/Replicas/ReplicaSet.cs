@@ -10,6 +10,7 @@ internal sealed class ReplicaSet(Replica[] replicas, LoadBalanceMethod method)
 
     public Replica this[int index] => replicas[index];
     public int Count => replicas.Length;
+    public IReadOnlyList<Replica> All => replicas;
 
     /// <summary>The failure that ended an engine's last living replica; null while any lives.</summary>
     public Exception? Fault

@@ -21,9 +21,10 @@ internal sealed class HealthEndpoints
             TimeSpan.FromSeconds(engine.Options.WatchdogTimeoutSeconds), TimeProvider.System);
     }
 
-    public async Task HealthAsync(HttpContext http) => await AnswerAsync(http, _serving.Options.HealthGeneration);
+    /// <summary>Answers at once, by the engine's heartbeat.</summary>
+    public Task HealthAsync(HttpContext http) => AnswerAsync(http, generate: false);
 
-    public Task HealthGenerateAsync(HttpContext http) => AnswerAsync(http, generate: true);
+    public Task HealthGenerateAsync(HttpContext http) => AnswerAsync(http, _serving.Options.HealthGeneration);
 
     public static Task PingAsync(HttpContext http) => Respond.EmptyAsync(http, 200);
 

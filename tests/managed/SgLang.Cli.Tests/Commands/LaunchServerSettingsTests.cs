@@ -190,7 +190,6 @@ public class LaunchServerSettingsTests
     [InlineData("--is-embedding is not supported: it is not implemented yet; leave it out", "--is-embedding")]
     [InlineData("--disaggregation-mode prefill is not supported: it is not implemented yet; leave it out or use null", "--disaggregation-mode", "prefill")]
     [InlineData("--enable-deterministic-inference is not supported: it is not implemented yet; leave it out", "--enable-deterministic-inference")]
-    [InlineData("--ssl-keyfile k is not supported: TLS is not served; put a proxy in front; leave it out", "--ssl-keyfile", "k")]
     public void What_would_change_the_service_and_cannot_is_refused(string message, params string[] line) => Assert.Equal(message, Error(line));
 
     [Fact]
