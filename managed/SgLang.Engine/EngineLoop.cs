@@ -22,6 +22,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly EngineOptions _options;
     private readonly ILogger _logger;
     private readonly EngineProfiler _profiler;
+    private readonly int _replica;
     private readonly TraceRecorder _recorder;
     private readonly EngineSpans _spans;
     private readonly bool _hasRanges;
@@ -53,12 +54,13 @@ internal sealed class EngineLoop : IDisposable
         _options = options;
         _logger = logger;
         _profiler = profiler;
+        _replica = replica;
         _recorder = profiler.Recorder;
         _spans = profiler.Spans;
         _hasRanges = options.EnableSchedulerNvtx && NvtxRanges.IsActive;
         _ended = ended;
         _log = new BatchLog(logger, options.DecodeLogInterval);
-        _thread = new Thread(Run) { Name = replica == 0 ? "sgl-engine" : $"sgl-engine-{replica}", IsBackground = true };
+        _thread = new Thread(Run) { Name = RankFileSet.EngineThreadName(replica), IsBackground = true };
         _thread.Start();
     }
 
@@ -239,7 +241,7 @@ internal sealed class EngineLoop : IDisposable
 
     private void Launch(StepPlan plan)
     {
-        StepTrace trace = _profiler.BeforeStep(plan);
+        StepTrace trace = _profiler.BeforeStep(plan, _replica);
         long start = _recorder.Begin();
         if (_hasRanges) SchedulerRanges.RunBatch();
         _ranks.Launch(plan, trace);
@@ -261,7 +263,7 @@ internal sealed class EngineLoop : IDisposable
         {
             if (_hasRanges) NvtxRanges.Pop();
             _recorder.End(start, _spans.ProcessResult, plan.StepId);
-            _profiler.AfterStep(plan);
+            _profiler.AfterStep(plan, _replica);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SgLang.Interop;
 using static SgLang.Interop.SglNative;
 
@@ -9,12 +10,18 @@ namespace SgLang.Runtime;
 /// </summary>
 public sealed unsafe class Communicator : IDisposable
 {
+    private static readonly string[] s_calls = ["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "send", "receive", "barrier"];
+
     private readonly DeviceContext _context;
     private readonly CommGroup _group;
+    private readonly string _name;
+    private readonly int[] _spanNames = new int[s_calls.Length]; // registered name + 1; 0 until first recorded
     private SglCommunicator _handle;
 
-    public Communicator(DeviceContext context, CommGroup group, int rank)
+    /// <param name="name">Of the group, in traces.</param>
+    public Communicator(DeviceContext context, CommGroup group, int rank, string name = "world")
     {
+        _name = name;
         _context = context;
         _group = group;
         Rank = rank;
@@ -41,6 +48,7 @@ public sealed unsafe class Communicator : IDisposable
     public void AllReduce(in Tensor y, in Tensor x, in Tensor residual = default)
     {
         if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.AllReduce, x.NumBytes);
         fixed (Tensor* py = &y, px = &x, pr = &residual)
             Check(sgl_all_reduce(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px, residual.IsNone ? null : (SglTensor*)pr));
     }
@@ -49,6 +57,7 @@ public sealed unsafe class Communicator : IDisposable
     public void AllGatherColumns(in Tensor y, in Tensor x)
     {
         if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.AllGather, y.NumBytes);
         fixed (Tensor* py = &y, px = &x) Check(sgl_all_gather_columns(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px));
     }
 
@@ -56,6 +65,7 @@ public sealed unsafe class Communicator : IDisposable
     public void AllGatherRows(in Tensor y, in Tensor x)
     {
         if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.AllGather, y.NumBytes);
         fixed (Tensor* py = &y, px = &x) Check(sgl_all_gather_rows(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px));
     }
 
@@ -63,6 +73,7 @@ public sealed unsafe class Communicator : IDisposable
     public void ReduceScatter(in Tensor y, in Tensor x)
     {
         if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.ReduceScatter, x.NumBytes);
         fixed (Tensor* py = &y, px = &x) Check(sgl_reduce_scatter(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px));
     }
 
@@ -72,6 +83,7 @@ public sealed unsafe class Communicator : IDisposable
     public void AllToAll(in Tensor y, in Tensor x, ReadOnlySpan<long> receiveCounts, ReadOnlySpan<long> sendCounts)
     {
         if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.AllToAll, x.NumBytes);
         if (receiveCounts.Length != NumRanks || sendCounts.Length != NumRanks)
             throw new ArgumentException($"all_to_all of {NumRanks} ranks: {receiveCounts.Length} receive counts and {sendCounts.Length} send counts");
         fixed (Tensor* py = &y, px = &x)
@@ -83,12 +95,14 @@ public sealed unsafe class Communicator : IDisposable
     public void Broadcast(in Tensor x, int root)
     {
         if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.Broadcast, x.NumBytes);
         fixed (Tensor* px = &x) Check(sgl_broadcast(_context.Handle, Handle, (SglTensor*)px, root));
     }
 
     public void Send(in Tensor x, int peer)
     {
         if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.Send, x.NumBytes);
         fixed (Tensor* px = &x) Check(sgl_send(_context.Handle, Handle, (SglTensor*)px, peer));
     }
 
@@ -96,12 +110,15 @@ public sealed unsafe class Communicator : IDisposable
     public void Receive(in Tensor y, int peer)
     {
         if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.Receive, y.NumBytes);
         fixed (Tensor* py = &y) Check(sgl_receive(_context.Handle, Handle, (SglTensor*)py, peer));
     }
 
     public void Barrier()
     {
-        if (!_context.IsMeta) Check(sgl_barrier(_context.Handle, Handle));
+        if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.Barrier, 0);
+        Check(sgl_barrier(_context.Handle, Handle));
     }
 
     public void Dispose()
@@ -110,5 +127,44 @@ public sealed unsafe class Communicator : IDisposable
         sgl_communicator_destroy(_handle);
         _handle = default;
         _context.Release();
+    }
+
+    private enum Call
+    {
+        AllReduce,
+        AllGather,
+        ReduceScatter,
+        AllToAll,
+        Broadcast,
+        Send,
+        Receive,
+        Barrier,
+    }
+
+    /// <summary>A call at work: while steps are recorded it leaves a span "comm::all_reduce tp" with its bytes and number of ranks.</summary>
+    private readonly ref struct CallSpan
+    {
+        private readonly Communicator? _self;
+        private readonly Call _call;
+        private readonly long _bytes;
+        private readonly long _start;
+
+        public CallSpan(Communicator self, Call call, long bytes)
+        {
+            if (self._context.Trace is not { IsRecording: true }) return;
+            _self = self;
+            _call = call;
+            _bytes = bytes;
+            _start = Stopwatch.GetTimestamp();
+        }
+
+        public void Dispose()
+        {
+            if (_self is null) return;
+            OperatorTrace trace = _self._context.Trace!;
+            ref int name = ref _self._spanNames[(int)_call];
+            if (name == 0) name = trace.Register($"comm::{s_calls[(int)_call]} {_self._name}", "bytes", "ranks") + 1;
+            trace.Communicated(_start, name - 1, _bytes, _self.NumRanks);
+        }
     }
 }

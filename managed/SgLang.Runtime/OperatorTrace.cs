@@ -105,6 +105,11 @@ public sealed class OperatorTrace
 
     internal void Forget(int graph) => _recorder.Graphs.Remove(graph);
 
+    internal int Register(string name, params string[] arguments) => _recorder.Names.Register(name, arguments);
+
+    /// <summary>A collective call, as a span of its bytes and ranks.</summary>
+    internal void Communicated(long start, int name, long bytes, int ranks) => _recorder.End(start, name, bytes, ranks, Stage);
+
     internal void Launched(long start, int graph) =>
         _recorder.Write(start, _graphLaunch, TraceKind.GraphLaunch, Stage, 0, 0, graph, Pairs, Keys, 0);
 

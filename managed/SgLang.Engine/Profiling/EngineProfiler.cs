@@ -62,6 +62,10 @@ public sealed partial class EngineProfiler : IDisposable
     private volatile bool _isBusy;
     private long _step;
 
+    /// <summary>More than a replica has under way.</summary>
+    private const int PlansInFlight = 4;
+    private long[] _numbers = [];
+
     internal EngineProfiler(ILogger? logger = null)
     {
         _logger = logger ?? NullLogger.Instance;
@@ -70,6 +74,17 @@ public sealed partial class EngineProfiler : IDisposable
 
     public TraceRecorder Recorder { get; } = new();
     internal EngineSpans Spans { get; }
+
+    /// <summary>Every rank, each of which gets a file of its own.</summary>
+    internal RankFileSet Places
+    {
+        get;
+        set
+        {
+            field = value;
+            _numbers = new long[value.DpSize * PlansInFlight];
+        }
+    } = RankFileSet.Single;
 
     /// <summary>Of all ranks; null where there is none.</summary>
     internal DeviceTrace? Device { get; private set; }
@@ -211,15 +226,17 @@ public sealed partial class EngineProfiler : IDisposable
     }
 
     /// <summary>Engine thread, before each launch.</summary>
-    internal StepTrace BeforeStep(StepPlan plan)
+    internal StepTrace BeforeStep(StepPlan plan, int replica = 0)
     {
-        Volatile.Write(ref _step, plan.StepId);
+        long number = NumberOf(plan, replica);
         if (!_isBusy) return default;
         lock (_gate)
         {
+            // The window may have ended since; of several replicas' engine threads only one sees it end.
+            if (_window.State is not (ProfileState.Armed or ProfileState.Running)) return default;
             ProfileOptions options = _window.Options!;
             _facts.Plan = plan;
-            StepVerdict verdict = _window.BeforeStep(plan.StepId, ModeOf(plan), _facts);
+            StepVerdict verdict = _window.BeforeStep(number, ModeOf(plan), _facts);
             if (verdict.BeginsCapture && !TryBeginCapture()) return default;
             if (!verdict.IsWithin) return default;
             return new StepTrace(verdict.IsRecorded, verdict.Stage, verdict.IsRecorded && options.DetailedAnnotations,
@@ -228,14 +245,24 @@ public sealed partial class EngineProfiler : IDisposable
     }
 
     /// <summary>Engine thread, when a step's result has been dealt with.</summary>
-    internal void AfterStep(StepPlan plan)
+    internal void AfterStep(StepPlan plan, int replica = 0)
     {
         if (!_isBusy) return;
         lock (_gate)
         {
-            if (_window.AfterStep(plan.StepId)) EndCapture();
+            if (_window.AfterStep(Places.DpSize == 1 ? plan.StepId : _numbers[SlotOf(plan, replica)])) EndCapture();
         }
     }
+
+    /// <summary>A plan's own number, or, with several replicas, its place among all their steps.</summary>
+    private long NumberOf(StepPlan plan, int replica)
+    {
+        if (Places.DpSize > 1) return _numbers[SlotOf(plan, replica)] = Interlocked.Increment(ref _step);
+        Volatile.Write(ref _step, plan.StepId);
+        return plan.StepId;
+    }
+
+    private static int SlotOf(StepPlan plan, int replica) => replica * PlansInFlight + (int)(plan.StepId % PlansInFlight);
 
     internal static StepMode ModeOf(StepPlan plan) => plan.Kind switch
     {
@@ -329,7 +356,7 @@ public sealed partial class EngineProfiler : IDisposable
             IReadOnlyList<TraceStage> stages = options.IsByStage ? options.Stages : [TraceStage.Any];
             foreach (TraceStage stage in stages)
             {
-                TraceFile file = ChromeTraceWriter.Write(capture, new TraceFileInfo
+                TraceFileInfo common = new()
                 {
                     Options = options,
                     Rank = new RankCoordinates(0),
@@ -339,11 +366,13 @@ public sealed partial class EngineProfiler : IDisposable
                     NumSteps = result.NumSteps,
                     Devices = !capture.RecordsDevice ? [] : [.. _devices.Select(device => device.Properties)],
                     Notes = Notes(options),
-                });
-                files.Add(file.Path);
+                };
+                List<string> ranks = [];
+                for (int rank = 0; rank < Places.Count; rank++) ranks.Add(ChromeTraceWriter.Write(capture, Places.Of(rank, common)).Path);
+                files.AddRange(ranks);
                 if (!options.MergeProfiles) continue;
                 string merged = Path.Combine(options.OutputDirectory, TraceFileNames.Merged(options.Id, stage));
-                TraceMerger.Merge([file.Path], merged);
+                TraceMerger.Merge(ranks, merged);
                 files.Add(merged);
             }
             Log.Done(_logger, options.OutputDirectory);

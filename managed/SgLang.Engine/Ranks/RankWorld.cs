@@ -26,6 +26,7 @@ internal sealed record RankWorld
         for (int i = 0; i < groups.Length; i++)
             groups[i] = new ReplicaGroups(devices.Kind, options.TpSize, options.PpSize, TimeSpan.FromSeconds(options.DistTimeoutSeconds));
 
+        profiler.Places = new RankFileSet(places, places.Length == 1 ? "none" : devices.Kind == DeviceKind.Cpu ? "shared memory" : "nccl");
         LoadRendezvous rendezvous = new(devices.Ordinals);
         WorldProgress? loading = progress is null ? null : new WorldProgress(progress, places.Length);
         LoadedRank[] loaded = new LoadedRank[places.Length];
@@ -45,7 +46,7 @@ internal sealed record RankWorld
                 ShareMemory = input => rendezvous.Meet(rank, input),
                 Connect = device => own.Connect(place, device),
             };
-            ranks[rank] = new RankThread($"sgl-rank-{rank}", () =>
+            ranks[rank] = new RankThread(RankFileSet.RankThreadName(rank), () =>
             {
                 try
                 {

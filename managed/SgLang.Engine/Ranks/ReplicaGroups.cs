@@ -32,8 +32,8 @@ internal sealed class ReplicaGroups : IDisposable
         Communicator? tensor = null;
         try
         {
-            tensor = place.TpSize > 1 ? new Communicator(device, _tensor[place.PpRank], place.TpRank) : null;
-            return new RankCommunicators(place, tensor, place.PpSize > 1 ? new Communicator(device, _pipeline[place.TpRank], place.PpRank) : null);
+            tensor = place.TpSize > 1 ? new Communicator(device, _tensor[place.PpRank], place.TpRank, "tp") : null;
+            return new RankCommunicators(place, tensor, place.PpSize > 1 ? new Communicator(device, _pipeline[place.TpRank], place.PpRank, "pp") : null);
         }
         catch
         {

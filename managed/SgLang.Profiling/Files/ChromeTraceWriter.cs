@@ -60,8 +60,9 @@ public static class ChromeTraceWriter
             _events = new EventText(json, _pid);
             _names = [.. capture.Names.Select(name => JsonText.Quote(Clean(name.Text)))];
             _arguments = [.. capture.Names.Select(name => name.Arguments.Select(JsonText.Quote).ToArray())];
-            foreach (TracedThread thread in capture.Threads) _threadOfRing[thread.Ring] = thread.ThreadId;
-            if (capture.Device is null) return;
+            foreach (TracedThread thread in capture.Threads)
+                if (info.Includes?.Invoke(thread) != false) _threadOfRing[thread.Ring] = thread.ThreadId;
+            if (capture.Device is null || !info.IncludesDevice) return;
             HostSpans spans = new();
             capture.ForEach((int ring, ref readonly TraceRecord record) => Index(spans, ring, in record));
             spans.Seal();
@@ -112,11 +113,13 @@ public static class ChromeTraceWriter
             }
             if (options.RecordShapes) _json.Raw(",\n\"record_shapes\": 1"u8);
             // Readers look for the rank by this very text, the space included.
-            _json.Raw(",\n\"distributedInfo\": {\"backend\": \"none\", \"rank\": "u8);
+            _json.Raw(",\n\"distributedInfo\": {\"backend\": "u8);
+            _json.Text(_info.Backend);
+            _json.Raw(", \"rank\": "u8);
             _json.Number(_info.RankIndex);
             _json.Raw(", \"world_size\": "u8);
             _json.Number(_info.WorldSize);
-            _json.Raw(", \"pg_count\": 0, \"pg_config\": []}"u8);
+            WriteGroups();
             Member("host_name", Environment.MachineName);
             Member("trace_id", Guid.NewGuid().ToString("N").ToUpperInvariant());
             WriteOwnFacts();
@@ -124,6 +127,32 @@ public static class ChromeTraceWriter
             _json.Raw(",\n\"baseTimeNanoseconds\": "u8);
             _json.Number(_capture.Clock.BaseNanoseconds);
             _json.Raw(",\n\"traceEvents\": ["u8);
+        }
+
+        private void WriteGroups()
+        {
+            _json.Raw(", \"pg_count\": "u8);
+            _json.Number(_info.Groups.Count);
+            _json.Raw(", \"pg_config\": ["u8);
+            for (int i = 0; i < _info.Groups.Count; i++)
+            {
+                RankGroupInfo group = _info.Groups[i];
+                _json.Raw(i > 0 ? ", {\"pg_name\": "u8 : "{\"pg_name\": "u8);
+                _json.Text(i.ToString(CultureInfo.InvariantCulture));
+                _json.Raw(", \"pg_desc\": "u8);
+                _json.Text(group.Name);
+                _json.Raw(", \"backend_config\": "u8);
+                _json.Text(_info.Backend);
+                Property(", \"pg_size\": "u8, group.Ranks.Count);
+                _json.Raw(", \"ranks\": ["u8);
+                for (int r = 0; r < group.Ranks.Count; r++)
+                {
+                    if (r > 0) _json.Raw(", "u8);
+                    _json.Number(group.Ranks[r]);
+                }
+                _json.Raw("]}"u8);
+            }
+            _json.Raw("]}"u8);
         }
 
         private void WriteDevice(DeviceProperties d, bool isFirst)
@@ -227,7 +256,7 @@ public static class ChromeTraceWriter
         private void WriteRecord(int ring, ref readonly TraceRecord record)
         {
             _ordinal++;
-            if (!IsInFile(in record)) return;
+            if (!IsInFile(in record) || !_threadOfRing.ContainsKey(ring)) return;
             if (record.Kind == TraceKind.StepGroup)
             {
                 (TraceRecord c, TraceRecord g) = _groups.GetValueOrDefault(ring);

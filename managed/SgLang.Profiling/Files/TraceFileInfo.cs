@@ -7,6 +7,18 @@ public sealed record TraceFileInfo
     public required RankCoordinates Rank { get; init; }
     public int RankIndex { get; init; }
     public int WorldSize { get; init; } = 1;
+
+    /// <summary>How ranks communicate: "none" for one rank, "shared memory", "nccl".</summary>
+    public string Backend { get; init; } = "none";
+
+    /// <summary>Groups of ranks that this one is in.</summary>
+    public IReadOnlyList<RankGroupInfo> Groups { get; init; } = [];
+
+    /// <summary>Whose spans are in the file; null for everybody's.</summary>
+    public Func<TracedThread, bool>? Includes { get; init; }
+
+    /// <summary>Whether device activity is in the file: with several ranks it is all in the first one's.</summary>
+    public bool IncludesDevice { get; init; } = true;
     public TraceStage Stage { get; init; }
     public long FirstStep { get; init; }
     public long LastStep { get; init; }
@@ -22,6 +34,9 @@ public sealed record TraceFileInfo
     public string Directory => Options.OutputDirectory;
     public string FileName => TraceFileNames.Rank(Options.Prefix, Options.Id, Rank, Stage, Options.UsesLowercaseStages);
 }
+
+/// <summary>Ranks that communicate: "tp" or "pp", and their indices in the world.</summary>
+public sealed record RankGroupInfo(string Name, IReadOnlyList<int> Ranks);
 
 /// <summary>A file that was written.</summary>
 public sealed record TraceFile(string Path, long NumEvents, long NumBytes);

@@ -48,7 +48,7 @@ public sealed class ProfileWindow
     public const string NotInProgress = "Profiling is not in progress. Call /start_profile first.";
 
     private readonly long[] _recorded = new long[3];
-    private readonly Queue<long> _inFlight = new();
+    private readonly List<long> _inFlight = []; // of several replicas, which finish in any order
     private long _first;
     private bool _isFirstKnown;
     private bool _takesNoMore;
@@ -102,7 +102,7 @@ public sealed class ProfileWindow
         if (FirstStep == 0) FirstStep = step;
         LastStep = step;
         _recorded[(int)stage]++;
-        _inFlight.Enqueue(step);
+        _inFlight.Add(step);
         _takesNoMore = IsComplete();
         return new StepVerdict(begins, true, stage, IsLast: _takesNoMore, IsWithin: true);
     }
@@ -110,7 +110,7 @@ public sealed class ProfileWindow
     /// <summary>To be told when a step has finished or failed. True: the capture ends now.</summary>
     public bool AfterStep(long step)
     {
-        if (_inFlight.Count > 0 && _inFlight.Peek() == step) _inFlight.Dequeue();
+        _inFlight.Remove(step);
         if (State != ProfileState.Running || !_takesNoMore || _inFlight.Count > 0) return false;
         State = ProfileState.Stopping;
         return true;
