@@ -43,8 +43,13 @@ public static class OfflineBenchmark
         long steps = engine.Stats.NumSteps;
         long cached = engine.Stats.CachedTokens;
         long start = Stopwatch.GetTimestamp();
-        Outcome[] outcomes = await GenerateAsync(engine, dataset.Rows, options, cancellation);
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Outcome[] outcomes;
+        double seconds;
+        using (ProgressLine? line = options.ProgressOutput is { } terminal ? new ProgressLine(terminal, dataset.Rows.Count) : null)
+        {
+            outcomes = await GenerateAsync(engine, dataset.Rows, options, cancellation, line);
+            seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
 
         Outcome[] good = [.. outcomes.Where(o => o.Error is null)];
         var result = new OfflineResult
@@ -64,8 +69,13 @@ public static class OfflineBenchmark
         return result;
     }
 
-    private static Task<Outcome[]> GenerateAsync(InferenceEngine engine, IReadOnlyList<PromptRow> rows, OfflineOptions options, CancellationToken cancellation) =>
-        Task.WhenAll([.. rows.Select((row, i) => RunOneAsync(engine, row, i, options, cancellation))]);
+    private static Task<Outcome[]> GenerateAsync(InferenceEngine engine, IReadOnlyList<PromptRow> rows, OfflineOptions options, CancellationToken cancellation, ProgressLine? progress = null) =>
+        Task.WhenAll([.. rows.Select(async (row, i) =>
+        {
+            Outcome outcome = await RunOneAsync(engine, row, i, options, cancellation);
+            progress?.Tick(outcome.Error is null, outcome.OutputTokens);
+            return outcome;
+        })]);
 
     private static async Task<Outcome> RunOneAsync(InferenceEngine engine, PromptRow row, int index, OfflineOptions options, CancellationToken cancellation)
     {

@@ -20,5 +20,7 @@ public sealed record OfflineOptions
     /// <summary>Merged over the sampling parameters of every request, in the field names of /generate.</summary>
     public JsonObject ExtraSampling { get; init; } = [];
     public bool SkipWarmup { get; init; }
+    /// <summary>A terminal on which to show how far the run is; null: nothing is shown.</summary>
+    public TextWriter? ProgressOutput { get; init; }
     public JsonObject Arguments { get; init; } = [];
 }

@@ -8,7 +8,7 @@ namespace SgLang.Bench.OneBatch;
 
 /// <summary>
 /// Prefill in two parts, then greedy decoding, with logits and text printed, to be compared with a reference implementation
-/// (spec/benchmarks.md 3.4). It does not judge.
+/// (spec/benchmarks.md 3.4), or compared with one that an earlier test stored.
 /// </summary>
 public static class CorrectnessTest
 {
@@ -48,6 +48,12 @@ public static class CorrectnessTest
         {
             output.WriteLine($"========== Prompt {i} ==========");
             output.WriteLine(texts[i]);
+        }
+        if (options.SaveReference.Length > 0) CorrectnessReference.Save(options.SaveReference, ids, logits, sequences);
+        if (options.Reference.Length > 0)
+        {
+            double largest = CorrectnessReference.Compare(options.Reference, options.ReferenceTolerance, ids, logits, sequences);
+            output.WriteLine(FormattableString.Invariant($"Equal to {options.Reference}: the largest difference of a logit is {largest:G3}."));
         }
         return texts;
     }

@@ -21,6 +21,15 @@ public sealed record OneBatchOptions
     /// <summary>Prompt tokens of the first prefill of the correctness test; 0 computes each prompt at once.</summary>
     public int CutLength { get; init; } = 4;
 
+    /// <summary>File that the correctness test's result is stored in; empty: none.</summary>
+    public string SaveReference { get; init; } = "";
+
+    /// <summary>File whose result the correctness test's must equal; empty: nothing is judged.</summary>
+    public string Reference { get; init; } = "";
+
+    /// <summary>Largest difference of a logit from the reference's.</summary>
+    public double ReferenceTolerance { get; init; } = 0.05;
+
     /// <summary>Also print every n-th decode step; 0: only the first five.</summary>
     public int LogDecodeStep { get; init; }
     public uint Seed { get; init; } = 42;

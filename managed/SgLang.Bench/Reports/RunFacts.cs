@@ -28,6 +28,8 @@ public static class RunFacts
         if (engine is not null)
         {
             result["device"] = engine.Device;
+            // Of the whole process since its start, weights and KV cache of a CPU model included.
+            result["peak_host_memory_bytes"] = PeakMemory();
             result["engine"] = new JsonObject
             {
                 ["model_path"] = engine.ModelPath,
@@ -44,6 +46,12 @@ public static class RunFacts
         }
         result["arguments"] = arguments.DeepClone();
         return result;
+    }
+
+    private static long PeakMemory()
+    {
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
     }
 
     private static string? ProcessorName()

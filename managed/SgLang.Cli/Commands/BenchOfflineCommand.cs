@@ -31,7 +31,7 @@ internal static class BenchOfflineCommand
             LaunchServerSettings settings = BenchCommand.Engine(flags);
             using ILoggerFactory logs = BenchCommand.Log(settings);
             LoadProgress progress = BenchCommand.Progress(error);
-            OfflineResult result = await OfflineBenchmark.RunAsync(Options(flags, settings), output, progress.Report, logs.CreateLogger("SgLang.Bench"), cancellation);
+            OfflineResult result = await OfflineBenchmark.RunAsync(Options(flags, settings) with { ProgressOutput = error == Console.Error && !Console.IsErrorRedirected ? error : null }, output, progress.Report, logs.CreateLogger("SgLang.Bench"), cancellation);
             if (flags.Switch("--do-not-exit")) await Task.Delay(Timeout.Infinite, cancellation);
             return result.SuccessfulRequests > 0 ? 0 : 1;
         });

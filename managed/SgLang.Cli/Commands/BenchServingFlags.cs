@@ -73,6 +73,7 @@ internal static class BenchServingFlags
     [
         new("--output-file", Text, "File that the JSON line is appended to; default: named after the run; empty: none."),
         Switch("--output-details", "Add arrays with every request's figures to the line."),
+        Switch("--fail-on-error", "Exit with 1 when any request failed, not only when all did."),
         Switch("--disable-tqdm", "No progress line."),
         new("--tag", Text, "Label in the result."),
         Switch("--print-requests", "Print every answer after the run."),

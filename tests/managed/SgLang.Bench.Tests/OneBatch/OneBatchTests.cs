@@ -136,6 +136,23 @@ public class OneBatchTests
     }
 
     [Fact]
+    public void A_stored_reference_is_met_by_the_same_model_and_missed_by_another()
+    {
+        string file = DemoModel.ResultFile();
+        var output = new StringWriter();
+        CorrectnessTest.Run(Options() with { OutputLengths = [6], SaveReference = file }, output);
+        CorrectnessTest.Run(Options() with { OutputLengths = [6], Reference = file, CutLength = 0 }, output);
+        Assert.Contains($"Equal to {file}: the largest difference of a logit is", output.ToString());
+
+        EngineOptions other = DemoModel.Options with { JsonModelOverrideArgs = """{"rope_theta": 123.0}""" };
+        string message = Assert.Throws<BenchException>(() => CorrectnessTest.Run(Options() with { Engine = other, OutputLengths = [6], Reference = file }, TextWriter.Null)).Message;
+        Assert.Contains("the result differs from", message);
+        Assert.Matches(@"prompt 0, token \d+: logit -?\d+\.\d{4}, reference ", message);
+        File.WriteAllText(file, "{}");
+        Assert.Contains("was not written by --save-reference", Assert.Throws<BenchException>(() => CorrectnessTest.Run(Options() with { Reference = file }, TextWriter.Null)).Message);
+    }
+
+    [Fact]
     public void A_cut_longer_than_a_prompt_is_refused()
     {
         BenchException error = Assert.Throws<BenchException>(() => CorrectnessTest.Run(Options() with { CutLength = 100 }, TextWriter.Null));

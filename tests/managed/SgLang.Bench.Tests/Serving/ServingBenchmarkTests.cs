@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using SgLang.Bench.Datasets;
 using SgLang.Bench.Load;
+using SgLang.Bench.Reports;
 using SgLang.Bench.Serving;
 
 namespace SgLang.Bench.Tests.Serving;

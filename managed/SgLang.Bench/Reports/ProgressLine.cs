@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using SgLang.Bench.Load;
 
-namespace SgLang.Bench.Serving;
+namespace SgLang.Bench.Reports;
 
 /// <summary>
 /// Answers so far, tokens a second and time left, on one line that is rewritten in a terminal. Drawn by a timer: whoever completes a request only
@@ -28,11 +28,13 @@ internal sealed class ProgressLine : IDisposable
         _timer = new Timer(_ => Draw(), null, s_redraw, s_redraw);
     }
 
-    public void Tick(RequestRecord record)
+    public void Tick(RequestRecord record) => Tick(record.IsSuccess, record.OutputTokens ?? record.Arrivals.Count);
+
+    public void Tick(bool isSuccess, int tokens)
     {
         Interlocked.Increment(ref _done);
-        if (!record.IsSuccess) Interlocked.Increment(ref _failed);
-        Interlocked.Add(ref _tokens, record.OutputTokens ?? record.Arrivals.Count);
+        if (!isSuccess) Interlocked.Increment(ref _failed);
+        Interlocked.Add(ref _tokens, tokens);
     }
 
     public void Dispose()
