@@ -256,7 +256,9 @@ public static class ChromeTraceWriter
         private void WriteRecord(int ring, ref readonly TraceRecord record)
         {
             _ordinal++;
-            if (!IsInFile(in record) || !_threadOfRing.ContainsKey(ring)) return;
+            if (!IsInFile(in record)) return;
+            // Requests still open at the end belong to no thread; all requests are in the first rank's file.
+            if (record.Lane > 0 ? _info.RankIndex != 0 : !_threadOfRing.ContainsKey(ring)) return;
             if (record.Kind == TraceKind.StepGroup)
             {
                 (TraceRecord c, TraceRecord g) = _groups.GetValueOrDefault(ring);
