@@ -23,7 +23,7 @@ public static class ChromeTraceWriter
         long events = 0;
         AtomicFile.Write(path, file =>
         {
-            using var gzip = new GZipStream(file, CompressionLevel.Fastest);
+            using var gzip = new GZipStream(file, CompressionLevel.Optimal);
             events = new Session(capture, info, path, new JsonText(gzip)).Write();
         });
         return new TraceFile(path, events, new FileInfo(path).Length);

@@ -12,6 +12,9 @@ internal sealed class DeviceTimeline
     private static readonly HashSet<string> s_noise =
         ["cudaGetDevice", "cudaSetDevice", "cudaGetLastError", "cudaPeekAtLastError", "cudaEventCreate", "cudaEventCreateWithFlags", "cudaEventDestroy"];
 
+    /// <summary>Beginnings of driver calls that libraries make by the hundred to ask for a number.</summary>
+    private static readonly string[] s_questions = ["cuKernelGet", "cuFuncGet", "cuCtxGet", "cuDeviceGet", "cuLibraryGet", "cuModuleGet", "cuGetProcAddress", "cuOccupancy"];
+
     /// <summary>Calls that must have work.</summary>
     private static readonly HashSet<string> s_launches =
         ["cudaLaunchKernel", "cudaLaunchKernelExC", "cudaGraphLaunch", "cudaMemcpyAsync", "cudaMemsetAsync", "cuLaunchKernel", "cuLaunchKernelEx", "cuGraphLaunch"];
@@ -70,7 +73,8 @@ internal sealed class DeviceTimeline
     {
         if (_callKinds.TryGetValue(name, out (bool, bool) known)) return known;
         string text = _capture.Device!.NameOf(name);
-        return _callKinds[name] = (s_noise.Contains(text), s_launches.Contains(text));
+        return _callKinds[name] = (
+            s_noise.Contains(text) || s_questions.Any(question => text.StartsWith(question, StringComparison.Ordinal)), s_launches.Contains(text));
     }
 
     private void AddCall(ref readonly SglActivity call, HostSpans spans)
@@ -163,8 +167,10 @@ internal sealed class DeviceTimeline
                 annotation.End = Math.Max(annotation.End, work.End + 1);
             }
         }
+        ILookup<(uint, int), Work> drawn = _work.Where(work => work.Lane == 0).ToLookup(work => (work.Device, work.Stream));
         foreach (IGrouping<(uint, int), Annotation> stream in found.Values.GroupBy(a => (a.Device, a.Stream)))
         {
+            KeepOffNeighbours(stream, [.. drawn[stream.Key].OrderBy(work => work.Start)]);
             Stack<Annotation> open = new();
             foreach (Annotation next in stream.OrderBy(a => a.Start).ThenByDescending(a => a.End))
             {
@@ -174,6 +180,29 @@ internal sealed class DeviceTimeline
                 open.Push(next);
                 Annotations.Add(next);
             }
+        }
+    }
+
+    /// <summary>The nanosecond on either side is left away where work outside the span touches it.</summary>
+    /// <param name="works">Of the stream's own track, by their starts; none overlaps another.</param>
+    private static void KeepOffNeighbours(IEnumerable<Annotation> annotations, Work[] works)
+    {
+        long[] starts = [.. works.Select(work => work.Start)], ends = [.. works.Select(work => work.End)];
+        foreach (Annotation annotation in annotations)
+        {
+            // The last that begins before the annotation, and the last that begins within it.
+            int before = Index(starts, annotation.Start) - 1, last = Index(starts, annotation.End) - 1;
+            if (before >= 0 && ends[before] > annotation.Start) annotation.Start = Math.Min(ends[before], annotation.Start + 1);
+            if (last >= 0 && ends[last] > annotation.End) annotation.End--;
+        }
+
+        // How many values are below.
+        static int Index(long[] values, long limit)
+        {
+            int found = Array.BinarySearch(values, limit);
+            if (found < 0) return ~found;
+            while (found > 0 && values[found - 1] == limit) found--;
+            return found;
         }
     }
 

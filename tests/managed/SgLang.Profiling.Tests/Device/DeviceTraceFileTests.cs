@@ -136,6 +136,30 @@ public sealed class DeviceTraceFileTests : IDisposable
     }
 
     [Fact]
+    public void Spans_whose_kernels_touch_those_of_their_neighbours_keep_to_their_own()
+    {
+        using FakeCupti device = new();
+        TraceRecorder recorder = new();
+        int first = recorder.Names.Register("first"), second = recorder.Names.Register("second");
+        JsonNode trace = Record(recorder, device, () =>
+        {
+            ulong now = FakeCupti.Now();
+            for (uint i = 1; i <= 2; i++)
+            {
+                long start = recorder.Begin();
+                FakeCupti.Call(i);
+                recorder.End(start, i == 1 ? first : second);
+                FakeCupti.Kernel("k", now + 100 * i, now + 100 * (i + 1), 7, i);
+            }
+        });
+        JsonNode[] twins = [.. Of(trace, "gpu_user_annotation").OrderBy(e => (double)e["ts"]!)];
+        JsonNode[] kernels = [.. Of(trace, "kernel").OrderBy(e => (double)e["ts"]!)];
+        Assert.Equal(["first", "second"], twins.Select(e => (string)e["name"]!));
+        // Record has checked that everything nests; each still encloses its kernel.
+        for (int i = 0; i < 2; i++) Assert.True(Range(twins[i]).Start <= Range(kernels[i]).Start && Range(twins[i]).End >= Range(kernels[i]).End);
+    }
+
+    [Fact]
     public void Kernels_that_overlap_on_a_stream_are_drawn_on_lanes()
     {
         using FakeCupti device = new();
