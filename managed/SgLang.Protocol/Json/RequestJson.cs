@@ -10,14 +10,40 @@ public static class RequestJson
     public static T Parse<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type) where T : class
     {
         if (body.IsEmpty) throw new MalformedBodyException("The request body is empty; a JSON object is expected.");
+        // Parts of a body are kept as they came, and would fail only where they are read.
+        if (!System.Text.Unicode.Utf8.IsValid(body)) throw new MalformedBodyException("The request body is not valid JSON: it is not UTF-8.");
         try
         {
-            return JsonSerializer.Deserialize(body, type) ?? throw new MalformedBodyException("The request body must be a JSON object, got null.");
+            T parsed = JsonSerializer.Deserialize(body, type) ?? throw new MalformedBodyException("The request body must be a JSON object, got null.");
+            // Typed fields have been checked by name; this is for the parts that are kept as JSON.
+            return HasHalfOfPair(body) ? throw new MalformedBodyException("The request body has half of a surrogate pair in a string; strings must be Unicode text.") : parsed;
         }
         catch (JsonException e)
         {
             throw new MalformedBodyException(Describe(e), e);
         }
+    }
+
+    /// <summary>Whether an escape \uD800 to \uDFFF stands alone. In JSON a backslash occurs in strings only.</summary>
+    private static bool HasHalfOfPair(ReadOnlySpan<byte> body)
+    {
+        while (body.IndexOf((byte)'\\') is var at and >= 0)
+        {
+            body = body[at..];
+            int unit = Unit(body);
+            if (unit is >= 0xDC00 and <= 0xDFFF) return true;
+            if (unit is >= 0xD800 and <= 0xDBFF)
+            {
+                if (Unit(body[6..]) is not (>= 0xDC00 and <= 0xDFFF)) return true;
+                body = body[6..];
+            }
+            body = body[(unit >= 0 ? 6 : 2)..];
+        }
+        return false;
+
+        // The UTF-16 unit of an escape that the text begins with, or -1.
+        static int Unit(ReadOnlySpan<byte> text) =>
+            text.Length >= 6 && text[0] == '\\' && text[1] == 'u' && System.Buffers.Text.Utf8Parser.TryParse(text[2..6], out ushort unit, out int used, 'x') && used == 4 ? unit : -1;
     }
 
     private static string Describe(JsonException e)

@@ -100,4 +100,21 @@ public class RequestJsonTests
     {
         Assert.Equal(3, Generate("""{"sampling_params":{"top_k":3.0}}""").SamplingParams!.Items[0].TopK);
     }
+
+    [Theory]
+    [InlineData("{\"messages\":\"\\ud83d\\ude00 \\\\ud800 \\\\\\\\ude00\"}", true)]
+    [InlineData("{\"messages\":[{\"a\":\"\\ud800\"}]}", false)]
+    [InlineData("{\"messages\":[{\"\\udc00\":1}]}", false)]
+    [InlineData("{\"messages\":\"\\ud800\\ud800\"}", false)]
+    [InlineData("{\"messages\":\"\\\\\\ud800\"}", false)]
+    public void Parts_that_stay_json_are_sound_unicode(string json, bool isSound)
+    {
+        void Parse() => RequestJson.Parse(System.Text.Encoding.UTF8.GetBytes(json), ProtocolJsonContext.Default.ChatCompletionRequest);
+        if (isSound) Parse();
+        else Assert.Contains("surrogate pair", Assert.Throws<MalformedBodyException>(Parse).Message);
+    }
+
+    [Fact]
+    public void A_body_that_is_not_utf8_is_malformed() =>
+        Assert.Contains("not UTF-8", Assert.Throws<MalformedBodyException>(() => RequestJson.Parse([.. "{\"messages\":\""u8, 0xFF, .. "\"}"u8], ProtocolJsonContext.Default.ChatCompletionRequest)).Message);
 }
