@@ -189,6 +189,7 @@ internal sealed partial class JsonSchemaTranslator
     {
         for (int hops = 0; schema is JsonObject keywords && keywords.ContainsKey("$ref"); hops++)
         {
+            SchemaKeywords.Check(keywords, path);
             if (hops > MaxDepth) throw new GrammarException($"{path}: $ref leads back to itself");
             JsonNode target = Resolve(SchemaKeywords.Text(keywords, "$ref", path)!, path);
             JsonObject rest = Without(keywords, "$ref");

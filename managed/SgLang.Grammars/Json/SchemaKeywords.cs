@@ -25,8 +25,11 @@ internal static class SchemaKeywords
     /// <exception cref="GrammarException">A word that would constrain, and that is not enforced.</exception>
     public static void Check(JsonObject schema, string path)
     {
-        foreach ((string key, _) in schema)
+        foreach ((string key, JsonNode? value) in schema)
+        {
+            if (value is null && key != "const" && s_supported.Contains(key)) throw new GrammarException($"{path}.{key} must not be null");
             if (!s_supported.Contains(key) && !IsAnnotation(key)) throw new GrammarException($"{path}: \"{key}\" is not supported; remove it, for it would not be enforced");
+        }
     }
 
     public static bool HasConstraint(JsonObject schema, params ReadOnlySpan<string> except)

@@ -9,6 +9,8 @@ internal static class SchemaMerge
     /// <exception cref="GrammarException">They constrain the same thing in ways that have no common form here.</exception>
     public static JsonObject Merge(JsonObject left, JsonObject right, string path)
     {
+        SchemaKeywords.Check(left, path);
+        SchemaKeywords.Check(right, path);
         CheckClosedObjects(left, right, path);
         JsonObject merged = (JsonObject)left.DeepClone();
         foreach ((string key, JsonNode? value) in right)

@@ -110,6 +110,10 @@ public class JsonSchemaTests
     [InlineData("""{"properties":{"a":3}}""", "must be a schema")]
     [InlineData("""{"type":"string","pattern":3}""", "must be a string")]
     [InlineData("""{"const":"\ud800"}""", "not Unicode")]
+    [InlineData("""{"properties":{"p":{"$ref":null}}}""", "must not be null")]
+    [InlineData("""{"allOf":[{"$ref":null},{"type":"object"}]}""", "must not be null")]
+    [InlineData("""{"allOf":[{"required":null},{"required":["a"]}]}""", "must not be null")]
+    [InlineData("""{"anyOf":[null]}""", "must be a schema")]
     [InlineData("""{"frobnicate":1}""", "\"frobnicate\" is not supported")]
     public void What_cannot_be_enforced_is_refused_with_the_reason(string schema, string reason)
     {
