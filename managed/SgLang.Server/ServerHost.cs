@@ -211,6 +211,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         Route(["POST"], profile.CancelAsync, "/cancel_profile");
         Route(["GET"], profile.StatusAsync, "/profile_status");
         Route(["GET"], profile.ListAsync, "/profile_list");
+        Route(["GET"], profile.ClockAsync, "/profile_clock");
         Route(["GET"], profile.DownloadAsync, "/profile_download/{id}/{file}");
 
         DocsEndpoints.Map(_app);

@@ -20,6 +20,7 @@ internal sealed record ProfileWish
     public IReadOnlyList<string> Activities { get; init; } = ["CPU", "GPU"];
     public bool MergeProfiles { get; init; }
     public bool DetailedAnnotations { get; init; }
+    public string TraceFormat { get; init; } = "json";
 }
 
 /// <summary>One window of a server's profiler from its client's side: begin, wait for the files, or stop.</summary>
@@ -63,6 +64,7 @@ internal sealed class ProfileSession
             ["activities"] = new JsonArray([.. wish.Activities.Select(name => (JsonNode)name)]),
             ["profile_by_stage"] = wish.ByStage,
             ["merge_profiles"] = wish.MergeProfiles,
+            ["trace_format"] = wish.TraceFormat,
             ["detailed_annotations"] = wish.DetailedAnnotations,
             ["profile_prefix"] = wish.Prefix,
             ["start_step"] = wish.StartStep,

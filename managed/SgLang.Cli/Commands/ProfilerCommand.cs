@@ -75,6 +75,7 @@ internal static class ProfilerCommand
             Prefix = flags.Text("--profile-prefix"),
             Activities = activities,
             MergeProfiles = ProfilerFlags.Pair(flags, "merge-profiles", absent: false),
+            TraceFormat = flags.Text("--trace-format")!,
             DetailedAnnotations = flags.Switch("--detailed-annotations"),
         };
     }

@@ -30,6 +30,7 @@ internal static class ProfilerFlags
         new Flag("--no-rpd", Switch, "The default."),
         new Flag("--merge-profiles", Switch, "Also merge the traces of all ranks."),
         new Flag("--no-merge-profiles", Switch, "The default."),
+        new Flag("--trace-format", Text, "pftrace also writes each trace in Perfetto's own format.") { Default = "json", Choices = ["json", "pftrace"] },
         new Flag("--detailed-annotations", Switch, "Step names with sums of lengths, for roofline models."));
 
     /// <summary>A pair of --x and --no-x.</summary>

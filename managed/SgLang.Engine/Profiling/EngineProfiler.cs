@@ -370,6 +370,15 @@ public sealed partial class EngineProfiler : IDisposable
                 List<string> ranks = [];
                 for (int rank = 0; rank < Places.Count; rank++) ranks.Add(ChromeTraceWriter.Write(capture, Places.Of(rank, common)).Path);
                 files.AddRange(ranks);
+                if (options.Format == TraceFormat.Pftrace)
+                {
+                    foreach (string path in ranks)
+                    {
+                        string native = TraceFileNames.ToPftrace(path);
+                        TraceMerger.Merge([path], native, new MergeOptions { Format = TraceFormat.Pftrace, ExpectedRanks = 1 });
+                        files.Add(native);
+                    }
+                }
                 if (!options.MergeProfiles) continue;
                 string merged = Path.Combine(options.OutputDirectory, TraceFileNames.Merged(options.Id, stage));
                 TraceMerger.Merge(ranks, merged);

@@ -15,6 +15,9 @@ public static class TraceFileNames
     public const string PftraceExtension = ".pftrace";
     public const string PlainExtension = ".trace.json";
 
+    /// <summary>The same name with the extension of Perfetto's format.</summary>
+    public static string ToPftrace(string path) => path[..^Extension.Length] + PftraceExtension;
+
     public static string Rank(string? prefix, string id, RankCoordinates rank, TraceStage stage, bool lowercaseStage = false) =>
         $"{(string.IsNullOrEmpty(prefix) ? "" : prefix + "-")}{id}-{rank.Suffix}{Stage(stage, lowercaseStage)}{Extension}";
 

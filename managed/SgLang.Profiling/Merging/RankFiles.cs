@@ -17,11 +17,15 @@ public static partial class RankFiles
     public static string[] Find(string directory, string? profileId = null) =>
     [
         .. Directory.EnumerateFiles(directory)
-            .Where(path => path.EndsWith(TraceFileNames.Extension, StringComparison.Ordinal) || path.EndsWith(TraceFileNames.PlainExtension, StringComparison.Ordinal))
-            .Where(path => !Path.GetFileName(path).StartsWith("merged-", StringComparison.Ordinal) && TraceRank.FromFileName(path).Tp is not null)
+            .Where(path => IsRankTrace(Path.GetFileName(path)))
             .Where(path => profileId is null || HasId(Path.GetFileName(path), profileId))
             .Order(StringComparer.Ordinal),
     ];
+
+    /// <summary>By its name: a trace of a rank, not one that was merged.</summary>
+    public static bool IsRankTrace(string name) =>
+        (name.EndsWith(TraceFileNames.Extension, StringComparison.Ordinal) || name.EndsWith(TraceFileNames.PlainExtension, StringComparison.Ordinal))
+        && !name.StartsWith("merged-", StringComparison.Ordinal) && TraceRank.FromFileName(name).Tp is not null;
 
     /// <summary>In the order of their names; a file whose name tells no rank is of the group of its whole name's first part.</summary>
     public static IReadOnlyList<RankGroup> Group(IEnumerable<string> paths) =>

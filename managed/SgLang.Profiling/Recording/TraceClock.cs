@@ -25,6 +25,9 @@ public readonly record struct TraceClock(long Ticks, long UnixNanoseconds)
         return best;
     }
 
+    /// <summary>Of the wall clock that files' times are of.</summary>
+    public static long NowNanoseconds() => (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
+
     /// <summary>What the timestamps of a file are relative to.</summary>
     public long BaseNanoseconds => UnixNanoseconds / 1_000_000_000 / BaseSeconds * BaseSeconds * 1_000_000_000;
 

@@ -18,12 +18,16 @@ public sealed record ProfileOptions
 
     /// <summary>Stages with a file each; empty is one file of all steps.</summary>
     public IReadOnlyList<TraceStage> Stages { get; init; } = [];
+
     /// <summary>Only steps that meet it are recorded and counted.</summary>
     public StepCondition Condition { get; init; } = StepCondition.None;
 
     /// <summary>Names of stages in the names of files: `-prefill` and `-decode` instead of `-EXTEND` and `-DECODE`.</summary>
     public bool UsesLowercaseStages { get; init; }
     public bool MergeProfiles { get; init; }
+
+    /// <summary>Pftrace also writes each file in Perfetto's own format, beside the JSON that all other readers need.</summary>
+    public TraceFormat Format { get; init; }
     public bool RecordShapes { get; init; } = true;
     public bool WithStack { get; init; } = true;
     public bool DetailedAnnotations { get; init; }

@@ -11,7 +11,7 @@ using SgLang.Server.Serving;
 namespace SgLang.Server.Endpoints;
 
 /// <summary>
-/// /start_profile, /stop_profile (also /end_profile), /cancel_profile, /profile_status, /profile_list and /profile_download/{profile_id}/{file}.
+/// /start_profile, /stop_profile (also /end_profile), /cancel_profile, /profile_status, /profile_list, /profile_clock and /profile_download/{profile_id}/{file}.
 /// </summary>
 internal sealed class ProfileEndpoints(ServingContext serving)
 {
@@ -104,6 +104,17 @@ internal sealed class ProfileEndpoints(ServingContext serving)
         http.Response.ContentLength = new FileInfo(path).Length;
         http.Response.Headers.ContentDisposition = "attachment";
         await http.Response.SendFileAsync(path, http.RequestAborted);
+    }
+
+    /// <summary>
+    /// The clock that traces are stamped with, in nanoseconds since the Unix epoch, when the question came and when the answer leaves: a client's
+    /// half of a two-way exchange.
+    /// </summary>
+    public Task ClockAsync(HttpContext http)
+    {
+        long received = TraceClock.NowNanoseconds();
+        var answer = new JsonObject { ["received_ns"] = received, ["answered_ns"] = TraceClock.NowNanoseconds() };
+        return Respond.JsonAsync(http, 200, answer, ProtocolJsonContext.Default.JsonObject);
     }
 
     public Task StatusAsync(HttpContext http)

@@ -41,6 +41,7 @@ internal static class ProfileBody
             Condition = Condition(json, byStage ? variable(DecodeBatchVariable) : null),
             UsesLowercaseStages = IsSet(variable(SecondManagerVariable)),
             Stages = byStage ? Stages(stageNames) : [],
+            Format = Format(Text(json, "trace_format")),
             MergeProfiles = Boolean(json, "merge_profiles") ?? false,
             WithStack = (Boolean(json, "with_stack") ?? true) && IsOn(variable(StackVariable)),
             RecordShapes = (Boolean(json, "record_shapes") ?? true) && IsOn(variable(ShapesVariable)),
@@ -98,6 +99,13 @@ internal static class ProfileBody
         if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String)) throw Wrong(name, "a list of strings", value);
         return [.. value.EnumerateArray().Select(item => item.GetString()!)];
     }
+
+    private static TraceFormat Format(string? name) => name switch
+    {
+        null or "json" => TraceFormat.Json,
+        "pftrace" => TraceFormat.Pftrace,
+        _ => throw new MalformedBodyException($"trace_format must be json or pftrace, got '{name}'."),
+    };
 
     private static string[] Activities(string[]? given)
     {

@@ -26,6 +26,7 @@ public sealed class ChromeTraceWriterTests : IDisposable
         capture.End();
         capture.Join();
         file = written!;
+        Assert.Empty(ReaderRules.Violations(file.Path));
         return Read(file.Path);
     }
 
