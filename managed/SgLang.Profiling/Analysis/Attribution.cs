@@ -50,13 +50,21 @@ internal sealed class Attribution
         return new Origin(launch, step, op, module, work.Operator != 0 ? work.Operator : op >= 0 ? _host[op].Name : 0);
     }
 
-    /// <summary>The nearest module or other range; spans of modules that are operators are named by their paths.</summary>
+    /// <summary>
+    /// The nearest module or other range. Spans of modules that are operators are named by their paths; a module at the root, as "lm_head", is
+    /// told from an operator by having one of a library, as "sgl::linear", within.
+    /// </summary>
     private int RangeAround(int index)
     {
+        bool holdsOperator = false;
         for (; index >= 0; index = _host.ParentOf(index))
         {
             ref readonly HostSpanOf span = ref _host[index];
-            if (span.Kind == HostKind.Range || (span.Kind == HostKind.Operator && _data.IsPath(span.Name))) return index;
+            if (span.Kind == HostKind.Range) return index;
+            if (span.Kind != HostKind.Operator) continue;
+            bool isOfLibrary = _data.Names.Bytes(span.Name).IndexOf("::"u8) >= 0;
+            if (_data.IsPath(span.Name) || (holdsOperator && !isOfLibrary)) return index;
+            holdsOperator |= isOfLibrary;
         }
         return -1;
     }

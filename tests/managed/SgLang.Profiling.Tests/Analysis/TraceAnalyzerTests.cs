@@ -81,6 +81,14 @@ public sealed class TraceAnalyzerTests : IDisposable
     }
 
     [Fact]
+    public void A_module_at_the_root_is_known_by_the_operator_within()
+    {
+        TraceAnalysis a = Analyze(new TraceText().Host("cpu_op", "lm_head", 0, 10).Host("cpu_op", "sgl::linear", 1, 9).Kernel("gemm", 2, 3, 4, 5).Host("cpu_op", "custom_op", 20, 30).Kernel("k", 22, 23, 24, 26));
+        Assert.Equal([("(unknown)", 2_000.0), ("lm_head", 1_000)], a.Modules.Select(row => (row.Name, row.Time.Total)));
+        Assert.Equal(["custom_op", "sgl::linear"], a.Operators.Select(row => row.Name));
+    }
+
+    [Fact]
     public void Kernels_of_a_graph_belong_to_what_the_trace_says_of_them()
     {
         const string Gate = ",\"module\":\"model.layers.0.mlp.gate_up_proj\",\"operator\":\"linear\"";
