@@ -130,6 +130,19 @@ public sealed record EngineOptions
     public bool DisableRadixCache { get; init; }
     public bool DisableOverlapSchedule { get; init; }
     public bool EnableMixedChunk { get; init; }
+
+    /// <summary>Run every step eagerly, also where the device could replay graphs.</summary>
+    public bool DisableCudaGraph { get; init; }
+
+    /// <summary>Largest captured decode batch.</summary>
+    public int? CudaGraphMaxBatchSize { get; init; }
+
+    /// <summary>The captured decode batches; null: a list that ends at <see cref="CudaGraphMaxBatchSize"/>.</summary>
+    public IReadOnlyList<int>? CudaGraphBatchSizes { get; init; }
+
+    /// <summary>Replay a graph only for exactly its batch.</summary>
+    public bool DisableCudaGraphPadding { get; init; }
+
     /// <summary>Whether json_schema, regex and ebnf are served.</summary>
     public bool EnableGrammars { get; init; } = true;
     public double GrammarCompileTimeoutSeconds { get; init; } = 10;

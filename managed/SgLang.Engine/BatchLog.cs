@@ -5,7 +5,7 @@ using SgLang.Scheduling;
 namespace SgLang.Engine;
 
 /// <summary>One line a prefill step and one every so many decode steps, with the rates since the last.</summary>
-internal struct BatchLog(ILogger logger, int decodeInterval)
+internal struct BatchLog(ILogger logger, int decodeInterval, GraphBatchSizes graphs)
 {
     private long _lastDecodeLine = Stopwatch.GetTimestamp();
     private long _lastPrefill = Stopwatch.GetTimestamp();
@@ -28,7 +28,7 @@ internal struct BatchLog(ILogger logger, int decodeInterval)
         _retractedTokens = stats.RetractedTokens;
         _ratio = stats.NewTokenRatio;
         if (plan.Kind != StepKind.Decode) Prefill(plan, stats);
-        else if (++_decodeSteps % Math.Max(1, decodeInterval) == 0) Decode(stats);
+        else if (++_decodeSteps % Math.Max(1, decodeInterval) == 0) Decode(stats, graphs.Select(plan.NumRequests) > 0);
     }
 
     public void Idle() => Throughput = 0;
@@ -42,11 +42,11 @@ internal struct BatchLog(ILogger logger, int decodeInterval)
             stats.NumRunning, stats.NumWaiting, stats.NumPendingTokens, false, throughput);
     }
 
-    private void Decode(in SchedulerStats stats)
+    private void Decode(in SchedulerStats stats, bool isGraph)
     {
         Throughput = (stats.GeneratedTokens - _generatedAtLastLine) / Math.Max(1e-9, Stopwatch.GetElapsedTime(_lastDecodeLine).TotalSeconds);
         _lastDecodeLine = Stopwatch.GetTimestamp();
         _generatedAtLastLine = stats.GeneratedTokens;
-        EngineLog.DecodeBatch(logger, stats.NumRunning, stats.UsedTokens, stats.TokenUsage, false, Throughput, stats.NumWaiting);
+        EngineLog.DecodeBatch(logger, stats.NumRunning, stats.UsedTokens, stats.TokenUsage, isGraph, Throughput, stats.NumWaiting);
     }
 }

@@ -20,6 +20,12 @@ public sealed record EngineInfo
     public required int NumThreads { get; init; }
     public required long WeightBytes { get; init; }
     public required long KvCacheBytes { get; init; }
+
+    /// <summary>Device memory that captured graphs take.</summary>
+    public long GraphBytes { get; init; }
+
+    /// <summary>Decode batches up to this are replayed from graphs; 0: none is.</summary>
+    public int LargestGraphBatch { get; init; }
     public required long RandomSeed { get; init; }
     public required TimeSpan LoadTime { get; init; }
     public int TpSize { get; init; } = 1;

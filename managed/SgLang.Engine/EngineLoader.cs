@@ -36,8 +36,13 @@ internal static partial class EngineLoader
         {
             return load();
         }
+        catch (Exception error) when (error is OutOfDeviceMemoryException or SglException { Status: SglStatus.OutOfMemory })
+        {
+            throw new EngineStartException($"{error.Message}. Lower --mem-fraction-static, --max-total-tokens, --chunked-prefill-size, --max-running-requests or " +
+                                           "--cuda-graph-max-bs, or free memory of the device.", error);
+        }
         catch (Exception error) when (error is ModelConfigException or WeightException or TokenizerException or ChatTemplateException
-                                          or OutOfDeviceMemoryException or SglException or SglLibraryException or IOException or UnauthorizedAccessException)
+                                          or SglException or SglLibraryException or IOException or UnauthorizedAccessException)
         {
             throw new EngineStartException(error.Message, error);
         }
@@ -86,6 +91,7 @@ internal static partial class EngineLoader
             Options = options,
             SchedulerOptions = limits,
             Replicas = world.Replicas,
+            Graphs = world.Ranks[0].Graphs,
             ModelDefaults = Defaults(config.Generation),
             EosTokenIds = [.. eos],
             Profiler = profiler,
@@ -126,6 +132,8 @@ internal static partial class EngineLoader
         PpSize = options.PpSize,
         EpSize = options.EpSize,
         DpSize = options.DpSize,
+        GraphBytes = ranks.Sum(rank => rank.GraphBytes),
+        LargestGraphBatch = ranks[0].Graphs.Largest,
         RandomSeed = options.RandomSeed ?? Random.Shared.Next(MaxRandomSeed),
         LoadTime = Stopwatch.GetElapsedTime(started),
     };

@@ -45,7 +45,7 @@ internal sealed class EngineLoop : IDisposable
 
     /// <param name="ended">Called on the engine thread when a request has ended, before its stream says so.</param>
     /// <param name="unfinished">All requests that have not, for the end of the engine itself.</param>
-    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, ILogger logger, EngineProfiler profiler, int replica,
+    public EngineLoop(Scheduler scheduler, RankGroup ranks, EngineOptions options, GraphBatchSizes graphs, ILogger logger, EngineProfiler profiler, int replica,
         Action<Generation> ended, Func<IEnumerable<Generation>> unfinished)
     {
         _unfinished = unfinished;
@@ -59,7 +59,7 @@ internal sealed class EngineLoop : IDisposable
         _spans = profiler.Spans;
         _hasRanges = options.EnableSchedulerNvtx && NvtxRanges.IsActive;
         _ended = ended;
-        _log = new BatchLog(logger, options.DecodeLogInterval);
+        _log = new BatchLog(logger, options.DecodeLogInterval, graphs);
         _thread = new Thread(Run) { Name = RankFileSet.EngineThreadName(replica), IsBackground = true };
         _thread.Start();
     }

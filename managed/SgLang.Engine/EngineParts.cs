@@ -11,6 +11,9 @@ internal sealed record EngineParts
     public required EngineInfo Info { get; init; }
     public required SchedulerOptions SchedulerOptions { get; init; }
     public required RankGroup[] Replicas { get; init; }
+
+    /// <summary>Decode batches that the ranks replay.</summary>
+    public GraphBatchSizes Graphs { get; init; } = GraphBatchSizes.None;
     public required SamplingParams ModelDefaults { get; init; }
 
     /// <summary>Union of config.json, generation_config.json and the tokenizer.</summary>

@@ -168,7 +168,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private Replica CreateReplica(int index, RankGroup ranks, EngineParts parts, ILogger logger)
     {
         Scheduler scheduler = new(parts.SchedulerOptions);
-        EngineLoop loop = new(scheduler, ranks, parts.Options, logger, parts.Profiler, index, Forget, () => _unfinished.Values.Where(generation => generation.Replica.Index == index));
+        EngineLoop loop = new(scheduler, ranks, parts.Options, parts.Graphs, logger, parts.Profiler, index, Forget, () => _unfinished.Values.Where(generation => generation.Replica.Index == index));
         return new Replica(index, loop, scheduler);
     }
 

@@ -19,6 +19,10 @@ internal sealed record LoadedRank
     public required int ChunkedPrefillSize { get; init; }
     public required long WeightBytes { get; init; }
     public required long KvCacheBytes { get; init; }
+    public required GraphBatchSizes Graphs { get; init; }
+
+    /// <summary>Device memory that capturing took.</summary>
+    public required long GraphBytes { get; init; }
 
     /// <param name="profiler">Where the rank leaves its spans; null for nowhere.</param>
     public static LoadedRank Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn,
@@ -28,6 +32,7 @@ internal sealed record LoadedRank
         DeviceContext device = DeviceContext.Create(kind, setup.Ordinal, setup.NumThreads);
         IModel? model = null;
         RankCommunicators? ranks = null;
+        ModelRunner? runner = null;
         try
         {
             DeviceInfo before = setup.Device;
@@ -63,7 +68,11 @@ internal sealed record LoadedRank
             profiler.AttachDevice(device);
             RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn));
             // Page 0 is the dummy that padding writes to.
-            ModelRunner runner = new(device, model, memory.NumPages + 1, options.PageSize, new StepLimits(maxTokens, memory.MaxRunningRequests), trace, ranks);
+            StepLimits limits = new(maxTokens, memory.MaxRunningRequests);
+            runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks);
+            GraphBatchSizes graphs = before.SupportsGraphs && ranks is null ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows) : GraphBatchSizes.None;
+            long freeBeforeCapture = device.GetInfo().FreeMemoryBytes;
+            if (graphs.Largest > 0) runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total));
             return new LoadedRank
             {
                 Runner = runner,
@@ -74,10 +83,17 @@ internal sealed record LoadedRank
                 ChunkedPrefillSize = chunk,
                 WeightBytes = model.WeightBytes,
                 KvCacheBytes = model.KvBytesPerToken * memory.MaxTotalTokens,
+                Graphs = graphs,
+                GraphBytes = graphs.Largest > 0 ? Math.Max(0, freeBeforeCapture - device.GetInfo().FreeMemoryBytes) : 0,
             };
         }
         catch
         {
+            if (runner is not null)
+            {
+                runner.Dispose();
+                throw;
+            }
             ranks?.Dispose();
             model?.Dispose();
             device.Dispose();

@@ -34,10 +34,14 @@ internal sealed record MemoryPlanInput
 /// <summary>How the device's memory is shared out. A pure function of <see cref="MemoryPlanInput"/>.</summary>
 internal sealed record MemoryPlan
 {
-    /// <summary>Share of the free memory that weights and cache may take by default: the rest is the page cache, HTTP and other programs on a
-    /// CPU, and activations, graphs and libraries on a GPU.</summary>
+    /// <summary>Share of the free memory that weights and cache may take by default on a CPU: the rest is the page cache, HTTP and other programs.</summary>
     private const double DefaultCpuFraction = 0.7;
-    private const double DefaultGpuFraction = 0.88;
+
+    /// <summary>The most that weights and cache take of a GPU by default; less where activations need more than the rest.</summary>
+    private const double MostGpuFraction = 0.92;
+
+    /// <summary>Of a GPU's memory, besides activations: operators' working memory, graphs, libraries.</summary>
+    private const long GpuOverheadBytes = 2L << 30;
 
     /// <summary>More running requests than this gain nothing on the cores of one machine, and the cache is sized for them.</summary>
     private const int DefaultCpuRunningRequests = 256;
@@ -51,17 +55,25 @@ internal sealed record MemoryPlan
     /// <summary>Throws <see cref="EngineStartException"/> when nothing fits, naming what to change.</summary>
     public static MemoryPlan Make(MemoryPlanInput input)
     {
-        double fraction = input.MemFractionStatic ?? (input.IsCpu ? DefaultCpuFraction : DefaultGpuFraction);
+        double fraction = input.MemFractionStatic ?? (input.IsCpu ? DefaultCpuFraction : DefaultGpuFractionOf(input));
         if (!(fraction > 0 && fraction < 1))
             throw new EngineStartException($"--mem-fraction-static must be in (0, 1), got {fraction.ToString(CultureInfo.InvariantCulture)}.");
         if (input.MaxRunningRequests is < 1)
             throw new EngineStartException($"--max-running-requests must be at least 1, got {input.MaxRunningRequests}.");
         if (input.MaxTotalTokens is < 1) throw new EngineStartException($"--max-total-tokens must be at least 1, got {input.MaxTotalTokens}.");
 
+        long leftOver = (long)(input.TotalMemory * (1 - fraction));
+        if (!input.IsCpu && leftOver < input.ActivationBytes + (GpuOverheadBytes / 4))
+        {
+            throw new EngineStartException(
+                $"--mem-fraction-static {Short(fraction)} leaves {Gib(leftOver)} of {Gib(input.TotalMemory)} for activations, which take {Gib(input.ActivationBytes)}, " +
+                $"and working memory: lower it, --chunked-prefill-size or --max-running-requests.");
+        }
+
         // On a GPU other programs' memory counts against the fraction of the total; on a CPU the fraction is of what is free now.
         long budget = input.IsCpu
             ? (long)(input.FreeMemory * fraction)
-            : input.FreeMemory - (long)(input.TotalMemory * (1 - fraction));
+            : input.FreeMemory - leftOver;
         long forCache = budget - input.WeightBytes - (input.IsCpu ? input.ActivationBytes : 0);
         long tokens = Math.Max(0, forCache) / input.KvBytesPerToken;
         if (input.IsCpu && input.MaxTotalTokens is null)
@@ -77,7 +89,7 @@ internal sealed record MemoryPlan
             throw new EngineStartException(input.MaxTotalTokens is { } max && max < SmallestPool * input.PageSize
                 ? $"--max-total-tokens {max} leaves {pages} pages of {input.PageSize} tokens; at least {Math.Max(2, SmallestPool)} pages are needed: raise it or lower --page-size."
                 : $"No memory is left for the KV cache: weights take {Gib(input.WeightBytes)}, activations {Gib(input.ActivationBytes)}, and " +
-                  $"--mem-fraction-static {fraction.ToString("0.###", CultureInfo.InvariantCulture)} allows {Gib(budget)} of {Gib(input.FreeMemory)} free. " +
+                  $"--mem-fraction-static {Short(fraction)} allows {Gib(budget)} of {Gib(input.FreeMemory)} free. " +
                   $"One full context needs {Gib(wanted)}: raise --mem-fraction-static, lower --context-length, or free memory.");
         }
 
@@ -89,6 +101,15 @@ internal sealed record MemoryPlan
 
     /// <summary>Most requests that run at once where the user sets no limit, before the pool's size is known.</summary>
     public static int DefaultRunningRequests(bool isCpu) => isCpu ? DefaultCpuRunningRequests : MostGpuRunningRequests;
+
+    /// <summary>All but activations and overhead, in thousandths.</summary>
+    private static double DefaultGpuFractionOf(MemoryPlanInput input)
+    {
+        double fraction = 1 - ((input.ActivationBytes + GpuOverheadBytes) / (double)input.TotalMemory);
+        return Math.Clamp(Math.Floor(fraction * 1000) / 1000, 0.001, MostGpuFraction);
+    }
+
+    private static string Short(double fraction) => fraction.ToString("0.###", CultureInfo.InvariantCulture);
 
     private static string Gib(long bytes) => (bytes / (double)(1L << 30)).ToString("0.00", CultureInfo.InvariantCulture) + " GiB";
 }

@@ -9,7 +9,7 @@ namespace SgLang.Engine;
 internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGroups? groups = null, int reporter = 0) : IDisposable
 {
     // One outcome per step that can be under way.
-    private readonly StepOutcome[][] _outcomes = [Outcomes(ranks.Length, maxSamples), Outcomes(ranks.Length, maxSamples)];
+    private readonly StepOutcome[][] _outcomes = [Outcomes(ranks.Length, maxSamples, slot: 0), Outcomes(ranks.Length, maxSamples, slot: 1)];
     private int _launched;
     private int _waited;
 
@@ -79,10 +79,10 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGro
         return cause;
     }
 
-    private static StepOutcome[] Outcomes(int numRanks, int maxSamples)
+    private static StepOutcome[] Outcomes(int numRanks, int maxSamples, int slot)
     {
         StepOutcome[] outcomes = new StepOutcome[numRanks];
-        for (int rank = 0; rank < numRanks; rank++) outcomes[rank] = new StepOutcome(maxSamples);
+        for (int rank = 0; rank < numRanks; rank++) outcomes[rank] = new StepOutcome(maxSamples, slot);
         return outcomes;
     }
 }

@@ -14,10 +14,12 @@ internal sealed class RankThread : IRankChannel
     private readonly Thread _thread;
     private readonly (StepPlan Plan, StepOutcome Outcome)[] _ring = new (StepPlan, StepOutcome)[MaxLaunched];
     private readonly SemaphoreSlim _work = new(0);
-    private readonly SemaphoreSlim _done = new(0);
+    private readonly SemaphoreSlim _queued = new(0);
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _launched;
     private int _taken;
+    private int _waited;
+    private IModelRunner? _runner;
     private volatile bool _isStopping;
 
     private readonly Action<Exception>? _failed;
@@ -40,7 +42,20 @@ internal sealed class RankThread : IRankChannel
         _work.Release();
     }
 
-    public void Wait() => _done.Wait();
+    public void Wait()
+    {
+        _queued.Wait();
+        (StepPlan plan, StepOutcome outcome) = _ring[_waited++ % MaxLaunched];
+        if (outcome.Error is not null) return;
+        try
+        {
+            _runner!.Complete(plan, outcome);
+        }
+        catch (Exception error)
+        {
+            outcome.Error = error;
+        }
+    }
 
     public void Stop()
     {
@@ -66,6 +81,7 @@ internal sealed class RankThread : IRankChannel
             _started.SetException(error);
             return;
         }
+        _runner = runner;
         _started.SetResult();
         Serve(runner);
         Release(runner);
@@ -81,14 +97,14 @@ internal sealed class RankThread : IRankChannel
             outcome.Clear();
             try
             {
-                runner.Run(plan, outcome);
+                runner.Launch(plan, outcome);
             }
             catch (Exception error)
             {
                 outcome.Error = error;
                 _failed?.Invoke(error);
             }
-            _done.Release();
+            _queued.Release();
         }
     }
 

@@ -21,12 +21,21 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
     private GrowingArray<int> _biasIds;
     private GrowingArray<float> _biasValues;
 
-    /// <param name="ids">I32 [NumSamples], written.</param>
-    /// <param name="logprobs">F32 [NumSamples], written; none when no request wants them.</param>
-    /// <param name="logits">F32 [NumSamples, vocabulary], changed by penalties and biases.</param>
-    public void Sample(StepPlan plan, in Tensor ids, in Tensor logprobs, in Tensor logits)
+    // Draws of the step queued last that later steps depend on: whose, its row, and the place among the step's samples.
+    private readonly (Request Request, int Row, int Sample)[] _followed = new (Request, int, int)[maxRows];
+    private int _numFollowed;
+
+    /// <summary>Whether <see cref="Drawn"/> must be told the ids of the step queued last before another step is sampled.</summary>
+    public bool AwaitsDraws => _numFollowed > 0;
+
+    /// <summary>Queues the draws of a run of a plan's samples.</summary>
+    /// <param name="first">Place of the first among the plan's samples.</param>
+    /// <param name="ids">I32 [n], written.</param>
+    /// <param name="logprobs">F32 [n], written; none when no request wants them.</param>
+    /// <param name="logits">F32 [n, vocabulary], changed by penalties and biases.</param>
+    public void Sample(StepPlan plan, int first, in Tensor ids, in Tensor logprobs, in Tensor logits)
     {
-        ReadOnlySpan<int> sampled = plan.SampleIndex;
+        ReadOnlySpan<int> sampled = plan.SampleIndex.Slice(first, (int)ids.NumRows);
         _penaltyIds.Clear();
         _penaltyCounts.Clear();
         _biasIds.Clear();
@@ -41,6 +50,7 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
             ISampledRequest owner = (ISampledRequest)request.Owner!;
             bool mustStop = owner.Grammar is { } grammar && _allowed.Fill(i, plan.Rows[sampled[i]], request, position, grammar).MustStop;
             AddBiases(request, owner, mayStop: mustStop || position >= request.MinNewTokens);
+            if (IsFollowed(request)) _followed[_numFollowed++] = (request, plan.Rows[sampled[i]], first + i);
             _penaltyStart[i + 1] = _penaltyIds.Count;
             _biasStart[i + 1] = _biasIds.Count;
         }
@@ -60,20 +70,18 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
         Ops.Sample(context, ids, logprobs, logits, _rows.AsSpan(0, sampled.Length), lists, _allowed.Send());
     }
 
-    /// <summary>Temperatures of the last step's rows, for log-probabilities; 0 counts as 1.</summary>
+    /// <summary>Temperatures of the rows sampled last, for log-probabilities; 0 counts as 1.</summary>
     public ReadOnlySpan<float> Temperatures(int numRows) => _temperatures.AsSpan(0, numRows);
 
-    /// <summary>The ids drawn, once the host has them: penalties of later steps count them, and grammars go on from them.</summary>
-    public void Drawn(StepPlan plan, ReadOnlySpan<int> ids)
+    /// <summary>The ids of all samples of the step queued last: penalties of later steps count them, and grammars go on from them.</summary>
+    public void Drawn(ReadOnlySpan<int> ids)
     {
-        ReadOnlySpan<int> sampled = plan.SampleIndex;
-        for (int i = 0; i < sampled.Length; i++)
+        foreach ((Request request, int row, int sample) in _followed.AsSpan(0, _numFollowed))
         {
-            Request request = plan.Requests[sampled[i]];
-            int row = plan.Rows[sampled[i]];
-            if (HasPenalty(request.SamplingParams)) _countsOfRow[row]!.Add(ids[i]);
-            if (((ISampledRequest)request.Owner!).Grammar is not null) _allowed.Drawn(row, ids[i]);
+            if (HasPenalty(request.SamplingParams)) _countsOfRow[row]!.Add(ids[sample]);
+            if (((ISampledRequest)request.Owner!).Grammar is not null) _allowed.Drawn(row, ids[sample]);
         }
+        _numFollowed = 0;
     }
 
     public void Dispose() => _allowed.Dispose();
@@ -94,6 +102,8 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
         row.Position = position;
         _temperatures[i] = row.Temperature;
     }
+
+    private static bool IsFollowed(Request request) => HasPenalty(request.SamplingParams) || ((ISampledRequest)request.Owner!).Grammar is not null;
 
     private static bool HasPenalty(SamplingParams parameters) =>
         parameters.FrequencyPenalty != 0 || parameters.PresencePenalty != 0 || parameters.RepetitionPenalty != 1;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using SgLang.Core;
@@ -19,16 +20,25 @@ public sealed class StaticBatch : IDisposable
     private static readonly Greedy s_greedy = new();
     private static readonly SamplingParams s_sampling = new() { Temperature = 0, IgnoreEos = true };
 
+    /// <summary>Prompt tokens of one step; a larger prefill is several.</summary>
+    private const int MostPrefillTokens = 16384;
+
     private readonly ModelRunner _runner;
     private readonly StaticBatchPlanner _planner;
-    private readonly StepOutcome _outcome;
+    private readonly StepOutcome[] _outcomes;
+    private readonly int _tokensPerStep;
+    private readonly int[] _ids;
     private int _batch;
+    private StepPlan? _plan;
 
     private StaticBatch(LoadedRank rank, EngineInfo info, Tokenizer? tokenizer)
     {
+        int maxBatch = rank.Memory.MaxRunningRequests;
         _runner = rank.Runner;
-        _planner = new StaticBatchPlanner(rank.Memory.NumPages, info.PageSize, rank.Memory.MaxRunningRequests);
-        _outcome = new StepOutcome(rank.Memory.MaxRunningRequests);
+        _planner = new StaticBatchPlanner(rank.Memory.NumPages, info.PageSize, maxBatch);
+        _outcomes = [new StepOutcome(maxBatch, 0), new StepOutcome(maxBatch, 1)];
+        _tokensPerStep = rank.ChunkedPrefillSize;
+        _ids = new int[maxBatch];
         Info = info;
         Tokenizer = tokenizer;
     }
@@ -39,11 +49,12 @@ public sealed class StaticBatch : IDisposable
     public Tokenizer? Tokenizer { get; }
 
     /// <param name="maxBatch">The largest batch to come.</param>
-    /// <param name="maxPrefillTokens">Most prompt tokens of a batch, over all its rows: a prefill is one step, whatever its size.</param>
+    /// <param name="maxPrefillTokens">Most prompt tokens of a batch, over all its rows.</param>
     /// <exception cref="EngineStartException">With a message for the user.</exception>
     public static StaticBatch Load(EngineOptions options, int maxBatch, int maxPrefillTokens, Action<string, long, long>? progress = null, ILogger? logger = null)
     {
-        EngineOptions sized = options with { ChunkedPrefillSize = -1, MaxPrefillTokens = maxPrefillTokens, MaxRunningRequests = maxBatch };
+        int chunk = (Math.Min(maxPrefillTokens, MostPrefillTokens) + options.PageSize - 1) / options.PageSize * options.PageSize;
+        EngineOptions sized = options with { ChunkedPrefillSize = chunk, MaxRunningRequests = maxBatch };
         (LoadedRank rank, EngineInfo info, Tokenizer? tokenizer) = EngineLoader.LoadOnThisThread(sized, progress, logger ?? NullLogger.Instance);
         return new StaticBatch(rank, info, tokenizer);
     }
@@ -58,23 +69,53 @@ public sealed class StaticBatch : IDisposable
         _planner.Begin([.. prompts.Select((ids, i) => new Request($"row-{i}", ids, s_sampling) { Owner = s_greedy })], maxOutput);
     }
 
-    /// <summary>Computes the prompts up to position <paramref name="end"/> in one step. Returns each row's next token once the device is done.</summary>
-    public ReadOnlySpan<int> Prefill(int end = int.MaxValue) => Run(_planner.Extend(end));
+    /// <summary>Computes the prompts up to position <paramref name="end"/>. Returns each row's next token once the device is done.</summary>
+    public ReadOnlySpan<int> Prefill(int end = int.MaxValue)
+    {
+        while (!_planner.IsExtended(end)) Complete(Launch(_planner.Extend(end, _tokensPerStep)));
+        return _ids.AsSpan(0, _batch);
+    }
 
     /// <summary>One more token for every row, likewise.</summary>
-    public ReadOnlySpan<int> Decode() => Run(_planner.Decode());
+    public ReadOnlySpan<int> Decode()
+    {
+        Complete(Launch(_planner.Decode()));
+        return _ids.AsSpan(0, _batch);
+    }
+
+    /// <summary>
+    /// As many more tokens for every row as there are entries, each step queued while the one before it runs, as a server does where the
+    /// device works by itself.
+    /// </summary>
+    /// <param name="seconds">Receives the time from one step's result to the next's.</param>
+    public void Decode(Span<double> seconds)
+    {
+        int ahead = _runner.IsAsynchronous ? 1 : 0;
+        StepPlan[] launched = new StepPlan[2];
+        int numLaunched = 0;
+        long last = Stopwatch.GetTimestamp();
+        for (int done = 0; done < seconds.Length; done++)
+        {
+            for (; numLaunched < seconds.Length && numLaunched <= done + ahead; numLaunched++) launched[numLaunched & 1] = Launch(_planner.Decode());
+            Complete(launched[done & 1]);
+            long now = Stopwatch.GetTimestamp();
+            seconds[done] = Stopwatch.GetElapsedTime(last, now).TotalSeconds;
+            last = now;
+        }
+    }
 
     /// <summary>A prefill that also returns the logits the tokens were taken from: [batch][vocabulary].</summary>
     public float[][] PrefillLogits(int end = int.MaxValue)
     {
         float[][] rows = new float[_batch][];
-        _runner.LogitsObserver = (device, logits) =>
+        _runner.LogitsObserver = (device, first, logits) =>
         {
             int vocabulary = (int)(logits.NumElements / logits.NumRows);
             using PinnedBuffer host = new(device, logits.NumElements * sizeof(float));
             device.Copy(host.AsTensor(DType.F32, logits.NumRows, vocabulary), logits);
             device.Synchronize();
-            for (int i = 0; i < rows.Length; i++) rows[i] = host.AsSpan<float>().Slice(i * vocabulary, vocabulary).ToArray();
+            for (int i = 0; i < logits.NumRows; i++)
+                rows[_plan!.Rows[_plan.SampleIndex[first + i]]] = host.AsSpan<float>().Slice(i * vocabulary, vocabulary).ToArray();
         };
         try
         {
@@ -89,12 +130,24 @@ public sealed class StaticBatch : IDisposable
 
     public void Dispose() => _runner.Dispose();
 
-    private ReadOnlySpan<int> Run(StepPlan plan)
+    private StepPlan Launch(StepPlan plan)
     {
-        _outcome.Clear();
-        _runner.Run(plan, _outcome);
-        return _outcome.Ids(plan);
+        _plan = plan;
+        StepOutcome outcome = OutcomeOf(plan);
+        outcome.Clear();
+        _runner.Launch(plan, outcome);
+        return plan;
     }
+
+    private void Complete(StepPlan plan)
+    {
+        StepOutcome outcome = OutcomeOf(plan);
+        _runner.Complete(plan, outcome);
+        ReadOnlySpan<int> ids = outcome.Ids(plan);
+        for (int i = 0; i < ids.Length; i++) _ids[plan.Rows[plan.SampleIndex[i]]] = ids[i];
+    }
+
+    private StepOutcome OutcomeOf(StepPlan plan) => _outcomes[plan.StepId & 1];
 
     private sealed class Greedy : ISampledRequest
     {

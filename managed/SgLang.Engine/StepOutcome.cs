@@ -7,11 +7,14 @@ namespace SgLang.Engine;
 internal readonly record struct PromptScores(int RequestIndex, TokenLogprob[] Tokens, TokenLogprob[][]? Top);
 
 /// <summary>What a rank reports of a step. Reused; written by the rank, then read by the engine thread.</summary>
-internal sealed class StepOutcome(int maxSamples)
+/// <param name="slot">Which of the steps that can be under way at once: those of different slots share no memory.</param>
+internal sealed class StepOutcome(int maxSamples, int slot = 0)
 {
     private readonly int[] _ids = new int[maxSamples];
     private readonly float[] _logprobs = new float[maxSamples];
     private readonly TokenLogprob[]?[] _top = new TokenLogprob[]?[maxSamples];
+
+    public int Slot => slot;
 
     /// <summary>How the step is recorded; set at launch.</summary>
     public StepTrace Trace { get; set; }

@@ -2,7 +2,7 @@ using SgLang.Runtime;
 
 namespace SgLang.Engine;
 
-/// <summary>The k largest log-probabilities of each row, on the device and, after the context was synchronised, on the host.</summary>
+/// <summary>The k largest log-probabilities of each row, on the device and, once the work queued so far has finished, on the host.</summary>
 internal sealed class TopScores : IDisposable
 {
     private readonly DeviceContext _device;
@@ -23,25 +23,31 @@ internal sealed class TopScores : IDisposable
         _idsOnHost = new PinnedBuffer(device, capacity * sizeof(int));
     }
 
-    /// <summary>The given buffers if they are large enough, else new ones in their place.</summary>
+    /// <summary>The given buffers if they are large enough, else new ones in their place; for k scores a row from now on.</summary>
     public static TopScores Ensure(TopScores? existing, DeviceContext device, int numRows, int k)
     {
         long needed = (long)numRows * k;
-        if (existing is not null && existing._capacity >= needed) return existing;
-        existing?.Dispose();
-        return new TopScores(device, needed);
+        if (existing is null || existing._capacity < needed)
+        {
+            existing?.Dispose();
+            existing = new TopScores(device, needed);
+        }
+        existing._k = k;
+        return existing;
     }
 
-    /// <summary>Scores the targets (I32 [n]) into <paramref name="targetLogprobs"/> and the k largest of each row into this.</summary>
-    public void Compute(in Tensor logits, in Tensor targetLogprobs, in Tensor targets, int k, ReadOnlySpan<float> temperatures)
+    /// <summary>
+    /// Scores the targets (I32 [n]) into <paramref name="targetLogprobs"/> and the k largest of each row of logits into the rows from
+    /// <paramref name="firstRow"/> on.
+    /// </summary>
+    public void Compute(int firstRow, in Tensor logits, in Tensor targetLogprobs, in Tensor targets, ReadOnlySpan<float> temperatures)
     {
-        _k = k;
-        long rows = logits.NumRows;
-        Tensor logprobs = _logprobs.AsTensor(DType.F32, rows, k);
-        Tensor ids = _ids.AsTensor(DType.I32, rows, k);
+        long rows = logits.NumRows, first = (long)firstRow * _k * sizeof(float);
+        Tensor logprobs = _logprobs.View(first, DType.F32, rows, _k);
+        Tensor ids = _ids.View(first, DType.I32, rows, _k);
         Ops.Logprobs(_device, targetLogprobs, logprobs, ids, logits, targets, temperatures);
-        _device.Copy(_logprobsOnHost.AsTensor(DType.F32, rows, k), logprobs);
-        _device.Copy(_idsOnHost.AsTensor(DType.I32, rows, k), ids);
+        _device.Copy(_logprobsOnHost.View(first, DType.F32, rows, _k), logprobs);
+        _device.Copy(_idsOnHost.View(first, DType.I32, rows, _k), ids);
     }
 
     /// <summary>The first <paramref name="count"/> of a row, in falling order.</summary>

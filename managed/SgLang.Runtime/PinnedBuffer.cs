@@ -37,11 +37,15 @@ public sealed unsafe class PinnedBuffer : IDisposable
     }
 
     /// <summary>A dense view of the first bytes, for copies.</summary>
-    public Tensor AsTensor(DType dtype, params ReadOnlySpan<long> shape)
+    public Tensor AsTensor(DType dtype, params ReadOnlySpan<long> shape) => View(0, dtype, shape);
+
+    /// <summary>A dense view from <paramref name="byteOffset"/> on.</summary>
+    public Tensor View(long byteOffset, DType dtype, params ReadOnlySpan<long> shape)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        var tensor = new Tensor(Data, dtype, shape);
-        if (tensor.NumBytes > NumBytes) throw new ArgumentException($"a pinned buffer of {NumBytes} bytes cannot be seen as {tensor}");
+        var tensor = new Tensor(Data + (nint)byteOffset, dtype, shape);
+        if (byteOffset < 0 || tensor.NumBytes > NumBytes - byteOffset)
+            throw new ArgumentException($"a pinned buffer of {NumBytes} bytes cannot be seen as {tensor} at {byteOffset}");
         return tensor;
     }
 

@@ -1,17 +1,19 @@
 namespace SgLang.Scheduling;
 
 /// <summary>
-/// Plans of one batch in lock step, for measuring a model without a server: all prompts in one prefill, then one token each. No queue, no
-/// admission, no prefix cache; every request has pages of its own. One thread at a time.
+/// Plans of one batch in lock step, for measuring a model without a server: the prompts first, then one token each. No queue, no
+/// admission, no prefix cache; every request has pages of its own. Two plans take turns, so that one can be made while the one before it
+/// runs. One thread at a time.
 /// <code>
 /// Begin -> Extend+ -> Decode*
 /// </code>
 /// </summary>
 public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxRequests)
 {
-    private readonly StepPlan _plan = new(maxRequests, numPages);
+    private readonly StepPlan[] _plans = [new(maxRequests, numPages), new(maxRequests, numPages)];
     private Request[] _requests = [];
     private int _nextPage;
+    private long _steps;
 
     /// <summary>Whether sequences of these lengths, a row each, fit the pool and the rows.</summary>
     public bool Fits(int batch, int lengthOfEach) => batch <= maxRequests && batch * (long)PagesFor(lengthOfEach) <= numPages;
@@ -33,34 +35,53 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
         _nextPage = 1;
     }
 
-    /// <summary>Prompt tokens up to position <paramref name="end"/> of every request (or its prompt's end), over those in KV; each samples.</summary>
-    public StepPlan Extend(int end)
+    /// <summary>Whether every prompt has been planned up to position <paramref name="end"/> or its own end.</summary>
+    public bool IsExtended(int end)
     {
-        _plan.Begin(StepKind.Prefill);
-        _plan.StepId++;
+        foreach (Request request in _requests)
+            if (request.KvLength < Math.Min(end, request.PromptLength)) return false;
+        return true;
+    }
+
+    /// <summary>
+    /// Prompt tokens up to position <paramref name="end"/> of every request (or its prompt's end), over those in KV, as many as a step may
+    /// have: <see cref="IsExtended"/> says whether more steps are needed. A request samples in the step that brings it there.
+    /// </summary>
+    public StepPlan Extend(int end, int maxTokens = int.MaxValue)
+    {
+        StepPlan plan = Next(StepKind.Prefill);
         foreach (Request request in _requests)
         {
-            int count = Math.Min(end, request.PromptLength) - request.KvLength;
+            int missing = Math.Min(end, request.PromptLength) - request.KvLength;
+            int count = Math.Min(missing, maxTokens - plan.NumTokens);
+            if (count <= 0) continue;
             Reserve(request, request.KvLength + count);
-            _plan.AddPrefill(request, count, pageSize, samples: true);
+            plan.AddPrefill(request, count, pageSize, samples: count == missing);
             request.KvLength += count;
-            request.Pending = 1;
+            if (count == missing) request.Pending = 1;
         }
-        return _plan;
+        return plan;
     }
 
     /// <summary>One more token for every request; the one before it is read where the sampler left it, on the device.</summary>
     public StepPlan Decode()
     {
-        _plan.Begin(StepKind.Decode);
-        _plan.StepId++;
+        StepPlan plan = Next(StepKind.Decode);
         foreach (Request request in _requests)
         {
             Reserve(request, request.KvLength + 1);
-            _plan.AddDecode(request, pageSize);
+            plan.AddDecode(request, pageSize);
             request.KvLength++;
         }
-        return _plan;
+        return plan;
+    }
+
+    private StepPlan Next(StepKind kind)
+    {
+        StepPlan plan = _plans[_steps++ % _plans.Length];
+        plan.Begin(kind);
+        plan.StepId = _steps;
+        return plan;
     }
 
     /// <summary>A page at a time, as a server would: a plan has no more pages than its tokens need.</summary>

@@ -11,7 +11,6 @@ namespace SgLang.Cli.Commands;
 internal static class LaunchServerFlags
 {
     private const string OneNode = "all ranks are threads of one process on one node";
-    private const string NoGraphs = "no CUDA graphs are captured";
     private const string OwnKernels = "the engine has one set of kernels of its own";
     private const string NotYet = "it is not implemented yet";
 
@@ -127,14 +126,14 @@ internal static class LaunchServerFlags
 
     private static IEnumerable<Flag> Graphs() =>
     [
-        Switch("--disable-cuda-graph", "Run every step eagerly.") with { NoEffect = NoGraphs },
-        new("--cuda-graph-max-bs", Integer, "Largest captured decode batch.") { Aliases = ["--cuda-graph-max-bs-decode"], Min = 1, NoEffect = NoGraphs },
-        new("--cuda-graph-bs", IntegerList, "Captured decode batches.") { Aliases = ["--cuda-graph-bs-decode"], Min = 1, NoEffect = NoGraphs },
-        Switch("--disable-cuda-graph-padding", "") with { NoEffect = NoGraphs },
-        Switch("--disable-decode-cuda-graph", "") with { NoEffect = NoGraphs },
-        Switch("--disable-prefill-cuda-graph", "") with { NoEffect = NoGraphs },
-        new("--cuda-graph-config", JsonObject, "") { NoEffect = NoGraphs },
-        Switch("--enable-profile-cuda-graph", "") with { NoEffect = NoGraphs },
+        Switch("--disable-cuda-graph", "Run every step eagerly on a GPU too."),
+        new("--cuda-graph-max-bs", Integer, "Largest decode batch captured as a graph; default: by memory of the GPU.") { Aliases = ["--cuda-graph-max-bs-decode"], Min = 1, Max = 65536 },
+        new("--cuda-graph-bs", IntegerList, "Decode batches captured as graphs; default: a list up to --cuda-graph-max-bs.") { Aliases = ["--cuda-graph-bs-decode"], Min = 1, Max = 65536 },
+        Switch("--disable-cuda-graph-padding", "Replay a graph only for exactly its batch."),
+        Switch("--disable-decode-cuda-graph", "The same as --disable-cuda-graph."),
+        Switch("--disable-prefill-cuda-graph", "") with { NoEffect = "only decode steps are captured" },
+        new("--cuda-graph-config", JsonObject, "") { NoEffect = "use --disable-cuda-graph, --cuda-graph-max-bs and --cuda-graph-bs" },
+        Switch("--enable-profile-cuda-graph", "") with { NoEffect = "the capture itself is not profiled" },
         Switch("--enable-layerwise-nvtx-marker", "NVTX range around every module, for Nsight Systems; use with --disable-cuda-graph."),
         new("--profile-output-root", Text, "Traces may be written only into this directory and below it; everywhere when left out."),
         new("--nvtx-root", Text, "What the modules' paths begin with in NVTX ranges: the model's path when left out; empty for none."),

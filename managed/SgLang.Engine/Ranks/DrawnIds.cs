@@ -12,7 +12,7 @@ internal sealed class DrawnIds(DeviceContext device, RankCommunicators? ranks, i
 {
     private const int MaxPending = 1;
 
-    private readonly StepBuffer _rows = new(device, maxRequests, "rows of ids drawn on the last stage");
+    private readonly StepInputs _inputs = new(device, maxRequests);
     private readonly DeviceBuffer _ids = new(device, (long)maxRequests * sizeof(int), "ids drawn on the last stage");
     private readonly (int[] Rows, int Count)[] _pending = [(new int[maxRequests], 0), (new int[maxRequests], 0)];
     private int _numPending;
@@ -39,7 +39,7 @@ internal sealed class DrawnIds(DeviceContext device, RankCommunicators? ranks, i
 
     public void Dispose()
     {
-        _rows.Dispose();
+        _inputs.Dispose();
         _ids.Dispose();
     }
 
@@ -60,7 +60,10 @@ internal sealed class DrawnIds(DeviceContext device, RankCommunicators? ranks, i
         (int[] rows, int count) = _pending[0];
         Tensor ids = _ids.AsTensor(DType.I32, count);
         ranks!.Pipeline!.Receive(ids, ranks.Place.PpSize - 1);
-        Ops.TokenScatter(device, lastIds, _rows.Upload(rows.AsSpan(0, count)), ids);
+        _inputs.Begin(0);
+        Tensor rowsOnDevice = _inputs.Add(rows.AsSpan(0, count));
+        _inputs.Send();
+        Ops.TokenScatter(device, lastIds, rowsOnDevice, ids);
         // The buffers carry the next step's ids next.
         device.Synchronize();
         _pending[0] = _pending[1];

@@ -69,7 +69,7 @@ internal sealed class InfoEndpoints(ServingContext serving)
         {
             ["weight"] = Math.Round(info.WeightBytes / info.DpSize / BytesPerGigabyte, 2),
             ["kvcache"] = Math.Round(info.KvCacheBytes / info.DpSize / BytesPerGigabyte, 2),
-            ["graph"] = 0.0,
+            ["graph"] = Math.Round(info.GraphBytes / info.DpSize / BytesPerGigabyte, 2),
             ["token_capacity"] = info.MaxTotalTokens,
         };
         state["effective_max_running_requests_per_dp"] = info.MaxRunningRequests;

@@ -37,6 +37,17 @@ public sealed class MemoryPlanTests
     }
 
     [Fact]
+    public void A_gpu_keeps_room_for_activations()
+    {
+        // By default all but activations and 2 GiB, and never more than 0.92.
+        Assert.Equal(0.92, MemoryPlan.Make(s_gpu with { MemFractionStatic = null }).MemFractionStatic);
+        Assert.Equal(0.85, MemoryPlan.Make(s_gpu with { MemFractionStatic = null, ActivationBytes = 10 * Gib }).MemFractionStatic);
+        EngineStartException error = Assert.Throws<EngineStartException>(() => MemoryPlan.Make(s_gpu with { MemFractionStatic = 0.98, ActivationBytes = 3 * Gib }));
+        Assert.Contains("--mem-fraction-static 0.98 leaves 1.60 GiB of 80.00 GiB for activations, which take 3.00 GiB", error.Message);
+        Assert.Contains("--chunked-prefill-size", error.Message);
+    }
+
+    [Fact]
     public void Nothing_left_for_the_cache_says_what_to_change()
     {
         EngineStartException error = Assert.Throws<EngineStartException>(() => MemoryPlan.Make(s_gpu with { WeightBytes = 70 * Gib }));

@@ -56,7 +56,11 @@ internal static class ScriptedEngine
 
     private sealed class Runner(Action<StepPlan, StepOutcome> run) : IModelRunner
     {
-        public void Run(StepPlan plan, StepOutcome outcome) => run(plan, outcome);
+        public void Launch(StepPlan plan, StepOutcome outcome) => run(plan, outcome);
+
+        public void Complete(StepPlan plan, StepOutcome outcome)
+        {
+        }
 
         public void Dispose()
         {

@@ -37,6 +37,26 @@ public class StaticBatchPlannerTests
     }
 
     [Fact]
+    public void Steps_have_no_more_tokens_than_allowed_and_sample_what_they_finish()
+    {
+        StaticBatchPlanner planner = new(numPages: 8, pageSize: 4, maxRequests: 3);
+        planner.Begin([Row(7, 8, 9), Row(1, 2, 3, 4, 5), Row(6)], 1);
+        List<(int[] Tokens, int[] Rows)> steps = [];
+        while (!planner.IsExtended(int.MaxValue))
+        {
+            StepPlan plan = planner.Extend(int.MaxValue, maxTokens: 4);
+            steps.Add((plan.TokenSources.ToArray(), [.. plan.SampleIndex.ToArray().Select(i => plan.Rows.ToArray()[i])]));
+        }
+        Assert.Equal([7, 8, 9, 1], steps[0].Tokens);
+        Assert.Equal([0], steps[0].Rows);
+        Assert.Equal([2, 3, 4, 5], steps[1].Tokens);
+        Assert.Equal([1], steps[1].Rows);
+        Assert.Equal([6], steps[2].Tokens);
+        Assert.Equal([2], steps[2].Rows);
+        Assert.Equal(3, steps.Count);
+    }
+
+    [Fact]
     public void A_batch_that_does_not_fit_is_refused()
     {
         StaticBatchPlanner planner = new(numPages: 4, pageSize: 4, maxRequests: 2);

@@ -92,7 +92,10 @@ public class LaunchServerSettingsTests
             "--served-model-name", "name", "--weight-version", "v2", "--dtype", "float32", "--device", "cpu", "--base-gpu-id", "1", "--num-threads", "2", "--mem-frac=0.5",
             "--max-running-requests", "7", "--max-queued-requests", "8", "--max-total-tokens", "64Ki", "--chunked-prefill-size", "64", "--max-prefill-tokens", "1k",
             "--schedule-policy", "lpm", "--schedule-conservativeness", "0.5", "--page-size", "32", "--disable-radix-cache", "--disable-overlap-schedule", "--enable-mixed-chunk",
-            "--stream-interval", "3", "--decode-log-interval", "5", "--random-seed", "42", "--watchdog-timeout", "60").Engine;
+            "--stream-interval", "3", "--decode-log-interval", "5", "--random-seed", "42", "--watchdog-timeout", "60", "--disable-cuda-graph", "--cuda-graph-max-bs", "9",
+            "--disable-cuda-graph-padding", "--cuda-graph-bs", "1", "2").Engine;
+        Assert.Equal([1, 2], engine.CudaGraphBatchSizes);
+        engine = engine with { CudaGraphBatchSizes = null };
         Assert.Equal(
             new EngineOptions
             {
@@ -124,6 +127,9 @@ public class LaunchServerSettingsTests
                 DecodeLogInterval = 5,
                 RandomSeed = 42,
                 WatchdogTimeoutSeconds = 60,
+                DisableCudaGraph = true,
+                CudaGraphMaxBatchSize = 9,
+                DisableCudaGraphPadding = true,
             },
             engine);
     }
@@ -201,8 +207,8 @@ public class LaunchServerSettingsTests
     [Fact]
     public void Flags_without_effect_are_accepted_and_named()
     {
-        FlagValues values = Values("--attention-backend", "fa3", "--disable-cuda-graph", "--cuda-graph-bs", "1", "2", "--trust-remote-code", "--port", "1");
-        Assert.Equal(["--trust-remote-code", "--disable-cuda-graph", "--cuda-graph-bs", "--attention-backend"], values.WithoutEffect().Select(flag => flag.Name));
+        FlagValues values = Values("--attention-backend", "fa3", "--disable-prefill-cuda-graph", "--trust-remote-code", "--port", "1");
+        Assert.Equal(["--trust-remote-code", "--disable-prefill-cuda-graph", "--attention-backend"], values.WithoutEffect().Select(flag => flag.Name));
     }
 
     [Fact]

@@ -112,7 +112,11 @@ public sealed class RankGroupTests
             _act = act;
         }
 
-        public void Run(StepPlan plan, StepOutcome outcome)
+        public void Complete(StepPlan plan, StepOutcome outcome)
+        {
+        }
+
+        public void Launch(StepPlan plan, StepOutcome outcome)
         {
             _act(_ranks.Place.TpRank, plan);
             _ranks.Tensor!.Barrier();

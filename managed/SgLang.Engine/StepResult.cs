@@ -1,0 +1,64 @@
+using SgLang.Interop;
+using SgLang.Runtime;
+using SgLang.Scheduling;
+
+namespace SgLang.Engine;
+
+/// <summary>
+/// What the device leaves of a step on the host. Queued on the rank's thread; <see cref="Wait"/> and what is read after it may be called by
+/// another thread, since they touch an event and page-locked memory alone.
+/// </summary>
+internal sealed class StepResult(DeviceContext device, int maxSamples) : IDisposable
+{
+    private readonly PinnedBuffer _ids = new(device, (long)maxSamples * sizeof(int));
+    private readonly PinnedBuffer _logprobs = new(device, (long)maxSamples * sizeof(float));
+    private readonly DeviceEvent _isDone = new(device);
+    private TopScores? _top;
+
+    /// <summary>Where the largest scores of a step with so many samples go; null when none are wanted.</summary>
+    public TopScores? Top(int numSamples, int k)
+    {
+        if (k == 0) return null;
+        _top = TopScores.Ensure(_top, device, numSamples, k);
+        return _top;
+    }
+
+    /// <summary>Queues the copies of I32 [n] and, if it is there, F32 [n], and marks the end of the step.</summary>
+    public void Queue(in Tensor ids, in Tensor logprobs)
+    {
+        device.Copy(_ids.AsTensor(DType.I32, ids.NumRows), ids);
+        if (!logprobs.IsNone) device.Copy(_logprobs.AsTensor(DType.F32, logprobs.NumRows), logprobs);
+        _isDone.Record();
+    }
+
+    /// <summary>Marks the end of a step that samples nothing.</summary>
+    public void QueueEnd() => _isDone.Record();
+
+    /// <summary>Waits for the step that was queued last; any error of its work comes out here.</summary>
+    public void Wait() => _isDone.Synchronize();
+
+    public ReadOnlySpan<int> Ids(int count) => _ids.AsSpan<int>(count);
+
+    /// <summary>Fills an outcome from a step that has been waited for.</summary>
+    public void Read(StepPlan plan, StepOutcome outcome)
+    {
+        int samples = plan.NumSamples;
+        if (samples == 0) return;
+        _ids.AsSpan<int>(samples).CopyTo(outcome.Ids(plan));
+        ReadOnlySpan<int> sampled = plan.SampleIndex;
+        for (int i = 0; i < samples; i++)
+        {
+            if (plan.Requests[sampled[i]].LogprobOptions is not { } wanted) continue;
+            outcome.Logprobs(plan)[i] = _logprobs.AsSpan<float>(samples)[i];
+            if (wanted.TopCount > 0) outcome.Top(plan)[i] = _top!.Row(i, wanted.TopCount);
+        }
+    }
+
+    public void Dispose()
+    {
+        _top?.Dispose();
+        _isDone.Dispose();
+        _logprobs.Dispose();
+        _ids.Dispose();
+    }
+}
