@@ -10,6 +10,7 @@ internal enum Operator
     Add,
     AddSigmoidGated,
     Rope,
+    RopeAppend,
     Embedding,
     TokenResolve,
     TokenScatter,

@@ -8,5 +8,5 @@ namespace SgLang.Interop;
 /// <summary>What the library must answer to `sgl_abi_hash`.</summary>
 internal static class SglAbi
 {
-    public const ulong Hash = 0xcdb7ac7e9b9d1e13;
+    public const ulong Hash = 0x1a66dedaf12efa89;
 }

@@ -15,6 +15,27 @@ public enum SglRopeLayout
     Interleaved = 1,
 }
 
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct SglRopeAppendArgs
+{
+    /// <summary>[num_tokens, num_q_heads, head_dim] and twice [num_tokens, num_kv_heads, head_dim], the last dimension dense.</summary>
+    public SglTensor* Q;
+    public SglTensor* K;
+    public SglTensor* V;
+    /// <summary>A layer's caches and i32 [num_tokens] places in them, as in <c>sgl_kv_append</c>.</summary>
+    public SglTensor* KCache;
+    public SglTensor* VCache;
+    public SglTensor* Slots;
+    /// <summary>As in <c>sgl_rope</c>.</summary>
+    public SglTensor* Positions;
+    public SglTensor* CosSin;
+    /// <summary>[head_dim]: weights of an RMS norm over each head of q and of k before the rotation; both null for none.</summary>
+    public SglTensor* QNorm;
+    public SglTensor* KNorm;
+    public float Eps;
+    public SglRopeLayout Layout;
+}
+
 public static unsafe partial class SglNative
 {
     /// <summary>
@@ -30,4 +51,12 @@ public static unsafe partial class SglNative
         SglTensor* positions,
         SglTensor* cosSin,
         SglRopeLayout layout);
+
+    /// <summary>
+    /// All that lies between the projection of q, k and v and attention, in one pass: q is normalised and rotated in place, k
+    /// likewise on its way into the cache, v goes there as it is. Each step is rounded as if it were an operator by itself. What k
+    /// holds afterwards is undefined.
+    /// </summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_rope_append(SglContext context, SglRopeAppendArgs* args);
 }

@@ -58,10 +58,7 @@ public sealed class Attention
         Tensor q = projected.Columns(0, qSize).SplitLast(_numHeads, _headDim);
         Tensor k = projected.Columns(qSize, kvSize).SplitLast(_numKvHeads, _headDim);
         Tensor v = projected.Columns(qSize + kvSize, kvSize).SplitLast(_numKvHeads, _headDim);
-        _qNorm?.InPlace(f, q);
-        _kNorm?.InPlace(f, k);
-        _rotary.InPlace(f, q, k);
-        Ops.KvAppend(f.Device, f.KvCache.Keys(_layer), f.KvCache.Values(_layer), k, v, f.Slots);
+        _rotary.Append(f, _layer, q, k, v, _qNorm, _kNorm);
 
         Tensor attended = f.Arena.Allocate(Path, x.DType, x.NumRows, qSize);
         Ops.Attention(f.Device, f.Attention[_kind], attended.SplitLast(_numHeads, _headDim), q, f.KvCache.Keys(_layer), f.KvCache.Values(_layer));

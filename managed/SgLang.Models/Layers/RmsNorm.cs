@@ -7,8 +7,6 @@ namespace SgLang.Models.Layers;
 public sealed class RmsNorm
 {
     private readonly int _module;
-    private readonly Tensor _weight;
-    private readonly float _eps;
 
     public RmsNorm(ModuleScope at, long size)
     {
@@ -19,26 +17,22 @@ public sealed class RmsNorm
             Parameters = [new ModuleParameter("weight", size)],
             StaticParameters = [("eps", at.Config.RmsNormEps.ToString("R", System.Globalization.CultureInfo.InvariantCulture))],
         });
-        _weight = at.Model.LoadVector(new WeightPart(Path + ".weight", size));
-        _eps = (float)at.Config.RmsNormEps;
+        Weight = at.Model.LoadVector(new WeightPart(Path + ".weight", size));
+        Eps = (float)at.Config.RmsNormEps;
     }
 
     public string Path { get; }
+
+    /// <summary>[size]</summary>
+    public Tensor Weight { get; }
+    public float Eps { get; }
 
     public Tensor Forward(ForwardContext f, in Tensor x)
     {
         using ModuleSpan span = f.Enter(_module, in x);
         Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, x[1]);
-        Ops.RmsNorm(f.Device, y, x, _weight, _eps);
+        Ops.RmsNorm(f.Device, y, x, Weight, Eps);
         f.Observer?.Completed(Path, y);
         return y;
-    }
-
-    /// <summary>x [n, size] or [n, heads, size] becomes its norm.</summary>
-    public void InPlace(ForwardContext f, in Tensor x)
-    {
-        using ModuleSpan span = f.Enter(_module, in x);
-        Ops.RmsNorm(f.Device, x, x, _weight, _eps);
-        f.Observer?.Completed(Path, x);
     }
 }

@@ -24,6 +24,11 @@ public sealed class Rotary
         }
     }
 
-    /// <summary>Rotates q [n, heads, dim] and k [n, kv_heads, dim] in place by the step's positions.</summary>
-    public void InPlace(ForwardContext f, in Tensor q, in Tensor k) => Ops.Rope(f.Device, q, k, f.Positions, _cosSin);
+    /// <summary>
+    /// Norms each head (where the model has norms), rotates q [n, heads, dim] in place by the step's positions, and puts k, likewise treated,
+    /// and v, both [n, kv_heads, dim], where the step's slots say.
+    /// </summary>
+    public void Append(ForwardContext f, int layer, in Tensor q, in Tensor k, in Tensor v, RmsNorm? qNorm, RmsNorm? kNorm) =>
+        Ops.RopeAppend(f.Device, q, k, v, f.KvCache.Keys(layer), f.KvCache.Values(layer), f.Slots, f.Positions, _cosSin,
+            qNorm?.Weight ?? default, kNorm?.Weight ?? default, qNorm?.Eps ?? 0);
 }

@@ -110,6 +110,7 @@ class Backend {
   virtual void add_sigmoid_gated(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& gate) = 0;
   virtual void rope(const sgl_tensor& q, const sgl_tensor& k, const sgl_tensor& positions, const sgl_tensor& cos_sin,
                     sgl_rope_layout layout) = 0;
+  virtual void rope_append(const sgl_rope_append_args& args) = 0;
   virtual void embedding(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) = 0;
   virtual void embedding_shard(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids, int32_t first_id) = 0;
   virtual void token_resolve(const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) = 0;

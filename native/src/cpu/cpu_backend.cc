@@ -105,6 +105,14 @@ class CpuBackend final : public Backend {
             sgl_rope_layout layout) override {
     cpu::rope(context_, q, k, positions, cos_sin, layout);
   }
+  void rope_append(const sgl_rope_append_args& args) override {
+    if (args.q_norm != nullptr) {
+      cpu::rms_norm(context_, *args.q, *args.q, *args.q_norm, args.eps);
+      cpu::rms_norm(context_, *args.k, *args.k, *args.k_norm, args.eps);
+    }
+    cpu::rope(context_, *args.q, *args.k, *args.positions, *args.cos_sin, args.layout);
+    cpu::kv_append(context_, *args.k_cache, *args.v_cache, *args.k, *args.v, *args.slots);
+  }
   void embedding(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) override {
     cpu::embedding(context_, y, weight, ids);
   }

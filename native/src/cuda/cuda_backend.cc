@@ -115,6 +115,7 @@ class CudaBackend final : public Backend {
             sgl_rope_layout layout) override {
     cuda::rope(entered(), q, k, positions, cos_sin, layout);
   }
+  void rope_append(const sgl_rope_append_args& args) override { cuda::rope_append(entered(), args); }
   void embedding(const sgl_tensor& y, const sgl_weight& weight, const sgl_tensor& ids) override {
     cuda::embedding(entered(), y, weight, ids);
   }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "reference/kvcache.hpp"
+#include "reference/norm.hpp"
 #include "support/closeness.hpp"
 #include "support/context.hpp"
 
@@ -75,6 +77,73 @@ TEST_P(Rope, Rotates_many_tokens_over_all_threads) {
   const auto expected_q = reference::rope(q.view(), positions.view(), table.view(), layout);
   ASSERT_OK(sgl_rope(context, q, k, positions, table, layout));
   EXPECT_TRUE(is_close(q, expected_q, rounding_of(dtype)));
+}
+
+/// `values` in a new tensor of `dtype`, rounded.
+HostTensor rounded(sgl_dtype dtype, const Shape& shape, const std::vector<double>& values) {
+  HostTensor tensor(dtype, shape);
+  for (size_t i = 0; i < values.size(); ++i) tensor.set(static_cast<int64_t>(i), values[i]);
+  return tensor;
+}
+
+TEST_P(Rope, Append_norms_rotates_and_fills_the_caches) {
+  struct HeadCase {
+    int64_t head_dim, rotary_dim, page_size;
+  };
+  // What a norm rounded the other way costs after the rotation.
+  Tolerance tolerance = rounding_of(dtype);
+  tolerance.absolute *= 3;
+  tolerance.relative *= 3;
+  for (const HeadCase& head : {HeadCase{128, 128, 16}, HeadCase{64, 64, 1}, HeadCase{80, 20, 3}, HeadCase{96, 96, 16},
+                               HeadCase{256, 256, 4}, HeadCase{40, 6, 5}, HeadCase{130, 130, 2}, HeadCase{320, 64, 16}}) {
+    for (const bool has_norm : {false, true}) {
+      for (const int64_t num_tokens : {1, 17}) {
+        SCOPED_TRACE(testing::Message() << num_tokens << " tokens, head_dim " << head.head_dim << ", rotary " << head.rotary_dim
+                                        << (has_norm ? ", norm" : ""));
+        const auto table = cos_sin_table(50, head.rotary_dim);
+        HostTensor positions(SGL_I32, {num_tokens}), slots(SGL_I32, {num_tokens});
+        const int64_t num_pages = (num_tokens + head.page_size - 1) / head.page_size + 2;
+        for (int64_t i = 0; i < num_tokens; ++i) {
+          positions.set(i, static_cast<double>(random.integer(0, 49)));
+          slots.set(i, static_cast<double>(num_pages * head.page_size - 1 - i));
+        }
+        // Columns of one projection, as a model has them.
+        const Shape q_shape{num_tokens, 6, head.head_dim}, kv_shape{num_tokens, 2, head.head_dim};
+        HostTensor q(dtype, q_shape, {10 * head.head_dim, head.head_dim, 1});
+        HostTensor k(dtype, kv_shape, {10 * head.head_dim, head.head_dim, 1});
+        HostTensor v(dtype, kv_shape, {10 * head.head_dim, head.head_dim, 1});
+        q.fill_normal(random);
+        k.fill_normal(random);
+        v.fill_normal(random);
+        const auto q_norm = HostTensor::normal(random, dtype, {head.head_dim});
+        const auto k_norm = HostTensor::normal(random, dtype, {head.head_dim});
+        const HostTensor normed_q = rounded(dtype, q_shape, has_norm ? reference::rms_norm(q.view(), q_norm.view(), 1e-6) : q.values());
+        const HostTensor normed_k = rounded(dtype, kv_shape, has_norm ? reference::rms_norm(k.view(), k_norm.view(), 1e-6) : k.values());
+        const auto expected_q = reference::rope(normed_q.view(), positions.view(), table.view(), layout);
+        const HostTensor rotated_k = rounded(dtype, kv_shape, reference::rope(normed_k.view(), positions.view(), table.view(), layout));
+        HostTensor k_cache = HostTensor::normal(random, dtype, {num_pages, 2, head.page_size, head.head_dim});
+        HostTensor v_cache = HostTensor::normal(random, dtype, {num_pages, 2, head.page_size, head.head_dim});
+        HostTensor expected_k = k_cache.clone(), expected_v = v_cache.clone();
+        reference::kv_append(expected_k.view(), rotated_k.view(), slots.view());
+        reference::kv_append(expected_v.view(), v.view(), slots.view());
+        const sgl_rope_append_args args{q,       k,      v,      k_cache, v_cache, slots, positions, table, has_norm ? &q_norm.view() : nullptr,
+                                        has_norm ? &k_norm.view() : nullptr, 1e-6f, layout};
+        ASSERT_OK(sgl_rope_append(context, &args));
+        EXPECT_TRUE(is_close(q, expected_q, tolerance));
+        EXPECT_TRUE(is_close(k_cache, expected_k.values(), tolerance));
+        EXPECT_EQ(v_cache.values(), expected_v.values());
+      }
+    }
+  }
+}
+
+TEST_P(Rope, Append_refuses_one_norm_without_the_other) {
+  const auto table = cos_sin_table(10, 32);
+  const HostTensor q(dtype, {1, 2, 32}), k(dtype, {1, 1, 32}), v(dtype, {1, 1, 32}), cache(dtype, {2, 1, 4, 32}), norm(dtype, {32});
+  const HostTensor ids = HostTensor::ids({5});
+  const sgl_rope_append_args args{q, k, v, cache, cache, ids, ids, table, norm, nullptr, 1e-6f, layout};
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "rope_append: k_norm is null: expected both q_norm and k_norm or neither",
+               sgl_rope_append(context, &args));
 }
 
 TEST_P(Rope, A_position_outside_the_table_changes_nothing) {

@@ -202,6 +202,24 @@ internal static unsafe class ManagedLayout
         }
 
         {
+            SglRopeAppendArgs value;
+            byte* start = (byte*)&value;
+            rows.Add(new LayoutRow("sgl_rope_append_args", "", 0, (uint)sizeof(SglRopeAppendArgs)));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "q", (uint)((byte*)&value.Q - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "k", (uint)((byte*)&value.K - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "v", (uint)((byte*)&value.V - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "k_cache", (uint)((byte*)&value.KCache - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "v_cache", (uint)((byte*)&value.VCache - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "slots", (uint)((byte*)&value.Slots - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "positions", (uint)((byte*)&value.Positions - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "cos_sin", (uint)((byte*)&value.CosSin - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "q_norm", (uint)((byte*)&value.QNorm - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "k_norm", (uint)((byte*)&value.KNorm - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "eps", (uint)((byte*)&value.Eps - start), (uint)(sizeof(float))));
+            rows.Add(new LayoutRow("sgl_rope_append_args", "layout", (uint)((byte*)&value.Layout - start), (uint)(sizeof(SglRopeLayout))));
+        }
+
+        {
             SglSamplingRow value;
             byte* start = (byte*)&value;
             rows.Add(new LayoutRow("sgl_sampling_row", "", 0, (uint)sizeof(SglSamplingRow)));
