@@ -10,6 +10,8 @@ namespace SgLang.Engine;
 /// </summary>
 internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
 {
+    private const float LeastPositive = 1e-30f;
+
     private readonly AllowedTokens _allowed = new(context, maxRows);
     private readonly SamplingRow[] _rows = new SamplingRow[maxRows];
     private readonly TokenCounts?[] _countsOfRow = new TokenCounts?[maxRows];
@@ -90,13 +92,14 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
     {
         SamplingParams parameters = request.SamplingParams;
         ref SamplingRow row = ref _rows[i];
-        row.Temperature = parameters.IsGreedy ? 0 : (float)parameters.Temperature;
-        row.TopP = (float)parameters.TopP;
+        // A double that is legal may be 0 or infinity as a float, which the sampler refuses for the whole step.
+        row.Temperature = parameters.IsGreedy ? 0 : Math.Min((float)parameters.Temperature, float.MaxValue);
+        row.TopP = Math.Max((float)parameters.TopP, LeastPositive);
         row.MinP = (float)parameters.MinP;
         row.TopK = parameters.TopK < 0 ? 0 : parameters.TopK;
         row.FrequencyPenalty = (float)parameters.FrequencyPenalty;
         row.PresencePenalty = (float)parameters.PresencePenalty;
-        row.RepetitionPenalty = (float)parameters.RepetitionPenalty;
+        row.RepetitionPenalty = Math.Max((float)parameters.RepetitionPenalty, LeastPositive);
         row.Seeded = parameters.Seed is not null;
         row.Seed = ((ISampledRequest)request.Owner!).Seed;
         row.Position = position;

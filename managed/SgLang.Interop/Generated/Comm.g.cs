@@ -122,8 +122,8 @@ public static unsafe partial class SglNative
     public static partial SglStatus sgl_broadcast(SglContext context, SglCommunicator communicator, SglTensor* x, int root);
 
     /// <summary>
-    /// Sends a dense tensor to another rank. On the CPU it returns when the bytes are copied, which waits only for an earlier
-    /// tensor to the same rank that has not been received yet.
+    /// Sends a dense tensor to another rank. On the CPU it returns when the bytes are copied, which waits only where four
+    /// earlier ones to the same rank have not been received yet.
     /// </summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_send(SglContext context, SglCommunicator communicator, SglTensor* x, int peer);

@@ -22,6 +22,23 @@ public sealed class RequestTests(DemoEngine fixture) : IClassFixture<DemoEngine>
         Assert.StartsWith(whole[..(whole.IndexOf(stop, StringComparison.Ordinal) + stop.Length)], kept.Text);
     }
 
+    [Theory]
+    [InlineData(1e-320, 1.0, 1.0)]
+    [InlineData(1.0, 1e300, 1.0)]
+    [InlineData(1.0, 1.0, 1e-320)]
+    public async Task Parameters_beyond_a_float_harm_no_request_of_their_step(double topP, double temperature, double repetitionPenalty)
+    {
+        SamplingParams calm = new() { Temperature = 0, MaxNewTokens = 12, IgnoreEos = true };
+        Collected alone = await Run("In the beginning", calm);
+        Task<Collected> beside = Run("In the beginning", calm);
+        Collected extreme = await Run("And then", new SamplingParams
+        {
+            Temperature = temperature, TopP = topP, RepetitionPenalty = repetitionPenalty, MaxNewTokens = 12, IgnoreEos = true,
+        });
+        Assert.Equal(FinishReason.Length, extreme.Finish);
+        Assert.Equal(alone.Ids, (await beside).Ids);
+    }
+
     [Fact]
     public async Task A_stop_token_ends_the_output_and_is_not_part_of_the_text()
     {
