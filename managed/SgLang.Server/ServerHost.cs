@@ -205,6 +205,12 @@ public sealed partial class ServerHost : IAsyncDisposable
         Route(["POST"], admin.AbortAsync, "/abort_request");
         if (serving.Options.EnableMetrics) Route(["GET"], admin.MetricsAsync, "/metrics");
 
+        var requests = new RequestEndpoints(serving);
+        Route(["GET"], requests.ListAsync, "/requests");
+        Route(["GET"], requests.ReportAsync, "/requests/{**rid}");
+        Route(["GET"], requests.StatsAsync, "/stats");
+        Route(["GET", "HEAD"], PageEndpoint.InvokeAsync, "/");
+
         var profile = new ProfileEndpoints(serving);
         Route(["GET", "POST"], profile.StartAsync, "/start_profile");
         Route(["GET", "POST"], profile.StopAsync, "/stop_profile", "/end_profile");

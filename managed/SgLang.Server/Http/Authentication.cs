@@ -18,12 +18,13 @@ internal sealed class Authentication(string? apiKey, string? adminApiKey)
     /// <summary>These take the administrator's key where there is one, else the API key, else none.</summary>
     private static readonly HashSet<string> s_adminPaths = new(StringComparer.OrdinalIgnoreCase)
     {
-        "/flush_cache", "/abort_request", "/start_profile", "/stop_profile", "/end_profile", "/profile_status", "/cancel_profile", "/profile_list", "/profile_clock",
+        "/requests", "/flush_cache", "/abort_request", "/start_profile", "/stop_profile", "/end_profile", "/profile_status", "/cancel_profile", "/profile_list", "/profile_clock",
         "/pause_generation", "/continue_generation",
         "/set_internal_state", "/configure_logging", "/slow_down", "/update_weights_from_disk", "/release_memory_occupation",
         "/resume_memory_occupation", "/start_expert_distribution_record", "/stop_expert_distribution_record", "/dump_expert_distribution_record",
     };
 
+    private const string RequestsPrefix = "/requests/";
     private const string DownloadPrefix = "/profile_download/";
     private const string Scheme = "Bearer ";
 
@@ -31,7 +32,9 @@ internal sealed class Authentication(string? apiKey, string? adminApiKey)
     {
         if (HttpMethods.IsOptions(method) || path.StartsWith("/health", StringComparison.Ordinal) || path.StartsWith("/metrics", StringComparison.Ordinal))
             return AuthDecision.Allowed;
-        bool isAdmin = s_adminPaths.Contains(path.TrimEnd('/')) || path.StartsWith(DownloadPrefix, StringComparison.OrdinalIgnoreCase);
+        if (path == "/") return AuthDecision.Allowed; // the page asks for the key itself
+        bool isAdmin = s_adminPaths.Contains(path.TrimEnd('/')) || path.StartsWith(DownloadPrefix, StringComparison.OrdinalIgnoreCase)
+            || path.StartsWith(RequestsPrefix, StringComparison.OrdinalIgnoreCase);
         string? wanted = isAdmin ? adminApiKey ?? apiKey : apiKey;
         if (wanted is null) return AuthDecision.Allowed;
         bool given = authorization is not null && authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase);

@@ -146,6 +146,24 @@ TEST(Attention, A_ragged_batch_of_32_mixes_prefill_chunks_and_decode) {
   }
 }
 
+TEST(Attention, Neighbouring_heads_taken_together_match_the_reference) {
+  for (const sgl_dtype dtype : {SGL_BF16, SGL_F32}) {
+    for (const int page_size : {1, 8, 12, 16}) {
+      for (const int group : {1, 4, 7}) {
+        AttentionShape shape;
+        shape.dtype = dtype;
+        shape.num_kv_heads = 8;
+        shape.num_q_heads = 8 * group;
+        shape.head_dim = page_size == 12 ? 40 : 64;
+        shape.page_size = page_size;
+        shape.window = page_size == 8 ? 77 : 0;
+        shape.requests = {{1, 1}, {1, 63}, {1, 64}, {2, 131}, {1, 513}, {1, 7}, {3, 200}, {1, 90}};
+        AttentionCase(shape).run_and_compare();
+      }
+    }
+  }
+}
+
 TEST(Attention, Requests_without_query_tokens_are_skipped) {
   AttentionShape shape;
   shape.requests = {{0, 0}, {1, 5}, {0, 20}, {2, 9}, {0, 1}};

@@ -51,6 +51,27 @@ TEST(ThreadPool, For_each_covers_every_index_once) {
   }
 }
 
+TEST(ThreadPool, For_each_ahead_covers_every_index_once_and_next_says_what_its_worker_gets) {
+  ThreadPool pool(3);
+  for (const bool on_caller_alone : {false, true}) {
+    for (const int64_t count : {0, 1, 2, 17, 129, 1000}) {
+      std::vector<std::atomic<int>> visits(count);
+      std::vector<int64_t> announced(3, -2);  // of each worker; -2: it did not ask
+      std::atomic<bool> is_kept{true};
+      pool.for_each_ahead(count, on_caller_alone, [&](int worker, int64_t index, ThreadPool::Next& next) {
+        if (on_caller_alone && worker != 0) is_kept = false;
+        if (announced[worker] != -2 && announced[worker] != index) is_kept = false;
+        ++visits[index];
+        announced[worker] = index % 3 == 0 ? -2 : next();
+        if (announced[worker] != -2 && next() != announced[worker]) is_kept = false;
+      });
+      EXPECT_TRUE(is_kept) << count;
+      for (int64_t i = 0; i < count; ++i) ASSERT_EQ(visits[i], 1) << i << " of " << count;
+      for (const int64_t last : announced) EXPECT_LT(last, 0) << "an announced index was never handed out";
+    }
+  }
+}
+
 TEST(ThreadPool, Mixed_regions_with_workers_awake_and_asleep_lose_and_repeat_nothing) {
   ThreadPool pool(4);
   for (int region = 0; region < 3000; ++region) {

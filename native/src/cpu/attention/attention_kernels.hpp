@@ -16,6 +16,8 @@ inline constexpr int kTileRows = 6;
 /// Blocks with fewer rows stream K and V row by row; for more, repacking each tile pays.
 inline constexpr int kMinPackedRows = 16;
 inline constexpr int kMaxHeadDim = 256;
+/// Most groups of four rows, over all its heads, of a block that streams.
+inline constexpr int kMaxStreamGroups = 16;
 
 static_assert(kMaxBlockRows % kTileRows == 0);
 
@@ -30,15 +32,18 @@ struct alignas(64) BlockScratch {
   float row_max[kMaxBlockRows];
   float row_sum[kMaxBlockRows];
   float row_shrink[kTileRows];
+  alignas(64) float lane_max[kMaxStreamGroups * 16];  // four copies a row
+  alignas(64) float lane_sum[kMaxStreamGroups * 16];  // four parts a row
   float zeros[kMaxHeadDim];
 };
 
-/// Some rows of one request's queries against a range of its keys, for one KV head. Row r is query token r / group of the
-/// request and head r % group of the KV head.
+/// Some rows of one request's queries against a range of its keys, for some neighbouring KV heads. Row r is query token
+/// r / group of the request and head r % group of a KV head. Pointers are the first KV head's.
 struct AttentionBlock {
   int32_t row_begin;
-  int32_t num_rows;  // at most kMaxBlockRows
-  int32_t group;     // query heads of a KV head
+  int32_t num_rows;   // of each KV head; at most kMaxBlockRows
+  int32_t num_heads;  // KV heads; 1 for kMinPackedRows rows and more
+  int32_t group;      // query heads of a KV head
   int32_t head_dim;
   const void* q;  // first token of the request, first head of the group
   int64_t q_token_stride;
@@ -46,9 +51,10 @@ struct AttentionBlock {
   void* out;
   int64_t out_token_stride;
   int64_t out_head_stride;
-  const void* k_cache;  // page 0 of this KV head: rows of head_dim, dense
+  const void* k_cache;  // page 0 of the KV head: rows of head_dim, dense
   const void* v_cache;
-  int64_t page_stride;   // elements
+  int64_t page_stride;  // elements
+  int64_t kv_head_stride;
   const int32_t* pages;  // of the request
   int32_t page_size;
   int32_t first_position;  // of the request's first query token
@@ -59,7 +65,11 @@ struct AttentionBlock {
   float soft_cap;
   const float* sinks;  // [group] or null
   float* partial;      // null, or [num_rows, head_dim + 2]: unnormalised sums, maximum (base 2), sum of weights; instead of out
+  int64_t partial_head_stride;  // floats
   BlockScratch* scratch;
+  /// Null, or says which block its worker will be given next, so that its first keys can be on their way; false if none.
+  bool (*follow)(void* follower, AttentionBlock& following);
+  void* follower;
 };
 
 /// The rows of one block, whose keys were attended to in `num_splits` ranges.

@@ -10,12 +10,14 @@
 //   4. running maximum, weights = 2^(score - maximum), running sum;
 //   5. sums = sums * 2^(old maximum - maximum) + weights . v.
 //
-// Measured by attention_bench on two Zen 5 cores, bf16, 32 / 8 heads of 128: prefill of 2048 at 396 GFLOP/s, 46 % of the dot
-// peak; decode at 4096 keys 23 GB/s, 40 % of what four streams a core can read, about what one stream a core reads. Keys and
-// values that lie in the second-level cache go at 62 GB/s.
+// On AVX-512 fewer rows go another way: stream_avx512.hpp.
+//
+// Measured by attention_bench, bf16, 32 / 8 heads of 128: prefill of 2048 on two Zen 5 cores at 396 GFLOP/s, 46 % of the dot
+// peak.
 
 #include "cpu/attention/bf16_products.hpp"
 #include "cpu/attention/f32_products.hpp"
+#include "cpu/attention/stream_avx512.hpp"
 
 namespace sgl::cpu::SGL_ISA_NAMESPACE {
 namespace {
@@ -35,14 +37,18 @@ float exp2_scalar(float x) { return exp2(broadcast(x))[0]; }
 /// Walks a request's keys through its pages.
 template <class Storage>
 struct KeyCursor {
-  KeyCursor(const AttentionBlock& block, int key)
-      : block(block), page(key / block.page_size), row(key % block.page_size), left(block.key_end - key) {}
+  KeyCursor(const AttentionBlock& block, int head)
+      : block(block),
+        head_offset(head * block.kv_head_stride),
+        page(block.key_begin / block.page_size),
+        row(block.key_begin % block.page_size),
+        left(block.key_end - block.key_begin) {}
 
   /// Pointers to the next `kTileKeys` rows of K and V; past the last key to zeros. Returns how many are keys.
   int next(const Storage** keys, const Storage** values, const Storage* zeros) {
     const int count = left < kTileKeys ? left : kTileKeys;
     for (int i = 0; i < count;) {
-      const int64_t offset = block.pages[page] * block.page_stride + static_cast<int64_t>(row) * block.head_dim;
+      const int64_t offset = head_offset + block.pages[page] * block.page_stride + static_cast<int64_t>(row) * block.head_dim;
       const Storage* k = static_cast<const Storage*>(block.k_cache) + offset;
       const Storage* v = static_cast<const Storage*>(block.v_cache) + offset;
       const int run = count - i < block.page_size - row ? count - i : block.page_size - row;
@@ -63,6 +69,7 @@ struct KeyCursor {
   }
 
   const AttentionBlock& block;
+  const int64_t head_offset;
   int page;
   int row;
   int left;
@@ -217,9 +224,9 @@ void attend_packed(const AttentionBlock& block, const Tile<Storage>& tile, const
   }
 }
 
+#if !defined(SGL_ISA_avx512_bf16)
 template <class Products, int kRows, class Storage>
-void attend_streamed(const AttentionBlock& block, const Tile<Storage>& tile, const Tile<Storage>& next, int row,
-                     int row_units) {
+void stream_rows(const AttentionBlock& block, const Tile<Storage>& tile, const Tile<Storage>& next, int row, int row_units) {
   using Unit = typename Products::Unit;
   BlockScratch& scratch = *block.scratch;
   const int row_floats = round_up(block.head_dim, 32);
@@ -234,6 +241,24 @@ void attend_streamed(const AttentionBlock& block, const Tile<Storage>& tile, con
                                         block.head_dim);
 }
 
+template <class Products, class Storage>
+void attend_streamed(const AttentionBlock& block, const Tile<Storage>& tile, const Tile<Storage>& next, int row_units) {
+  for (int row = 0; row < block.num_rows;) {
+    const int left = block.num_rows - row;
+    if (left > 2) {
+      stream_rows<Products, 4>(block, tile, next, row, row_units);
+      row += 4;
+    } else if (left == 2) {
+      stream_rows<Products, 2>(block, tile, next, row, row_units);
+      row += 2;
+    } else {
+      stream_rows<Products, 1>(block, tile, next, row, row_units);
+      row += 1;
+    }
+  }
+}
+#endif
+
 /// What the sums of a row are multiplied with, its sink included.
 float normalizer(float max, float sum, const float* sinks, int head) {
   if (sinks == nullptr) return 1.0f / sum;
@@ -243,33 +268,26 @@ float normalizer(float max, float sum, const float* sinks, int head) {
   return shrink / (sum * shrink + exp2_scalar(sink - base));
 }
 
+/// Row r of the block's KV head `head`: its sums, divided and rounded to out, or as they are to the block's partial.
 template <class Storage>
-Storage* out_row(void* out, int64_t token_stride, int64_t head_stride, int row, int group) {
-  return static_cast<Storage*>(out) + row / group * token_stride + row % group * head_stride;
-}
-
-template <class Storage>
-void finish(const AttentionBlock& block) {
-  const BlockScratch& scratch = *block.scratch;
-  const int row_floats = round_up(block.head_dim, 32);
-  for (int r = 0; r < block.num_rows; ++r) {
-    const float* sums = scratch.sums + r * row_floats;
-    if (block.partial != nullptr) {
-      float* partial = block.partial + static_cast<int64_t>(r) * (block.head_dim + 2);
-      __builtin_memcpy(partial, sums, static_cast<size_t>(block.head_dim) * sizeof(float));
-      partial[block.head_dim] = scratch.row_max[r];
-      partial[block.head_dim + 1] = scratch.row_sum[r];
-      continue;
-    }
-    const int row = block.row_begin + r;
-    Storage* out = out_row<Storage>(block.out, block.out_token_stride, block.out_head_stride, row, block.group);
-    const float factor = normalizer(scratch.row_max[r], scratch.row_sum[r], block.sinks, row % block.group);
-    for (int d = 0; d < block.head_dim; d += kLanes) store_partial(out + d, load(sums + d) * factor, block.head_dim - d);
+void finish_row(const AttentionBlock& block, int head, int r, const float* sums, float max, float sum) {
+  if (block.partial != nullptr) {
+    float* partial = block.partial + head * block.partial_head_stride + static_cast<int64_t>(r) * (block.head_dim + 2);
+    __builtin_memcpy(partial, sums, static_cast<size_t>(block.head_dim) * sizeof(float));
+    partial[block.head_dim] = max;
+    partial[block.head_dim + 1] = sum;
+    return;
   }
+  const int row = block.row_begin + r;
+  const int q_head = head * block.group + row % block.group;
+  Storage* out = static_cast<Storage*>(block.out) + row / block.group * block.out_token_stride + q_head * block.out_head_stride;
+  const float factor = normalizer(max, sum, block.sinks, q_head);
+  for (int d = 0; d < block.head_dim; d += kLanes) store_partial(out + d, load(sums + d) * factor, block.head_dim - d);
 }
 
+/// One KV head's rows, a tile of keys at a time.
 template <class Products, class Storage>
-void attend(const AttentionBlock& block) {
+void attend_head(const AttentionBlock& block, int head) {
   using Unit = typename Products::Unit;
   BlockScratch& scratch = *block.scratch;
   const int row_floats = round_up(block.head_dim, 32);
@@ -278,6 +296,7 @@ void attend(const AttentionBlock& block) {
   const int padded_rows = round_up(block.num_rows, packed ? kTileRows : 4);
 
   auto* queries = reinterpret_cast<Unit*>(scratch.queries);
+  const Storage* q = static_cast<const Storage*>(block.q) + head * block.group * block.q_head_stride;
   for (int r = 0; r < padded_rows; ++r) {
     Unit* query = queries + r * row_units;
     __builtin_memset(query, 0, static_cast<size_t>(row_units) * sizeof(Unit));
@@ -285,15 +304,13 @@ void attend(const AttentionBlock& block) {
     scratch.row_sum[r] = 0;
     if (r >= block.num_rows) continue;
     const int row = block.row_begin + r;
-    Products::pack_query(query,
-                         static_cast<const Storage*>(block.q) + row / block.group * block.q_token_stride +
-                             row % block.group * block.q_head_stride,
+    Products::pack_query(query, q + row / block.group * block.q_token_stride + row % block.group * block.q_head_stride,
                          block.head_dim);
   }
   __builtin_memset(scratch.sums, 0, static_cast<size_t>(padded_rows * row_floats) * sizeof(float));
   __builtin_memset(scratch.zeros, 0, sizeof(scratch.zeros));
 
-  KeyCursor<Storage> cursor(block, block.key_begin);
+  KeyCursor<Storage> cursor(block, head);
   const auto* zeros = reinterpret_cast<const Storage*>(scratch.zeros);
   Tile<Storage> tiles[2];
   tiles[0].num_keys = cursor.next(tiles[0].keys, tiles[0].values, zeros);
@@ -305,26 +322,46 @@ void attend(const AttentionBlock& block) {
     next.first_key = tile.first_key + tile.num_keys;
     if (packed) {
       attend_packed<Products>(block, tile, next, row_units);
-      continue;
-    }
-    for (int row = 0; row < block.num_rows;) {
-      const int left = block.num_rows - row;
-      if (left > 2) {
-        attend_streamed<Products, 4>(block, tile, next, row, row_units);
-        row += 4;
-      } else if (left == 2) {
-        attend_streamed<Products, 2>(block, tile, next, row, row_units);
-        row += 2;
-      } else {
-        attend_streamed<Products, 1>(block, tile, next, row, row_units);
-        row += 1;
-      }
+    } else {
+#if !defined(SGL_ISA_avx512_bf16)
+      attend_streamed<Products>(block, tile, next, row_units);
+#endif
     }
   }
-  if (!packed) {
-    for (int r = 0; r < block.num_rows; ++r) Products::order_columns(scratch.sums + r * row_floats, block.head_dim);
+  for (int r = 0; r < block.num_rows; ++r) {
+    finish_row<Storage>(block, head, r, scratch.sums + r * row_floats, scratch.row_max[r], scratch.row_sum[r]);
   }
-  finish<Storage>(block);
+}
+
+#if defined(SGL_ISA_avx512_bf16)
+template <class Stream, int kHeadDim>
+void attend_lanes(const AttentionBlock& block) {
+  StreamedBlock<Stream, kHeadDim> streamed(block);
+  streamed.run();
+  for (int head = 0; head < block.num_heads; ++head) {
+    for (int r = 0; r < block.num_rows; ++r) {
+      finish_row<typename Stream::Storage>(block, head, r, streamed.sums(head, r), streamed.row_max(head, r),
+                                           streamed.row_sum(head, r));
+    }
+  }
+}
+#endif
+
+template <class Products, class Storage>
+void attend(const AttentionBlock& block) {
+#if defined(SGL_ISA_avx512_bf16)
+  if (block.num_rows < kMinPackedRows) {
+    switch (block.head_dim) {
+      case 64:
+        return attend_lanes<LaneStream<Storage>, 64>(block);
+      case 128:
+        return attend_lanes<LaneStream<Storage>, 128>(block);
+      default:
+        return attend_lanes<LaneStream<Storage>, 0>(block);
+    }
+  }
+#endif
+  for (int head = 0; head < block.num_heads; ++head) attend_head<Products, Storage>(block, head);
 }
 
 template <class Storage>
@@ -344,7 +381,8 @@ void merge(const AttentionMerge& merge) {
       sum += partial[merge.head_dim + 1] * exp2_scalar(partial[merge.head_dim] - max);
     }
     const float factor = normalizer(max, sum, merge.sinks, row % merge.group);
-    Storage* out = out_row<Storage>(merge.out, merge.out_token_stride, merge.out_head_stride, row, merge.group);
+    Storage* out = static_cast<Storage*>(merge.out) + row / merge.group * merge.out_token_stride +
+                   row % merge.group * merge.out_head_stride;
     for (int d = 0; d < merge.head_dim; d += kLanes) {
       const int count = merge.head_dim - d;
       Vec total = {};

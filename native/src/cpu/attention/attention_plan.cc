@@ -6,12 +6,17 @@ namespace sgl::cpu {
 
 namespace {
 
+/// Pieces of K and V that are read in a row at random places: from 4 KiB on, as fast as memory read in order.
+constexpr int64_t kPieceBytes = 4096;
+/// Fewer would leave threads idle while the last item ends.
+constexpr int64_t kItemsPerThread = 4;
+
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-AttentionPlan::AttentionPlan(const sgl_attention_desc& description, int num_threads)
-    : scratch(sizeof(BlockScratch) * static_cast<size_t>(num_threads)) {
+AttentionPlan::AttentionPlan(const sgl_attention_desc& description, int threads)
+    : scratch(sizeof(BlockScratch) * static_cast<size_t>(threads)), num_threads(threads) {
   desc = description;
   const auto max_requests = static_cast<size_t>(desc.max_requests);
   query_start.reserve(max_requests + 1);
@@ -20,6 +25,7 @@ AttentionPlan::AttentionPlan(const sgl_attention_desc& description, int num_thre
   merges.reserve(max_requests);
   blocks.reserve(max_requests * kMaxSplits +
                  static_cast<size_t>(divide_up(static_cast<int64_t>(desc.max_tokens) * group(), kMaxBlockRows)));
+  items.reserve(blocks.capacity() * static_cast<size_t>(desc.num_kv_heads));
   // Pages that no step touches stay unmapped.
   reserve_partials(static_cast<int64_t>(desc.max_requests) * (kMaxSplits + 1) * desc.num_q_heads * (desc.head_dim + 2));
   reserve_pending(static_cast<int64_t>(desc.max_requests) * desc.num_kv_heads);
@@ -36,6 +42,7 @@ void AttentionPlan::update(const sgl_attention_batch& batch) {
   };
   for (const PlannedBlock& block : blocks) num_products += cost(block);
   std::sort(blocks.begin(), blocks.end(), [&](const auto& a, const auto& b) { return cost(a) > cost(b); });
+  share_out();
 
   int64_t num_floats = 0;
   for (PlannedMerge& merge : merges) {
@@ -92,6 +99,25 @@ void AttentionPlan::cut_request(int request) {
     }
     merges.push_back({request, static_cast<int32_t>(num_splits), rows, 0});
   }
+}
+
+void AttentionPlan::share_out() {
+  items.clear();
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    const int together = heads_together(blocks[b]);
+    for (int head = 0; head < desc.num_kv_heads; head += together) {
+      items.push_back({static_cast<int32_t>(b), head, std::min(together, desc.num_kv_heads - head)});
+    }
+  }
+}
+
+int AttentionPlan::heads_together(const PlannedBlock& block) const {
+  if (block.num_rows >= kMinPackedRows) return 1;
+  const int64_t page_bytes = int64_t{desc.page_size} * desc.head_dim * (desc.dtype == SGL_BF16 ? 2 : 4);
+  const int64_t for_memory = divide_up(kPieceBytes, page_bytes);
+  const int64_t for_scratch = kMaxStreamGroups / divide_up(block.num_rows, 4);
+  const int64_t for_balance = static_cast<int64_t>(blocks.size()) * desc.num_kv_heads / (kItemsPerThread * num_threads);
+  return static_cast<int>(std::clamp<int64_t>(std::min({for_memory, for_scratch, for_balance}), 1, desc.num_kv_heads));
 }
 
 void AttentionPlan::reserve_partials(int64_t num_floats) {

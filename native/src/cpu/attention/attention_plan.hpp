@@ -15,7 +15,7 @@ namespace sgl::cpu {
 inline constexpr int kMinSplitKeys = 512;
 inline constexpr int kMaxSplits = 16;
 
-/// Query rows of one request against a range of its keys, the same for every KV head: the unit that workers take.
+/// Query rows of one request against a range of its keys, the same for every KV head.
 struct PlannedBlock {
   int32_t request;
   int32_t row_begin;  // row = query token * group + head in group
@@ -24,6 +24,13 @@ struct PlannedBlock {
   int32_t key_end;
   int32_t merge;  // index into merges, or -1: this block sees all keys of its rows
   int32_t split;
+};
+
+/// A block's neighbouring KV heads that one worker takes together: rows of a page that lie side by side.
+struct PlannedItem {
+  int32_t block;
+  int32_t first_head;
+  int32_t num_heads;
 };
 
 /// A request whose keys are split. Its partial results are [num_kv_heads, num_splits, num_rows, head_dim + 2].
@@ -53,7 +60,8 @@ struct AttentionPlan final : sgl_attention_plan {
 
   std::vector<PlannedBlock> blocks;  // costliest first
   std::vector<PlannedMerge> merges;
-  int64_t num_products = 0;  // row times key, over all blocks, for one KV head
+  std::vector<PlannedItem> items;  // of all blocks, in their order
+  int64_t num_products = 0;        // row times key, over all blocks, for one KV head
 
   PageBuffer scratch;  // BlockScratch per worker
   PageBuffer partials;
@@ -61,10 +69,13 @@ struct AttentionPlan final : sgl_attention_plan {
   /// Splits that are not done yet, [merges, num_kv_heads]; whoever finishes the last one merges.
   std::unique_ptr<std::atomic<int32_t>[]> pending;
   int64_t pending_capacity = 0;
+  const int num_threads;
 
  private:
   void copy_batch(const sgl_attention_batch& batch);
   void cut_request(int request);
+  void share_out();
+  int heads_together(const PlannedBlock& block) const;
   void reserve_partials(int64_t num_floats);
   void reserve_pending(int64_t count);
 };

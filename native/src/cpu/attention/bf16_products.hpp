@@ -62,71 +62,6 @@ struct Bf16Products {
     }
   }
 
-  template <int kRows>
-  static void stream_scores(float* scores, const uint32_t* q, int row_units, const uint16_t* const* keys,
-                            const uint16_t* const* next, int num_keys, int head_dim) {
-    constexpr int kKeys = 16 / kRows;
-    for (int key = 0; key < num_keys; key += kKeys) {
-      __m512 sums[16];
-      for (int i = 0; i < 16; ++i) sums[i] = _mm512_setzero_ps();
-      for (int d = 0; d < head_dim; d += 32) {
-        __m512i x[kRows];
-        for (int r = 0; r < kRows; ++r) x[r] = _mm512_load_si512(q + r * row_units + d / 2);
-        for (int j = 0; j < kKeys; ++j) {
-          prefetch_line(next[spread(key + j)] + d);
-          const __m512i k = load_row(keys[key + j] + d, head_dim - d);
-          for (int r = 0; r < kRows; ++r) {
-            sums[r * kKeys + j] = _mm512_dpbf16_ps(sums[r * kKeys + j], (__m512bh)x[r], (__m512bh)k);
-          }
-        }
-      }
-      const __m512 totals = reduce_each(sums);
-      for (int r = 0; r < kRows; ++r) {
-        __builtin_memcpy(scores + r * kTileKeys + key, reinterpret_cast<const float*>(&totals) + r * kKeys, kKeys * 4);
-      }
-    }
-  }
-
-  /// Leaves each 32 columns in the order in which the interleaved pairs of values come.
-  template <int kRows>
-  static void stream_sums(float* sums, int row_floats, const float* shrink, const uint32_t* weights,
-                          const uint16_t* const* values, const uint16_t* const* next, int num_keys, int head_dim) {
-    for (int d = 0; d < head_dim; d += 32) {
-      __m512 low[kRows];
-      __m512 high[kRows];
-      for (int r = 0; r < kRows; ++r) {
-        low[r] = _mm512_load_ps(sums + r * row_floats + d) * shrink[r];
-        high[r] = _mm512_load_ps(sums + r * row_floats + d + 16) * shrink[r];
-      }
-      for (int key = 0; key < num_keys; key += 2) {
-        prefetch_line(next[spread(key)] + d);
-        prefetch_line(next[spread(key + 1)] + d);
-        const __m512i even = load_row(values[key] + d, head_dim - d);
-        const __m512i odd = load_row(values[key + 1] + d, head_dim - d);
-        const __m512i pairs_low = _mm512_unpacklo_epi16(even, odd);
-        const __m512i pairs_high = _mm512_unpackhi_epi16(even, odd);
-        for (int r = 0; r < kRows; ++r) {
-          const __m512i weight = _mm512_set1_epi32(static_cast<int>(weights[r * (kTileKeys / 2) + key / 2]));
-          low[r] = _mm512_dpbf16_ps(low[r], (__m512bh)weight, (__m512bh)pairs_low);
-          high[r] = _mm512_dpbf16_ps(high[r], (__m512bh)weight, (__m512bh)pairs_high);
-        }
-      }
-      for (int r = 0; r < kRows; ++r) {
-        _mm512_store_ps(sums + r * row_floats + d, low[r]);
-        _mm512_store_ps(sums + r * row_floats + d + 16, high[r]);
-      }
-    }
-  }
-
-  static void order_columns(float* row, int head_dim) {
-    for (int d = 0; d < head_dim; d += 32) {
-      const __m512i low = _mm512_load_si512(row + d);
-      const __m512i high = _mm512_load_si512(row + d + 16);
-      _mm512_store_si512(row + d, first_half(low, high));
-      _mm512_store_si512(row + d + 16, second_half(low, high));
-    }
-  }
-
  private:
   /// 32 bf16, or as many as are left, then zeros.
   static __m512i load_row(const uint16_t* p, int count) {
@@ -139,21 +74,6 @@ struct Bf16Products {
   }
   static __m512i second_half(__m512i low, __m512i high) {
     return _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
-  }
-
-  /// Lane i of the result is the sum of x[i]'s lanes.
-  static __m512 reduce_each(const __m512* x) {
-    __m512 fours[4];
-    for (int i = 0; i < 4; ++i) {
-      const __m512 a = _mm512_unpacklo_ps(x[4 * i], x[4 * i + 1]) + _mm512_unpackhi_ps(x[4 * i], x[4 * i + 1]);
-      const __m512 b = _mm512_unpacklo_ps(x[4 * i + 2], x[4 * i + 3]) + _mm512_unpackhi_ps(x[4 * i + 2], x[4 * i + 3]);
-      const __m512d c = _mm512_castps_pd(a);
-      const __m512d d = _mm512_castps_pd(b);
-      fours[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d)) + _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
-    }
-    const __m512 first = _mm512_shuffle_f32x4(fours[0], fours[1], 0x88) + _mm512_shuffle_f32x4(fours[0], fours[1], 0xdd);
-    const __m512 second = _mm512_shuffle_f32x4(fours[2], fours[3], 0x88) + _mm512_shuffle_f32x4(fours[2], fours[3], 0xdd);
-    return _mm512_shuffle_f32x4(first, second, 0x88) + _mm512_shuffle_f32x4(first, second, 0xdd);
   }
 
   /// 16 x 16 words in place.

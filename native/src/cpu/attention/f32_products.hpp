@@ -69,6 +69,7 @@ struct F32Products {
     }
   }
 
+#if !defined(SGL_ISA_avx512_bf16)
   /// scores[r, key] = q[r] . keys[key]; num_keys is a multiple of 16.
   template <int kRows, class Storage>
   static void stream_scores(float* scores, const float* q, int row_units, const Storage* const* keys,
@@ -118,9 +119,7 @@ struct F32Products {
       }
     }
   }
-
-  /// Puts the columns of a row that `stream_sums` made in order.
-  static void order_columns(float*, int) {}
+#endif
 
  private:
   static float to_float(float x) { return x; }

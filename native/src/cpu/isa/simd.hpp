@@ -158,12 +158,20 @@ inline IntVec lane_indices() {
 
 /// 2^x to 2 units in the last place for x <= 126; exactly 0 below -126, so that -infinity counts for nothing.
 inline Vec exp2(Vec x) {
-  // Adding 1.5 * 2^23 leaves round(x) in the low bits; the rest, within +-0.5, goes through a minimax polynomial.
+  // 2^round(x) times a minimax polynomial of the rest, within +-0.5.
+#if defined(SGL_ISA_avx512_bf16)
+  // NOTE: min returns its second operand when one is a NaN, and the comparison holds for a NaN, so a NaN comes out as a NaN.
+  const Vec clamped = _mm512_min_ps(broadcast(126.0f), x);
+  const Vec whole = _mm512_roundscale_ps(clamped, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const Vec f = clamped - whole;
+#else
+  // Adding 1.5 * 2^23 leaves round(x) in the low bits.
   constexpr float kRounder = 12582912.0f;
   // NOTE: both return their second operand when one is a NaN, so a NaN comes out as a NaN.
   const Vec clamped = max(broadcast(-127.0f), min(broadcast(126.0f), x));
   const Vec shifted = clamped + kRounder;
   const Vec f = clamped - (shifted - kRounder);
+#endif
   Vec p = broadcast(1.5453159e-4f);
   p = multiply_add(p, f, broadcast(1.33908633e-3f));
   p = multiply_add(p, f, broadcast(9.61808302e-3f));
@@ -171,8 +179,12 @@ inline Vec exp2(Vec x) {
   p = multiply_add(p, f, broadcast(2.40226507e-1f));
   p = multiply_add(p, f, broadcast(6.93147182e-1f));
   p = multiply_add(p, f, broadcast(1.0f));
+#if defined(SGL_ISA_avx512_bf16)
+  return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, broadcast(-126.0f), _CMP_NLT_UQ), p, whole);
+#else
   const Vec scaled = reinterpret_cast<Vec>(reinterpret_cast<WordVec>(p) + (reinterpret_cast<WordVec>(shifted) << 23));
   return x < -126.0f ? Vec{} : scaled;
+#endif
 }
 
 /// tanh(x) = 1 - 2 / (e^2x + 1).

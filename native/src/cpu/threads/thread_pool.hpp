@@ -38,6 +38,48 @@ class ThreadPool {
     run_erased(&call<decltype(claim_all)>, &claim_all, Join::kWhoComes);
   }
 
+  /// What a worker is given after the index it has. Asking is optional; who asks late leaves more to the other workers.
+  class Next {
+   public:
+    /// -1 when no index is left.
+    int64_t operator()() {
+      if (!is_claimed_) index_ = pool_ != nullptr ? pool_->claim(1) : index_ + 1;
+      is_claimed_ = true;
+      return index_ < count_ ? index_ : -1;
+    }
+
+   private:
+    friend class ThreadPool;
+    Next(ThreadPool* pool, int64_t count) : pool_(pool), count_(count) {}
+    int64_t take() {
+      const int64_t index = (*this)();
+      is_claimed_ = false;
+      return index;
+    }
+
+    ThreadPool* pool_;  // null: the caller does all
+    int64_t count_;
+    int64_t index_ = -1;
+    bool is_claimed_ = false;
+  };
+
+  /// Hands out [0, count) one by one, on the caller alone or on all workers: body(worker, index, next). For bodies that bring
+  /// what they are given next into the cache. Workers that come late are not waited for, as in `for_each`.
+  template <class Body>
+  void for_each_ahead(int64_t count, bool on_caller_alone, const Body& body) {
+    const bool is_alone = on_caller_alone || count <= 1;
+    const auto take_all = [&](int worker) {
+      Next next(is_alone ? nullptr : this, count);
+      for (int64_t index; (index = next.take()) >= 0;) body(worker, index, next);
+    };
+    if (is_alone) {
+      take_all(0);
+      return;
+    }
+    reset_cursor();
+    run_erased(&call<decltype(take_all)>, &take_all, Join::kWhoComes);
+  }
+
  private:
   using Erased = void (*)(const void* closure, int worker);
   /// Which workers a region needs: all, or those that come before the caller has finished its own part.

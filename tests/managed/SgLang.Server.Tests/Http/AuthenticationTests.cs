@@ -27,7 +27,9 @@ public class AuthenticationTests
     [InlineData("user", "admin", "/health_generate", "+ + + +")]
     [InlineData("user", "admin", "/metrics", "+ + + +")]
     [InlineData("user", "admin", "/ping", "- - + -")]
-    [InlineData("user", "admin", "/", "- - + -")]
+    [InlineData("user", "admin", "/", "+ + + +")]
+    [InlineData("user", "admin", "/requests", "- - - +")]
+    [InlineData("user", "admin", "/requests/some-rid", "- - - +")]
     public void Keys_open_what_they_should(string? apiKey, string? adminKey, string path, string expected)
     {
         var authentication = new Authentication(apiKey, adminKey);
