@@ -1,6 +1,5 @@
 #include "abi/match.hpp"
 
-#include <cassert>
 #include <iterator>
 
 #include "abi/error.hpp"
@@ -42,6 +41,11 @@ int64_t extent_bytes(const sgl_tensor& tensor) {
   return (last + 1) * element_bytes(tensor.dtype);
 }
 
+/// An operator with more symbols than a Match holds is a mistake of ours that must not write past its arrays.
+void require_room(int count, int most) {
+  if (count >= most) fail(SGL_INTERNAL, "match: more than %d tensors, dimensions, types or weights", most);
+}
+
 }  // namespace
 
 std::string name_of(sgl_dtype type) { return is_type(type) ? kTypes[type].name : "dtype " + std::to_string(type); }
@@ -51,19 +55,19 @@ int element_bytes(sgl_dtype type) { return is_type(type) ? kTypes[type].size : 0
 // Symbols
 
 Match::Dim Match::dim(const char* name) {
-  assert(num_dims_ < kMaxDims);
+  require_room(num_dims_, kMaxDims);
   dims_[num_dims_] = {name, -1, -1, 0, nullptr};
   return {num_dims_++, 1};
 }
 
 Match::Dim Match::dim(const char* name, int64_t size, const char* what) {
-  assert(num_dims_ < kMaxDims);
+  require_room(num_dims_, kMaxDims);
   dims_[num_dims_] = {name, size, -1, 0, what};
   return {num_dims_++, 1};
 }
 
 Match::Type Match::type(std::initializer_list<sgl_dtype> allowed) {
-  assert(num_types_ < kMaxTypes);
+  require_room(num_types_, kMaxTypes);
   uint32_t mask = 0;
   for (const sgl_dtype type : allowed) mask |= 1u << type;
   types_[num_types_] = {mask, -1};
@@ -71,7 +75,7 @@ Match::Type Match::type(std::initializer_list<sgl_dtype> allowed) {
 }
 
 Match::Tensor Match::tensor(const char* name, const sgl_tensor* tensor) {
-  assert(num_tensors_ < kMaxTensors);
+  require_room(num_tensors_, kMaxTensors);
   if (tensor == nullptr) fail(SGL_INVALID_ARGUMENT, "%s: %s is null", op_, name);
   if (tensor->rank < 1 || tensor->rank > 4) {
     fail(SGL_INVALID_ARGUMENT, "%s: %s has rank %d: expected 1 to 4", op_, name, tensor->rank);
@@ -103,7 +107,8 @@ Match::Tensor Match::tensor(const char* name, const sgl_tensor* tensor) {
 }
 
 Match::Tensor Match::weight(const char* name, const sgl_weight* weight, bool is_grouped) {
-  assert(num_tensors_ < kMaxTensors && num_weights_ < static_cast<int>(std::size(weight_views_)));
+  require_room(num_tensors_, kMaxTensors);
+  require_room(num_weights_, static_cast<int>(std::size(weight_views_)));
   if (weight == nullptr) fail(SGL_INVALID_ARGUMENT, "%s: %s is null", op_, name);
   const sgl_weight_desc& desc = weight->desc;
   sgl_tensor& view = weight_views_[num_weights_++];

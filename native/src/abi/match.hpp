@@ -103,8 +103,8 @@ class Match {
     const sgl_tensor* view;
   };
 
-  static constexpr int kMaxTensors = 8;
-  static constexpr int kMaxDims = 8;
+  static constexpr int kMaxTensors = 12;
+  static constexpr int kMaxDims = 12;
   static constexpr int kMaxTypes = 2;
 
   [[noreturn]] void fail_tensor(int tensor, const std::string& problem) const;

@@ -58,11 +58,15 @@ public sealed class GrammarTests(DemoEngine demo) : IClassFixture<DemoEngine>
         // A pool that the requests outgrow together.
         await using InferenceEngine small = InferenceEngine.Start(Options with { MaxTotalTokens = 256, PageSize = 4, ScheduleConservativeness = 0.01, ConstrainedJsonDisableAnyWhitespace = true });
         string schema = """{"type":"array","items":{"type":"integer","minimum":100,"maximum":999},"minItems":24,"maxItems":24}""";
-        Collected[] answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => RunAsync(small, new GrammarSpec(GrammarKind.JsonSchema, schema), i + 1, 1, maxNewTokens: 110)));
-        foreach (Collected answer in answers)
+        // Whether six requests meet in the pool is up to when their grammars are compiled: a busy machine needs another round.
+        for (int round = 0; round < 20 && small.Stats.NumRetracted == 0; round++)
         {
-            using JsonDocument parsed = JsonDocument.Parse(answer.Text);
-            Assert.Equal(24, parsed.RootElement.GetArrayLength());
+            Collected[] answers = await Task.WhenAll(Enumerable.Range(1, 6).Select(i => RunAsync(small, new GrammarSpec(GrammarKind.JsonSchema, schema), 6 * round + i, 1, maxNewTokens: 110)));
+            foreach (Collected answer in answers)
+            {
+                using JsonDocument parsed = JsonDocument.Parse(answer.Text);
+                Assert.Equal(24, parsed.RootElement.GetArrayLength());
+            }
         }
         Assert.True(small.Stats.NumRetracted > 0, "nothing was retracted, so nothing was tested");
     }
