@@ -69,6 +69,7 @@ internal sealed class GrammarStore
         }
     }
 
+    /// <summary>Forgets what is compiled; what is being compiled stays.</summary>
     public void Clear()
     {
         lock (_gate)

@@ -138,7 +138,12 @@ public sealed class InferenceEngine : IAsyncDisposable
     public void AbortAll() => _replicas.Post(new EngineMessage(EngineMessageKind.AbortAll));
 
     /// <summary>Empties the prefix cache if nothing runs or waits, waiting up to <paramref name="timeout"/> for that; else returns false.</summary>
-    public Task<bool> FlushCacheAsync(TimeSpan timeout) => _replicas.FlushAsync((int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue));
+    public async Task<bool> FlushCacheAsync(TimeSpan timeout)
+    {
+        bool isFlushed = await _replicas.FlushAsync((int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue)).ConfigureAwait(false);
+        if (isFlushed) _grammars.Clear();
+        return isFlushed;
+    }
 
     /// <summary>Refuses new requests (503) and completes when the running ones have finished.</summary>
     public async Task DrainAsync(CancellationToken cancellation = default)

@@ -118,9 +118,9 @@ internal static class LaunchServerFlags
         new("--device-map", IntegerList, "GPU of each rank, in the order replica, stage, tensor rank; default: counted from --base-gpu-id.") { Min = 0, Max = 1023 },
         Switch("--allow-shared-device", "Several ranks on one GPU.") with { OnlyDefault = "NCCL wants a GPU for each rank" },
         Switch("--disable-custom-all-reduce", "") with { NoEffect = "GPUs reduce through NCCL" },
-        new("--pp-max-micro-batch-size", Integer, "") { NoEffect = "there is one pipeline stage" },
-        new("--pp-async-batch-depth", Integer, "") { Default = "0", NoEffect = "there is one pipeline stage" },
-        Switch("--enable-dynamic-chunking", "") with { NoEffect = "there is one pipeline stage" },
+        new("--pp-max-micro-batch-size", Integer, "") { NoEffect = "a batch passes the pipeline stages whole" },
+        new("--pp-async-batch-depth", Integer, "") { Default = "0", NoEffect = "one batch is in the pipeline at a time" },
+        Switch("--enable-dynamic-chunking", "") with { NoEffect = "all chunks of a prompt have --chunked-prefill-size" },
         Switch("--enable-p2p-check", "") with { NoEffect = "NCCL finds its own paths" },
     ];
 

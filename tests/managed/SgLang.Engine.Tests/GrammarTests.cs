@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using SgLang.Core;
+using SgLang.Grammars;
+using SgLang.Grammars.Matching;
 
 namespace SgLang.Engine.Tests;
 
@@ -105,6 +107,19 @@ public sealed class GrammarTests(DemoEngine demo) : IClassFixture<DemoEngine>
         await using InferenceEngine engine = InferenceEngine.Start(Options with { EnableGrammars = false });
         RequestRejectedException refused = await Assert.ThrowsAsync<RequestRejectedException>(() => RunAsync(engine, new GrammarSpec(GrammarKind.Regex, "a"), 1, 1));
         Assert.Contains("--grammar-backend none", refused.Message);
+    }
+
+    [Fact]
+    public async Task Flushing_the_cache_forgets_compiled_grammars()
+    {
+        EngineOptions options = new() { ModelPath = "scripted", PageSize = 16 };
+        GrammarStore store = new(options, () => new TokenVocabulary(2, ["a"u8.ToArray(), null]));
+        await using InferenceEngine engine = ScriptedEngine.Start((_, _) => { }, options, grammars: store);
+        GrammarSpec spec = new(GrammarKind.Regex, "a+");
+        CompiledGrammar first = await store.GetAsync(spec, CancellationToken.None);
+        Assert.Same(first, await store.GetAsync(spec, CancellationToken.None));
+        Assert.True(await engine.FlushCacheAsync(TimeSpan.FromSeconds(10)));
+        Assert.NotSame(first, await store.GetAsync(spec, CancellationToken.None));
     }
 
     private static Task<Collected> RunAsync(InferenceEngine engine, GrammarSpec? grammar, long seed, double temperature, bool ignoreEos = false, int minNewTokens = 0,

@@ -11,11 +11,11 @@ internal static class ScriptedEngine
     public const int VocabularySize = 1000;
 
     public static InferenceEngine Start(Action<StepPlan, StepOutcome> run, EngineOptions? options = null, int numPages = 4096, int maxRunning = 64,
-        ILogger? logger = null) => Start([run], options, numPages, maxRunning, logger);
+        ILogger? logger = null, GrammarStore? grammars = null) => Start([run], options, numPages, maxRunning, logger, grammars);
 
     /// <param name="runs">What each replica does.</param>
     public static InferenceEngine Start(Action<StepPlan, StepOutcome>[] runs, EngineOptions? options = null, int numPages = 4096, int maxRunning = 64,
-        ILogger? logger = null)
+        ILogger? logger = null, GrammarStore? grammars = null)
     {
         options ??= new EngineOptions { ModelPath = "scripted", PageSize = 16 };
         SchedulerOptions limits = new()
@@ -33,6 +33,7 @@ internal static class ScriptedEngine
         return new InferenceEngine(new EngineParts
         {
             Options = options,
+            Grammars = grammars,
             SchedulerOptions = limits,
             Replicas = [.. ranks.Select(rank => new RankGroup([rank], maxRunning))],
             ModelDefaults = new SamplingParams(),
