@@ -11,9 +11,10 @@ namespace SgLang.Runtime;
 /// </summary>
 public sealed class OperatorTrace
 {
-    private static readonly string[] s_names =
+    /// <summary>By <see cref="Operator"/>.</summary>
+    internal static readonly string[] Names =
     [
-        "sgl::linear", "sgl::rms_norm", "sgl::add_rms_norm", "sgl::silu_mul", "sgl::add", "sgl::add_sigmoid_gated", "sgl::rope", "sgl::embedding",
+        "sgl::linear", "sgl::rms_norm", "sgl::add_rms_norm", "sgl::silu_mul", "sgl::add", "sgl::add_sigmoid_gated", "sgl::rope", "sgl::rope_append", "sgl::embedding",
         "sgl::token_resolve", "sgl::token_scatter", "sgl::gather_rows", "sgl::convert", "sgl::kv_append", "sgl::kv_copy", "sgl::attention", "sgl::moe_route",
         "sgl::moe_experts", "sgl::sample", "sgl::logprobs", "sgl::memory_copy", "sgl::memory_set",
     ];
@@ -35,7 +36,7 @@ public sealed class OperatorTrace
     {
         _context = context;
         _recorder = recorder;
-        _names = [.. s_names.Select(name => recorder.Names.Register(name))];
+        _names = [.. Names.Select(name => recorder.Names.Register(name))];
         _graphLaunch = recorder.Names.Register("graph_launch");
     }
 
