@@ -186,7 +186,7 @@ internal static partial class EngineLoader
     {
         if (options.SkipTokenizerInit) return (null, null);
         string directory = options.TokenizerPath ?? options.ModelPath;
-        if (options.TokenizerPath is null && !File.Exists(Path.Combine(directory, "tokenizer.json")))
+        if (options.TokenizerPath is null && !Tokenizer.IsIn(directory))
         {
             Log.NoTokenizer(logger, directory);
             return (null, null);
@@ -212,7 +212,7 @@ internal static partial class EngineLoader
         [LoggerMessage(20, LogLevel.Information, "No GPU is used ({Reason}); running on the CPU.")]
         public static partial void RunningOnCpu(ILogger logger, string reason);
 
-        [LoggerMessage(21, LogLevel.Warning, "{Directory} has no tokenizer.json: only token ids are accepted and returned.")]
+        [LoggerMessage(21, LogLevel.Warning, "{Directory} has neither tokenizer.json nor tokenizer.model: only token ids are accepted and returned.")]
         public static partial void NoTokenizer(ILogger logger, string directory);
 
         [LoggerMessage(22, LogLevel.Warning, "{Warning}")]

@@ -9,17 +9,20 @@ namespace SgLang.Tokenization;
 /// <summary>Text to ids and back, from a Hugging Face model directory. Immutable and thread safe.</summary>
 public sealed class Tokenizer
 {
-    private readonly TokenizerJson _json;
+    private const string JsonFile = "tokenizer.json";
+    private const string SentencePieceFile = "tokenizer.model";
+
+    private readonly TokenizerParts _parts;
     private readonly AddedVocabulary _added;
     private readonly TokenizerConfig _config;
 
-    private Tokenizer(TokenizerJson json, TokenizerConfig config)
+    private Tokenizer(TokenizerParts parts, TokenizerConfig config)
     {
-        _json = json;
+        _parts = parts;
         _config = config;
-        IReadOnlyList<AddedToken> tokens = AllAddedTokens(json, config);
-        _added = new AddedVocabulary(tokens, json.Normalizer);
-        VocabularySize = Math.Max(json.Vocabulary.Size, tokens.Count == 0 ? 0 : tokens.Max(token => token.Id) + 1);
+        IReadOnlyList<AddedToken> tokens = AllAddedTokens(parts, config);
+        _added = new AddedVocabulary(tokens, parts.Normalizer);
+        VocabularySize = Math.Max(parts.Vocabulary.Size, tokens.Count == 0 ? 0 : tokens.Max(token => token.Id) + 1);
         BosTokenId = SpecialId("bos_token");
         EosTokenId = SpecialId("eos_token");
         PadTokenId = SpecialId("pad_token");
@@ -27,14 +30,21 @@ public sealed class Tokenizer
         SpecialTokenIds = [.. tokens.Where(token => token.IsSpecial).Select(token => token.Id).Distinct().Order()];
     }
 
-    /// <summary>Reads tokenizer.json and tokenizer_config.json. Throws <see cref="TokenizerException"/> naming the file and what is wrong.</summary>
+    /// <summary>
+    /// Reads tokenizer.json, or where there is none the SentencePiece model tokenizer.model, and tokenizer_config.json. Throws
+    /// <see cref="TokenizerException"/> naming the file and what is wrong.
+    /// </summary>
     public static Tokenizer Load(string directory)
     {
-        string path = Path.Combine(directory, "tokenizer.json");
-        TokenizerJson json = ModelFile.ReadJson(path, TokenizerJson.Read)
-            ?? throw new TokenizerException($"{path} does not exist; a tokenizer is read from the tokenizer.json of a Hugging Face model directory");
-        return new Tokenizer(json, TokenizerConfig.Load(directory));
+        TokenizerConfig config = TokenizerConfig.Load(directory);
+        TokenizerParts parts = ModelFile.ReadJson(Path.Combine(directory, JsonFile), TokenizerJson.Read)
+            ?? SentencePieceModel.Read(Path.Combine(directory, SentencePieceFile), config)
+            ?? throw new TokenizerException($"{directory} has neither {JsonFile} nor {SentencePieceFile}; a tokenizer is read from one of them");
+        return new Tokenizer(parts, config);
     }
+
+    /// <summary>Whether a model directory has a file that <see cref="Load"/> reads.</summary>
+    public static bool IsIn(string directory) => File.Exists(Path.Combine(directory, JsonFile)) || File.Exists(Path.Combine(directory, SentencePieceFile));
 
     /// <summary>The largest token id plus one, added tokens included.</summary>
     public int VocabularySize { get; }
@@ -62,28 +72,28 @@ public sealed class Tokenizer
         var ids = new List<int>(text.Length / 3 + 8);
         if (addSpecialTokens)
         {
-            ids.AddRange(_json.Template.Before);
+            ids.AddRange(_parts.Template.Before);
         }
 
         var words = new List<Piece>();
         _added.Split(CodePoint.Scrub(text), ids.Add, piece =>
         {
-            if (_json.PreTokenizer is null)
+            if (_parts.PreTokenizer is null)
             {
-                _json.Model.Encode(piece.Span, ids);
+                _parts.Model.Encode(piece.Span, ids);
                 return;
             }
 
             words.Clear();
-            _json.PreTokenizer.Split(piece, words);
+            _parts.PreTokenizer.Split(piece, words);
             foreach (Piece word in words)
             {
-                _json.Model.Encode(word.Span, ids);
+                _parts.Model.Encode(word.Span, ids);
             }
         });
         if (addSpecialTokens)
         {
-            ids.AddRange(_json.Template.After);
+            ids.AddRange(_parts.Template.After);
         }
 
         return [.. ids];
@@ -104,30 +114,31 @@ public sealed class Tokenizer
     /// <summary>Text of one token alone, as log-probability listings show it.</summary>
     public string DecodeToken(int id) => Decode([id], skipSpecialTokens: false);
 
-    public int? TokenToId(string token) => _added.Find(token) ?? _json.Vocabulary.Find(token);
+    public int? TokenToId(string token) => _added.Find(token) ?? _parts.Vocabulary.Find(token);
 
     /// <summary>The token as the vocabulary writes it (byte alphabet and word marks included); null for an id that no token has.</summary>
-    public string? TokenText(int id) => _added.Token(id) ?? _json.Vocabulary.Token(id);
+    public string? TokenText(int id) => _added.Token(id) ?? _parts.Vocabulary.Token(id);
 
     public bool IsSpecial(int id) => _added.IsSpecial(id);
 
     public StreamDetokenizer CreateStream(bool skipSpecialTokens) => new(this, skipSpecialTokens);
 
-    internal IReadOnlyList<Decoder> CreateDecoders() => _json.Decoders();
+    internal IReadOnlyList<Decoder> CreateDecoders() => _parts.Decoders();
 
-    private int? SpecialId(string name) => _config.SpecialTokens.TryGetValue(name, out string? token) ? TokenToId(token) : null;
+    private int? SpecialId(string name) =>
+        _config.SpecialTokens.TryGetValue(name, out string? token) || _parts.SpecialTokens.TryGetValue(name, out token) ? TokenToId(token) : null;
 
     /// <summary>
-    /// Those of tokenizer.json, then what tokenizer_config.json adds: its own list, and special tokens that so far are plain entries of the vocabulary.
+    /// Those of the tokenizer's own file, then what tokenizer_config.json adds: its own list, and special tokens that so far are plain entries of the vocabulary.
     /// </summary>
-    private static List<AddedToken> AllAddedTokens(TokenizerJson json, TokenizerConfig config)
+    private static List<AddedToken> AllAddedTokens(TokenizerParts parts, TokenizerConfig config)
     {
-        var tokens = new List<AddedToken>(json.AddedTokens);
+        var tokens = new List<AddedToken>(parts.AddedTokens);
         HashSet<string> known = [.. tokens.Select(token => token.Content)];
         tokens.AddRange(config.AddedTokens.Where(token => known.Add(token.Content)));
         foreach (string token in config.SpecialTokens.Values.Concat(config.AdditionalSpecialTokens))
         {
-            if (!known.Contains(token) && json.Vocabulary.Find(token) is { } id)
+            if (!known.Contains(token) && parts.Vocabulary.Find(token) is { } id)
             {
                 known.Add(token);
                 tokens.Add(new AddedToken(token, id) { IsSpecial = true });

@@ -13,7 +13,7 @@ internal static class VocabularyFinder
     {
         try
         {
-            if (mustBeTokenizer || File.Exists(Path.Combine(directory, "tokenizer.json"))) return Vocabulary.Of(Tokenizer.Load(directory), ChatTemplate.Load(directory));
+            if (mustBeTokenizer || Tokenizer.IsIn(directory)) return Vocabulary.Of(Tokenizer.Load(directory), ChatTemplate.Load(directory));
             string config = Path.Combine(directory, "config.json");
             if (File.Exists(config) && (int?)JsonNode.Parse(await File.ReadAllTextAsync(config, cancellation))?["vocab_size"] is { } size) return new Vocabulary(null, size);
         }
@@ -21,6 +21,6 @@ internal static class VocabularyFinder
         {
             throw new BenchException($"{flag}: {e.Message}");
         }
-        throw new BenchException($"no tokenizer.json and no config.json in '{directory}'; name the model's directory on this machine with {flag}");
+        throw new BenchException($"no tokenizer.json, tokenizer.model or config.json in '{directory}'; name the model's directory on this machine with {flag}");
     }
 }

@@ -5,7 +5,7 @@ using SgLang.Tokenization.Patterns;
 
 namespace SgLang.Tokenization.Bpe;
 
-/// <summary>The settings of a tokenizer.json model of type BPE.</summary>
+/// <summary>The settings of a byte-pair model, named as in a tokenizer.json.</summary>
 internal sealed record BpeOptions
 {
     public string? UnknownToken { get; init; }
@@ -37,25 +37,35 @@ internal sealed class BpeModel
     private readonly int[]? _byteIds;
     private readonly WordCache _cache = new();
 
-    public BpeModel(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, BpeOptions options)
+    /// <param name="vocabulary">Every symbol that a pair may merge into.</param>
+    /// <param name="pairs">Which ids merge, at what rank. Lower ranks go first, the leftmost among equals.</param>
+    /// <param name="options">Symbols outside the vocabulary, and words taken whole.</param>
+    public BpeModel(Vocabulary vocabulary, PairTable pairs, BpeOptions options)
     {
         _options = options;
         _vocabulary = vocabulary;
-        _pairs = new PairTable(merges.Count);
-        for (int rank = 0; rank < merges.Count; rank++)
-        {
-            (string left, string right) = merges[rank];
-            int prefix = Math.Min(options.ContinuingSubwordPrefix.Length, right.Length);
-            string merged = string.Concat(left, right.AsSpan(prefix));
-            _pairs.Set(IdOf(left, rank), IdOf(right, rank), rank, IdOf(merged, rank));
-        }
-
+        _pairs = pairs;
         if (options.UnknownToken is not null)
         {
             _unknownId = vocabulary.Find(options.UnknownToken) ?? throw new TokenizerException($"model.unk_token \"{options.UnknownToken}\" is not in model.vocab");
         }
 
         _byteIds = options.ByteFallback ? FindByteIds(vocabulary) : null;
+    }
+
+    /// <summary>From the merges of a tokenizer.json, in order of rank.</summary>
+    public static BpeModel FromMerges(Vocabulary vocabulary, IReadOnlyList<(string Left, string Right)> merges, BpeOptions options)
+    {
+        var pairs = new PairTable(merges.Count);
+        for (int rank = 0; rank < merges.Count; rank++)
+        {
+            (string left, string right) = merges[rank];
+            int prefix = Math.Min(options.ContinuingSubwordPrefix.Length, right.Length);
+            string merged = string.Concat(left, right.AsSpan(prefix));
+            pairs.Set(IdOf(vocabulary, left, rank), IdOf(vocabulary, right, rank), rank, IdOf(vocabulary, merged, rank));
+        }
+
+        return new BpeModel(vocabulary, pairs, options);
     }
 
     /// <summary>Adds the ids of one word to <paramref name="output"/>.</summary>
@@ -165,8 +175,8 @@ internal sealed class BpeModel
         }
     }
 
-    private int IdOf(string token, int rank) =>
-        _vocabulary.Find(token) ?? throw new TokenizerException($"model.merges[{rank}] speaks of \"{token}\", which is not in model.vocab");
+    private static int IdOf(Vocabulary vocabulary, string token, int rank) =>
+        vocabulary.Find(token) ?? throw new TokenizerException($"model.merges[{rank}] speaks of \"{token}\", which is not in model.vocab");
 
     /// <summary>Null unless all 256 are there. (The reference falls back to unknown character by character; vocabularies have all bytes or none.)</summary>
     private static int[]? FindByteIds(Vocabulary vocabulary)

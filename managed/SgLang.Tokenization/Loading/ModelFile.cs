@@ -2,28 +2,31 @@ using System.Text.Json;
 
 namespace SgLang.Tokenization.Loading;
 
-/// <summary>Reading of a model's JSON files. Every error names the file.</summary>
+/// <summary>Reading of a model's files. Every error names the file.</summary>
 internal static class ModelFile
 {
     private static readonly JsonDocumentOptions s_options = new() { MaxDepth = 64 };
 
     /// <summary>Null when there is no such file.</summary>
-    public static T? ReadJson<T>(string path, Func<JsonElement, T> read)
-        where T : class
+    public static byte[]? ReadBytes(string path)
     {
-        byte[] bytes;
         try
         {
-            if (!File.Exists(path))
-            {
-                return null;
-            }
-
-            bytes = File.ReadAllBytes(path);
+            return File.Exists(path) ? File.ReadAllBytes(path) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new TokenizerException($"{path} cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Null when there is no such file.</summary>
+    public static T? ReadJson<T>(string path, Func<JsonElement, T> read)
+        where T : class
+    {
+        if (ReadBytes(path) is not { } bytes)
+        {
+            return null;
         }
 
         try

@@ -18,6 +18,13 @@ internal sealed record TokenizerConfig
     public IReadOnlyList<AddedToken> AddedTokens { get; private init; } = [];
     public int? ModelMaxLength { get; private init; }
 
+    /// <summary>add_bos_token, add_eos_token, add_prefix_space and legacy: what a tokenizer.model leaves open. Null where the file is silent.</summary>
+    public bool? AddBosToken { get; private init; }
+
+    public bool? AddEosToken { get; private init; }
+    public bool? AddPrefixSpace { get; private init; }
+    public bool? Legacy { get; private init; }
+
     /// <summary>The chat_template: of a named list the one called default; null where there is none.</summary>
     public string? ChatTemplate { get; private init; }
 
@@ -50,9 +57,15 @@ internal sealed record TokenizerConfig
             AddedTokens = ReadAddedTokens(root),
             ModelMaxLength = root.Member("model_max_length") is { ValueKind: JsonValueKind.Number } length
                 && length.GetDouble() is >= 1 and <= LargestSaneLength and var value ? (int)value : null,
+            AddBosToken = ReadFlag(root, "add_bos_token"),
+            AddEosToken = ReadFlag(root, "add_eos_token"),
+            AddPrefixSpace = ReadFlag(root, "add_prefix_space"),
+            Legacy = ReadFlag(root, "legacy"),
             ChatTemplate = ReadTemplate(root.Member("chat_template")),
         };
     }
+
+    private static bool? ReadFlag(JsonElement root, string name) => root.Member(name) is null ? null : root.Flag(name, "$", fallback: false);
 
     private static Dictionary<string, string> ReadSpecialTokens(JsonElement root)
     {

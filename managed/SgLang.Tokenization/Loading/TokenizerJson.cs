@@ -1,31 +1,14 @@
 using System.Text.Json;
 using SgLang.Tokenization.AddedTokens;
 using SgLang.Tokenization.Bpe;
-using SgLang.Tokenization.Decoders;
-using SgLang.Tokenization.Normalizers;
 using SgLang.Tokenization.PreTokenizers;
 
 namespace SgLang.Tokenization.Loading;
 
-/// <summary>The parts that a tokenizer.json describes.</summary>
-internal sealed record TokenizerJson
+/// <summary>Reads a tokenizer.json.</summary>
+internal static class TokenizerJson
 {
-    /// <summary>The largest token id that is accepted; tables are indexed by id.</summary>
-    public const int MaxTokenId = 1 << 24;
-
-    public required Vocabulary Vocabulary { get; init; }
-    public required BpeModel Model { get; init; }
-    public required IReadOnlyList<AddedToken> AddedTokens { get; init; }
-    public Normalizer? Normalizer { get; init; }
-    public PreTokenizer? PreTokenizer { get; init; }
-
-    /// <summary>Ids around a sequence when special tokens are wanted.</summary>
-    public required (int[] Before, int[] After) Template { get; init; }
-
-    /// <summary>Makes the stages of one decoding.</summary>
-    public required Func<IReadOnlyList<Decoder>> Decoders { get; init; }
-
-    public static TokenizerJson Read(JsonElement root)
+    public static TokenizerParts Read(JsonElement root)
     {
         if (root.ValueKind != JsonValueKind.Object)
         {
@@ -41,7 +24,7 @@ internal sealed record TokenizerJson
 
         PreTokenizer? preTokenizer = PreTokenizerReader.Read(root.Member("pre_tokenizer"), out bool modelMapsBytes);
         Vocabulary vocabulary = ReadVocabulary(model);
-        return new TokenizerJson
+        return new TokenizerParts
         {
             Vocabulary = vocabulary,
             Model = ReadModel(model, vocabulary, modelMapsBytes),
@@ -78,7 +61,7 @@ internal sealed record TokenizerJson
             merges.Add(ReadMerge(merge, merges.Count));
         }
 
-        return new BpeModel(vocabulary, merges, new BpeOptions
+        return BpeModel.FromMerges(vocabulary, merges, new BpeOptions
         {
             UnknownToken = model.Member("unk_token") is null ? null : model.Text("unk_token", "model"),
             FuseUnknown = model.Flag("fuse_unk", "model", fallback: false),
@@ -131,5 +114,7 @@ internal sealed record TokenizerJson
         };
     }
 
-    private static int CheckId(int id, string path) => id <= MaxTokenId ? id : throw new TokenizerException($"{path}: token id {id} is larger than {MaxTokenId}");
+    private static int CheckId(int id, string path) => id <= TokenizerParts.MaxTokenId
+        ? id
+        : throw new TokenizerException($"{path}: token id {id} is larger than {TokenizerParts.MaxTokenId}");
 }

@@ -70,6 +70,12 @@ internal sealed class StripNormalizer(bool left, bool right) : Normalizer
     };
 }
 
+/// <summary>Removes blanks at both ends and makes one of every row of them: SentencePiece's remove_extra_whitespaces.</summary>
+internal sealed class ExtraSpaceNormalizer : Normalizer
+{
+    public override string Normalize(string text) => string.Join(' ', text.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+}
+
 /// <summary>Removes non-spacing marks. It does not decompose; files put NFD or NFKD before it.</summary>
 internal sealed class StripAccentsNormalizer : Normalizer
 {

@@ -63,7 +63,7 @@ public sealed class BpeModelTests
     public void Merges_outside_the_vocabulary_are_refused()
     {
         var vocabulary = new Vocabulary(new Dictionary<string, int> { ["a"] = 0, ["b"] = 1 });
-        Assert.Contains("merges[0]", Assert.Throws<TokenizerException>(() => new BpeModel(vocabulary, [("a", "b")], new BpeOptions())).Message, StringComparison.Ordinal);
+        Assert.Contains("merges[0]", Assert.Throws<TokenizerException>(() => BpeModel.FromMerges(vocabulary, [("a", "b")], new BpeOptions())).Message, StringComparison.Ordinal);
     }
 
     private static BpeModel Model((string Left, string Right)[] merges, BpeOptions options, out Dictionary<string, int> vocabulary, params string[] extra)
@@ -74,7 +74,7 @@ public sealed class BpeModelTests
             vocabulary.Add(token, vocabulary.Count);
         }
 
-        return new BpeModel(new Vocabulary(vocabulary), merges, options);
+        return BpeModel.FromMerges(new Vocabulary(vocabulary), merges, options);
     }
 
     private static List<int> Encode(BpeModel model, string word)

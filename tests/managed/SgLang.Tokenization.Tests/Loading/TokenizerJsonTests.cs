@@ -144,7 +144,7 @@ public sealed class TokenizerJsonTests : IDisposable
 
     [Fact]
     public void A_missing_file_is_named() =>
-        Assert.Contains("tokenizer.json does not exist", Assert.Throws<TokenizerException>(() => Tokenizer.Load(_directory)).Message, StringComparison.Ordinal);
+        Assert.Contains("has neither tokenizer.json nor tokenizer.model", Assert.Throws<TokenizerException>(() => Tokenizer.Load(_directory)).Message, StringComparison.Ordinal);
 
     /// <summary>Any cut of a real file must be an error message, never another exception.</summary>
     [Fact]
