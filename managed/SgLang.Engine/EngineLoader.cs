@@ -20,13 +20,13 @@ internal static partial class EngineLoader
     public static EngineParts Load(EngineOptions options, Action<string, long, long>? progress, ILogger logger) => Guarded(() => LoadParts(options, progress, logger));
 
     /// <summary>The model on the calling thread, which must be the one that uses and disposes it.</summary>
-    public static (LoadedRank Rank, EngineInfo Info, Tokenizer? Tokenizer) LoadOnThisThread(EngineOptions options, Action<string, long, long>? progress, ILogger logger) => Guarded(() =>
+    public static (LoadedRank Rank, EngineInfo Info, Tokenizer? Tokenizer) LoadOnThisThread(EngineOptions options, Action<string, long, long>? progress, ILogger logger, EngineProfiler profiler) => Guarded(() =>
     {
         long started = Stopwatch.GetTimestamp();
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
         if (options.TpSize * options.PpSize * options.DpSize > 1)
             throw new EngineStartException("a static batch runs on one rank: leave --tp-size, --pp-size and --dp-size at 1, or measure through the engine.");
-        LoadedRank loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), RankSetup.Single(options));
+        LoadedRank loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), RankSetup.Single(options), profiler);
         return (loaded, Describe(options, config, contextLength, contextLength - 1, [loaded], started), tokenizer);
     });
 

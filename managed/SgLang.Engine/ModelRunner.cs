@@ -79,6 +79,8 @@ internal sealed class ModelRunner : IModelRunner
     public static long ActivationBytes(IModel model, StepLimits limits) =>
         model.ActivationBytes(limits.MaxTokens, Math.Max(limits.LogitRows, Math.Min(limits.MaxTokens, PromptScorer.RowsPerBlock)));
 
+    public DeviceContext Device => _device;
+
     /// <summary>Whether <see cref="Launch"/> returns before the work is done.</summary>
     public bool IsAsynchronous => _device.Kind != DeviceKind.Cpu;
 

@@ -28,10 +28,13 @@ public sealed class StaticBatch : IDisposable
     private readonly StepOutcome[] _outcomes;
     private readonly int _tokensPerStep;
     private readonly int[] _ids;
+    private readonly StepTimer[] _timers;
+    private readonly OperatorTrace? _operators;
+    private readonly DeviceContext _device;
     private int _batch;
     private StepPlan? _plan;
 
-    private StaticBatch(LoadedRank rank, EngineInfo info, Tokenizer? tokenizer)
+    private StaticBatch(LoadedRank rank, EngineInfo info, Tokenizer? tokenizer, EngineProfiler profiler)
     {
         int maxBatch = rank.Memory.MaxRunningRequests;
         _runner = rank.Runner;
@@ -39,14 +42,36 @@ public sealed class StaticBatch : IDisposable
         _outcomes = [new StepOutcome(maxBatch, 0), new StepOutcome(maxBatch, 1)];
         _tokensPerStep = rank.ChunkedPrefillSize;
         _ids = new int[maxBatch];
+        _device = rank.Runner.Device;
+        _timers = [new StepTimer(_device), new StepTimer(_device)];
+        _operators = _device.Trace;
         Info = info;
         Tokenizer = tokenizer;
+        Profiler = profiler;
     }
 
     public EngineInfo Info { get; }
 
     /// <summary>Null where the model has none; ids still work.</summary>
     public Tokenizer? Tokenizer { get; }
+
+    /// <summary>Records steps into trace files, as an engine's does.</summary>
+    public EngineProfiler Profiler { get; }
+
+    /// <summary>Steps that <see cref="Prefill"/> makes of all of this batch's prompts.</summary>
+    public int NumPrefillSteps { get; private set; }
+
+    /// <summary>Seconds that the device worked on the steps of the last <see cref="Prefill"/>, by its own clock.</summary>
+    public double PrefillDeviceSeconds { get; private set; }
+
+    /// <summary>Bytes in use on a GPU now, by whichever process; null on the CPU. An engine takes what it needs when it loads and captures.</summary>
+    public long? DeviceBytesInUse => _device.Kind == DeviceKind.Cpu ? null : _device.GetInfo() is var now ? now.TotalMemoryBytes - now.FreeMemoryBytes : null;
+
+    /// <summary>
+    /// Operations and bytes that the model's operators needed since the last call, every input read and every output written once; decode
+    /// batches padded for their graphs count with the padding.
+    /// </summary>
+    public (long Flops, long Bytes) TakeWork() => _operators?.TakeWork() ?? default;
 
     /// <param name="maxBatch">The largest batch to come.</param>
     /// <param name="maxPrefillTokens">Most prompt tokens of a batch, over all its rows.</param>
@@ -55,8 +80,10 @@ public sealed class StaticBatch : IDisposable
     {
         int chunk = (Math.Min(maxPrefillTokens, MostPrefillTokens) + options.PageSize - 1) / options.PageSize * options.PageSize;
         EngineOptions sized = options with { ChunkedPrefillSize = chunk, MaxRunningRequests = maxBatch };
-        (LoadedRank rank, EngineInfo info, Tokenizer? tokenizer) = EngineLoader.LoadOnThisThread(sized, progress, logger ?? NullLogger.Instance);
-        return new StaticBatch(rank, info, tokenizer);
+        EngineProfiler profiler = new(logger);
+        (LoadedRank rank, EngineInfo info, Tokenizer? tokenizer) = EngineLoader.LoadOnThisThread(sized, progress, logger ?? NullLogger.Instance, profiler);
+        if (rank.Runner.Device.Trace is { } operators) operators.CountsWork = true;
+        return new StaticBatch(rank, info, tokenizer, profiler);
     }
 
     /// <summary>Whether rows of this many tokens, prompt and output, fit the KV pool.</summary>
@@ -66,13 +93,20 @@ public sealed class StaticBatch : IDisposable
     public void Begin(IReadOnlyList<int[]> prompts, int maxOutput)
     {
         _batch = prompts.Count;
+        NumPrefillSteps = (int)((prompts.Sum(ids => (long)ids.Length) + _tokensPerStep - 1) / _tokensPerStep);
         _planner.Begin([.. prompts.Select((ids, i) => new Request($"row-{i}", ids, s_sampling) { Owner = s_greedy })], maxOutput);
     }
 
     /// <summary>Computes the prompts up to position <paramref name="end"/>. Returns each row's next token once the device is done.</summary>
     public ReadOnlySpan<int> Prefill(int end = int.MaxValue)
     {
-        while (!_planner.IsExtended(end)) Complete(Launch(_planner.Extend(end, _tokensPerStep)));
+        PrefillDeviceSeconds = 0;
+        while (!_planner.IsExtended(end))
+        {
+            StepPlan plan = Launch(_planner.Extend(end, _tokensPerStep));
+            Complete(plan);
+            PrefillDeviceSeconds += TimerOf(plan).Seconds;
+        }
         return _ids.AsSpan(0, _batch);
     }
 
@@ -87,8 +121,9 @@ public sealed class StaticBatch : IDisposable
     /// As many more tokens for every row as there are entries, each step queued while the one before it runs, as a server does where the
     /// device works by itself.
     /// </summary>
-    /// <param name="seconds">Receives the time from one step's result to the next's.</param>
-    public void Decode(Span<double> seconds)
+    /// <param name="seconds">Receives the time from one step's result to the next's, by the host's clock.</param>
+    /// <param name="deviceSeconds">As many: the time each step took on the device, by its own clock.</param>
+    public void Decode(Span<double> seconds, Span<double> deviceSeconds)
     {
         int ahead = _runner.IsAsynchronous ? 1 : 0;
         StepPlan[] launched = new StepPlan[2];
@@ -100,6 +135,7 @@ public sealed class StaticBatch : IDisposable
             Complete(launched[done & 1]);
             long now = Stopwatch.GetTimestamp();
             seconds[done] = Stopwatch.GetElapsedTime(last, now).TotalSeconds;
+            deviceSeconds[done] = TimerOf(launched[done & 1]).Seconds;
             last = now;
         }
     }
@@ -128,14 +164,23 @@ public sealed class StaticBatch : IDisposable
         return rows;
     }
 
-    public void Dispose() => _runner.Dispose();
+    public void Dispose()
+    {
+        foreach (StepTimer timer in _timers) timer.Dispose();
+        _runner.Dispose();
+        Profiler.Dispose();
+    }
 
     private StepPlan Launch(StepPlan plan)
     {
         _plan = plan;
         StepOutcome outcome = OutcomeOf(plan);
         outcome.Clear();
+        outcome.Trace = Profiler.BeforeStep(plan);
+        StepTimer timer = TimerOf(plan);
+        timer.Start();
         _runner.Launch(plan, outcome);
+        timer.Stop();
         return plan;
     }
 
@@ -145,9 +190,34 @@ public sealed class StaticBatch : IDisposable
         _runner.Complete(plan, outcome);
         ReadOnlySpan<int> ids = outcome.Ids(plan);
         for (int i = 0; i < ids.Length; i++) _ids[plan.Rows[plan.SampleIndex[i]]] = ids[i];
+        TimerOf(plan).Wait();
+        Profiler.AfterStep(plan);
     }
 
+    private StepTimer TimerOf(StepPlan plan) => _timers[plan.StepId & 1];
+
     private StepOutcome OutcomeOf(StepPlan plan) => _outcomes[plan.StepId & 1];
+
+    /// <summary>Device time of one step: events in its stream around what it queues.</summary>
+    private sealed class StepTimer(DeviceContext device) : IDisposable
+    {
+        private readonly DeviceEvent _start = new(device), _stop = new(device);
+
+        public void Start() => _start.Record();
+
+        public void Stop() => _stop.Record();
+
+        public void Wait() => _stop.Synchronize();
+
+        /// <summary>Of a step that has been waited for.</summary>
+        public double Seconds => _stop.MicrosecondsSince(_start) / 1e6;
+
+        public void Dispose()
+        {
+            _start.Dispose();
+            _stop.Dispose();
+        }
+    }
 
     private sealed class Greedy : ISampledRequest
     {

@@ -46,7 +46,7 @@ public sealed unsafe class GraphExec : IDisposable
 
     public void Launch()
     {
-        OperatorTrace? trace = _context.Trace is { IsRecording: true } recording && _map >= 0 ? recording : null;
+        OperatorTrace? trace = _context.Trace is { } present && (present.IsRecording || present.CountsWork) && _map >= 0 ? present : null;
         long start = trace is null ? 0 : Stopwatch.GetTimestamp();
         Check(sgl_graph_launch(_context.Handle, !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(GraphExec))));
         trace?.Launched(start, _map);

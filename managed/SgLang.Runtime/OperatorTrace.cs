@@ -23,7 +23,9 @@ public sealed class OperatorTrace
     private readonly TraceRecorder _recorder;
     private readonly int[] _names;
     private readonly int _graphLaunch;
+    private readonly Dictionary<int, OperatorCost> _graphCosts = [];
     private List<GraphOperator>? _captured;
+    private OperatorCost _work;
 
     // Of the operator under way.
     private Operator _operator;
@@ -54,6 +56,9 @@ public sealed class OperatorTrace
 
     public bool IsOn => IsRecording || _captured is not null;
 
+    /// <summary>Costs of operators and graphs are added up, whether or not anything is recorded; see <see cref="TakeWork"/>.</summary>
+    public bool CountsWork { get; set; }
+
     /// <summary>Pairs of a query token and a key it sees, and keys, of the batch that attention was last told.</summary>
     internal long Pairs { get; set; }
     internal long Keys { get; set; }
@@ -82,8 +87,10 @@ public sealed class OperatorTrace
             int nodes = CapturedNodes() - _firstNode;
             _captured.Add(new GraphOperator(Module, name, _firstNode, nodes, rank, type, Dimension(0), Dimension(1), Dimension(2), Dimension(3), _cost));
         }
-        if (!IsRecording) return;
+        if (!IsRecording && !CountsWork) return;
         OperatorCost cost = _cost.ForBatch(Pairs, Keys);
+        if (_captured is null) Add(cost);
+        if (!IsRecording) return;
         if (cost != default) _recorder.Write(_start, name, TraceKind.OperatorCost, Stage, 0, 0, cost.Flops, cost.Bytes, 0, 0);
         _recorder.Write(_start, name, TraceKind.Operator, Stage, rank, type, Dimension(0), Dimension(1), Dimension(2), Dimension(3));
     }
@@ -101,18 +108,40 @@ public sealed class OperatorTrace
         Check(sgl_graph_get_nodes(graph, null, &count, 0));
         SglGraphNodeKind[] kinds = new SglGraphNodeKind[count];
         fixed (SglGraphNodeKind* data = kinds) Check(sgl_graph_get_nodes(graph, data, &count, count));
-        return _recorder.Graphs.Add(new GraphMap(operators, [.. kinds.Select(kind => kind != SglGraphNodeKind.Other)]));
+        int number = _recorder.Graphs.Add(new GraphMap(operators, [.. kinds.Select(kind => kind != SglGraphNodeKind.Other)]));
+        _graphCosts[number] = OperatorCost.Sum(operators);
+        return number;
     }
 
-    internal void Forget(int graph) => _recorder.Graphs.Remove(graph);
+    internal void Forget(int graph)
+    {
+        _recorder.Graphs.Remove(graph);
+        _graphCosts.Remove(graph);
+    }
+
+    /// <summary>What the operators since the last call had to do, while <see cref="CountsWork"/> was on. A padded batch counts with its padding.</summary>
+    public (long Flops, long Bytes) TakeWork()
+    {
+        OperatorCost work = _work;
+        _work = default;
+        return (work.Flops, work.Bytes);
+    }
 
     internal int Register(string name, params string[] arguments) => _recorder.Names.Register(name, arguments);
 
     /// <summary>A collective call, as a span of its bytes and ranks.</summary>
     internal void Communicated(long start, int name, long bytes, int ranks) => _recorder.End(start, name, bytes, ranks, Stage);
 
-    internal void Launched(long start, int graph) =>
-        _recorder.Write(start, _graphLaunch, TraceKind.GraphLaunch, Stage, 0, 0, graph, Pairs, Keys, 0);
+    internal void Launched(long start, int graph)
+    {
+        Add(_graphCosts[graph].ForBatch(Pairs, Keys));
+        if (IsRecording) _recorder.Write(start, _graphLaunch, TraceKind.GraphLaunch, Stage, 0, 0, graph, Pairs, Keys, 0);
+    }
+
+    private void Add(OperatorCost cost)
+    {
+        if (CountsWork) _work = new OperatorCost(_work.Flops + cost.Flops, _work.Bytes + cost.Bytes);
+    }
 
     private long Dimension(int i) => i < _input.Rank ? _input[i] : 0;
 
@@ -131,7 +160,7 @@ internal readonly ref struct OperatorSpan
 
     public OperatorSpan(OperatorTrace? trace, Operator op)
     {
-        if (trace is not { IsOn: true }) return;
+        if (trace is null || !(trace.IsOn || trace.CountsWork)) return;
         _trace = trace;
         trace.Begin(op);
     }

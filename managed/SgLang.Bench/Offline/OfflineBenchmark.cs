@@ -40,6 +40,8 @@ public static class OfflineBenchmark
             await engine.FlushCacheAsync(TimeSpan.FromSeconds(5));
         }
 
+        OfflineProfiler? profiler = options.Profile is { } profile ? new OfflineProfiler(engine.Profiler, profile, output) : null;
+        profiler?.Start();
         long steps = engine.Stats.NumSteps;
         long cached = engine.Stats.CachedTokens;
         long start = Stopwatch.GetTimestamp();
@@ -51,6 +53,7 @@ public static class OfflineBenchmark
             seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
 
+        IReadOnlyList<string>? traces = profiler is null ? null : await profiler.StopAsync();
         Outcome[] good = [.. outcomes.Where(o => o.Error is null)];
         var result = new OfflineResult
         {
@@ -62,6 +65,7 @@ public static class OfflineBenchmark
             CachedTokens = engine.Stats.CachedTokens - cached,
             NumSteps = engine.Stats.NumSteps - steps,
             LastGenerationThroughput = engine.Stats.GenerationThroughput is > 0 and var last ? last : null,
+            ProfileFiles = traces,
             Failures = outcomes.Where(o => o.Error is not null).GroupBy(o => o.Error!).ToDictionary(g => g.Key, g => g.Count()),
         };
         ResultFile.Append(options.ResultFile, RunFacts.AddTo(result.ToJson(), "bench-offline-throughput", options.Arguments, engine.Info));
@@ -118,68 +122,4 @@ public static class OfflineBenchmark
     }
 
     private readonly record struct Outcome(int PromptTokens, int OutputTokens, string? Error);
-}
-
-/// <summary>Figures of one offline run; failed requests count in none of them but <see cref="Failures"/>.</summary>
-public sealed record OfflineResult
-{
-    public required Dataset Dataset { get; init; }
-
-    /// <summary>Seconds from handing over the prompts to the last answer's end.</summary>
-    public required double TotalLatency { get; init; }
-    public required int SuccessfulRequests { get; init; }
-    public required long InputTokens { get; init; }
-    public required long OutputTokens { get; init; }
-
-    /// <summary>Prompt tokens that were not computed because an earlier prompt of the run had them.</summary>
-    public required long CachedTokens { get; init; }
-    public required long NumSteps { get; init; }
-
-    /// <summary>As the engine last logged it; null when the run was shorter than its interval.</summary>
-    public required double? LastGenerationThroughput { get; init; }
-
-    /// <summary>Reason to number of requests.</summary>
-    public required IReadOnlyDictionary<string, int> Failures { get; init; }
-
-    public JsonObject ToJson()
-    {
-        JsonObject failures = [];
-        foreach ((string reason, int count) in Failures) failures[reason] = count;
-        return new JsonObject
-        {
-            ["backend"] = "engine",
-            ["successful_requests"] = SuccessfulRequests,
-            ["total_latency"] = TotalLatency,
-            ["total_input_tokens"] = InputTokens,
-            ["total_output_tokens"] = OutputTokens,
-            ["request_throughput"] = SuccessfulRequests / TotalLatency,
-            ["input_throughput"] = InputTokens / TotalLatency,
-            ["output_throughput"] = OutputTokens / TotalLatency,
-            ["total_throughput"] = (InputTokens + OutputTokens) / TotalLatency,
-            ["last_gen_throughput"] = ResultFile.Number(LastGenerationThroughput),
-            ["cached_tokens"] = CachedTokens,
-            ["steps"] = NumSteps,
-            ["failed_requests"] = Failures.Values.Sum(),
-            ["failures"] = failures,
-            ["dataset"] = Dataset.ToJson(),
-        };
-    }
-
-    public string ToReport()
-    {
-        ReportTable table = new ReportTable()
-            .Title(" Offline Throughput Benchmark Result ")
-            .Row("Backend:", "engine")
-            .Row("Successful requests:", SuccessfulRequests)
-            .Row("Benchmark duration (s):", TotalLatency)
-            .Row("Total input tokens:", InputTokens)
-            .Row("Total generated tokens:", OutputTokens)
-            .Row("Last generation throughput (tok/s):", LastGenerationThroughput)
-            .Row("Request throughput (req/s):", SuccessfulRequests / TotalLatency)
-            .Row("Input token throughput (tok/s):", InputTokens / TotalLatency)
-            .Row("Output token throughput (tok/s):", OutputTokens / TotalLatency)
-            .Row("Total token throughput (tok/s):", (InputTokens + OutputTokens) / TotalLatency)
-            .End();
-        return "\n" + table + FailureText.Of(Failures);
-    }
 }

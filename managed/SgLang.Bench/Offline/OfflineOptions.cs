@@ -22,5 +22,12 @@ public sealed record OfflineOptions
     public bool SkipWarmup { get; init; }
     /// <summary>A terminal on which to show how far the run is; null: nothing is shown.</summary>
     public TextWriter? ProgressOutput { get; init; }
+
+    /// <summary>Record the measured run; null: do not.</summary>
+    public OfflineProfileOptions? Profile { get; init; }
     public JsonObject Arguments { get; init; } = [];
 }
+
+/// <summary>What --profile of bench-offline-throughput records.</summary>
+/// <param name="Steps">From the first on; null: all.</param>
+public sealed record OfflineProfileOptions(string Directory, IReadOnlyList<string> Activities, int? Steps);

@@ -22,6 +22,7 @@ public sealed class OneBatchBenchmark
     private readonly TextWriter _output;
     private readonly StaticBatch _model;
     private readonly NumpyRandom _random;
+    private long? _peakDeviceBytes;
 
     private OneBatchBenchmark(OneBatchOptions options, TextWriter output, StaticBatch model)
     {
@@ -51,13 +52,15 @@ public sealed class OneBatchBenchmark
         RunCase(_options.BatchSizes[0], _options.InputLengths[0], Math.Min(WarmUpOutput, _options.OutputLengths[0]), custom);
         _output.WriteLine("Benchmark ...");
         List<OneBatchResult> results = [];
+        BatchProfiler? profiler = _options.Profile is { } profile ? new BatchProfiler(_model, profile, _output) : null;
         foreach (int batch in _options.BatchSizes)
         {
             foreach (int input in _options.InputLengths)
             {
                 foreach (int output in _options.OutputLengths)
                 {
-                    if (RunCase(batch, input, output, custom) is not { } result) continue;
+                    if (RunCase(batch, input, output, custom) is not var (result, prompts)) continue;
+                    if (profiler is not null) result = result with { ProfileFiles = profiler.Run(prompts, input, output) };
                     results.Add(result);
                     ResultFile.Append(_options.ResultFile, RunFacts.AddTo(result.ToJson(), "bench-one-batch", _options.Arguments, _model.Info));
                 }
@@ -66,7 +69,7 @@ public sealed class OneBatchBenchmark
         return results;
     }
 
-    private OneBatchResult? RunCase(int batch, int input, int output, string[]? custom)
+    private (OneBatchResult Result, int[][] Prompts)? RunCase(int batch, int input, int output, string[]? custom)
     {
         int[][] prompts = custom is null ? RandomPrompts(batch, input) : CustomPrompts.ForBatch(custom, batch, Tokenizer, _output);
         int longest = prompts.Max(ids => ids.Length);
@@ -82,24 +85,37 @@ public sealed class OneBatchBenchmark
         }
 
         _model.Begin(prompts, output);
+        _model.TakeWork();
         long start = Stopwatch.GetTimestamp();
         _model.Prefill();
         double prefill = Seconds(start);
+        StageWork prefillWork = StageWork.Of(_model.TakeWork(), _model.PrefillDeviceSeconds);
         int promptTokens = prompts.Sum(ids => ids.Length);
         Print($"Prefill. latency: {prefill,6:F5} s, throughput: {promptTokens / prefill,9:F2} token/s");
 
-        double[] steps = new double[output - 1];
-        _model.Decode(steps);
+        double[] steps = new double[output - 1], deviceSteps = new double[output - 1];
+        _model.Decode(steps, deviceSteps);
+        StageWork decodeWork = StageWork.Of(_model.TakeWork(), deviceSteps.Sum());
+        if (_model.DeviceBytesInUse is { } inUse) _peakDeviceBytes = Math.Max(_peakDeviceBytes ?? 0, inUse);
         for (int step = 0; step < steps.Length; step++)
         {
             if (step < StepsShown || (_options.LogDecodeStep > 0 && step % _options.LogDecodeStep == 0))
                 Print($"Decode {step}. Batch size: {batch}, latency: {steps[step],6:F5} s, throughput: {batch / steps[step],9:F2} token/s");
         }
-        OneBatchResult result = new(_options.RunName, batch, input, output, promptTokens, prefill, steps);
+        OneBatchResult result = new(_options.RunName, batch, input, output, promptTokens, prefill, steps)
+        {
+            DeviceDecode = Summary.Of(deviceSteps), PrefillWork = prefillWork, DecodeWork = decodeWork, PeakDeviceBytes = _peakDeviceBytes,
+        };
         if (result.Decode.Median is { } median) Print($"Decode.  median latency: {median,6:F5} s, median throughput: {batch / median,9:F2} token/s");
         Print($"Total. latency: {result.TotalLatency,6:F3} s, throughput: {result.OverallThroughput,9:F2} token/s");
-        return result;
+        PrintWork("Prefill", prefillWork, _model.PrefillDeviceSeconds);
+        if (result.DeviceDecode.Median is { } deviceMedian) PrintWork("Decode ", decodeWork, deviceMedian);
+        return (result, prompts);
     }
+
+    /// <summary>What the device did by its own clock, which excludes the host's waiting.</summary>
+    private void PrintWork(string stage, StageWork work, double seconds) =>
+        Print($"{stage} on the device. latency: {seconds,6:F5} s, {work.FlopsPerSecond / 1e12,8:F3} TFLOP/s, {work.BytesPerSecond / 1e9,8:F1} GB/s");
 
     private SgLang.Tokenization.Tokenizer Tokenizer => _model.Tokenizer
         ?? throw new BenchException($"--prompt-filename needs a tokenizer, and {_model.Info.ModelPath} has none; leave it out, or name one with --tokenizer-path");
@@ -114,44 +130,4 @@ public sealed class OneBatchBenchmark
     private void Print(FormattableString line) => _output.WriteLine(line.ToString(CultureInfo.InvariantCulture));
 
     private static double Seconds(long since) => Stopwatch.GetElapsedTime(since).TotalSeconds;
-}
-
-/// <summary>One measured case; times in seconds.</summary>
-public sealed record OneBatchResult(string RunName, int BatchSize, int InputLength, int OutputLength, int PromptTokens, double PrefillLatency, double[] DecodeLatencies)
-{
-    public Summary Decode { get; } = Summary.Of(DecodeLatencies);
-
-    /// <summary>Prefill and the sum of the steps; the time between steps is not in it.</summary>
-    public double TotalLatency => PrefillLatency + DecodeLatencies.Sum();
-
-    public double OverallThroughput => (PromptTokens + ((double)BatchSize * OutputLength)) / TotalLatency;
-
-    /// <summary>The known field names first; the median's are absent when there is no decode step.</summary>
-    public JsonObject ToJson()
-    {
-        JsonObject json = new()
-        {
-            ["run_name"] = RunName,
-            ["batch_size"] = BatchSize,
-            ["input_len"] = InputLength,
-            ["output_len"] = OutputLength,
-            ["prefill_latency"] = PrefillLatency,
-            ["prefill_throughput"] = PromptTokens / PrefillLatency,
-        };
-        if (Decode.Median is { } median)
-        {
-            json["median_decode_latency"] = median;
-            json["median_decode_throughput"] = BatchSize / median;
-        }
-        json["total_latency"] = TotalLatency;
-        json["overall_throughput"] = OverallThroughput;
-        json["prompt_tokens"] = PromptTokens;
-        json["decode_steps"] = Decode.Count;
-        json["first_decode_latency"] = DecodeLatencies.Length > 0 ? JsonValue.Create(DecodeLatencies[0]) : null;
-        json["mean_decode_latency"] = ResultFile.Number(Decode.Mean);
-        json["std_decode_latency"] = ResultFile.Number(Decode.StandardDeviation);
-        json["p90_decode_latency"] = ResultFile.Number(Decode.P90);
-        json["p99_decode_latency"] = ResultFile.Number(Decode.P99);
-        return json;
-    }
 }

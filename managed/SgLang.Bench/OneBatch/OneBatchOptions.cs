@@ -34,6 +34,9 @@ public sealed record OneBatchOptions
     public int LogDecodeStep { get; init; }
     public uint Seed { get; init; } = 42;
 
+    /// <summary>Run each case once more under the profiler; null: do not.</summary>
+    public BatchProfileOptions? Profile { get; init; }
+
     /// <summary>All arguments as result lines show them.</summary>
     public JsonObject Arguments { get; init; } = [];
 }

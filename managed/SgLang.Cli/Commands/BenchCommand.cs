@@ -11,7 +11,13 @@ namespace SgLang.Cli.Commands;
 /// <summary>What the benchmark commands have in common.</summary>
 internal static class BenchCommand
 {
-    public const string NoProfiler = "profiling inside this tool is not implemented yet; profile a server, with bench-serving --profile";
+    /// <summary>Where traces of an engine in this process go, where --profile is a switch of the tool itself.</summary>
+    public static Flag TraceDirectoryFlag { get; } = new("--profile-output-dir", FlagKind.Text, "Directory of the traces; default: SGLANG_TORCH_PROFILER_DIR, or /tmp.");
+
+    public static string TraceDirectory(FlagValues flags) => Path.GetFullPath(
+        (flags.Text("--profile-output-dir") ?? Environment.GetEnvironmentVariable("SGLANG_TORCH_PROFILER_DIR")) is { Length: > 0 } directory ? directory : "/tmp");
+
+    public static IReadOnlyList<string> Activities(FlagValues flags) => flags.IsGiven("--profile-activities") ? flags.List("--profile-activities") : ["CPU", "GPU"];
 
     /// <summary>A command over a set of flags whose failures are one line on stderr and exit code 1.</summary>
     public static Command Create(string name, string help, FlagSet flags, TextWriter error, Func<FlagValues, CancellationToken, Task<int>> run)

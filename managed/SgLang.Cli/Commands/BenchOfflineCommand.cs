@@ -20,9 +20,10 @@ internal static class BenchOfflineCommand
         new Flag("--logprob-start-len", Integer, "First prompt position with log-probabilities; -1: output tokens only.") { Default = "-1", Min = -1, Max = int.MaxValue },
         new Flag("--skip-warmup", Switch, "Measure the first steps too."),
         new Flag("--do-not-exit", Switch, "Keep the engine's process when done, for a profiler that ends it."),
-        new Flag("--profile", Switch, "") { OnlyDefault = BenchCommand.NoProfiler },
-        new Flag("--profile-activities", TextList, "") { OnlyDefault = BenchCommand.NoProfiler },
-        new Flag("--profile-steps", Integer, "") { OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile", Switch, "Record the measured run, which slows it."),
+        BenchCommand.TraceDirectoryFlag,
+        new Flag("--profile-activities", TextList, "What is recorded.") { Default = "CPU GPU", Choices = ["CPU", "GPU", "CUDA_PROFILER", "XPU", "MEM"] },
+        new Flag("--profile-steps", Integer, "Steps recorded; default: all.") { Min = 1, Max = int.MaxValue },
     ], LaunchServerFlags.All);
 
     public static Command Create(TextWriter output, TextWriter error) => BenchCommand.Create(
@@ -45,6 +46,9 @@ internal static class BenchOfflineCommand
         ReturnLogprob = flags.Switch("--return-logprob"),
         LogprobStartLength = flags.Integer("--logprob-start-len")!.Value,
         ExtraSampling = flags.Text("--extra-request-body") is { } extra ? System.Text.Json.Nodes.JsonNode.Parse(extra)!.AsObject() : [],
+        Profile = flags.Switch("--profile")
+            ? new OfflineProfileOptions(BenchCommand.TraceDirectory(flags), BenchCommand.Activities(flags), flags.Integer("--profile-steps"))
+            : null,
         SkipWarmup = flags.Switch("--skip-warmup"),
         Arguments = BenchCommand.Shown(flags),
     };

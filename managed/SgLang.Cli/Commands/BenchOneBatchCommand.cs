@@ -25,13 +25,14 @@ internal static class BenchOneBatchCommand
         new Flag("--reference", Text, "Correctness test: fail where it differs from this file, which --save-reference wrote.") { Default = "" },
         new Flag("--reference-tolerance", Number, "Largest difference of a logit from the reference's.") { Default = "0.05", Min = 0 },
         new Flag("--log-decode-step", Integer, "Also print every n-th decode step.") { Default = "0", Min = 0, Max = MostTokens },
-        new Flag("--profile", Switch, "") { OnlyDefault = BenchCommand.NoProfiler },
-        new Flag("--profile-record-shapes", Switch, "") { OnlyDefault = BenchCommand.NoProfiler },
-        new Flag("--profile-activities", TextList, "") { OnlyDefault = BenchCommand.NoProfiler },
-        new Flag("--profile-stage", Text, "") { Default = "all", OnlyDefault = BenchCommand.NoProfiler },
-        new Flag("--profile-prefix", Text, "") { Aliases = ["--profile-filename-prefix"], Default = "profile", OnlyDefault = BenchCommand.NoProfiler },
-        new Flag("--profile-start-step", Integer, "") { OnlyDefault = BenchCommand.NoProfiler },
-        new Flag("--profile-steps", Integer, "") { OnlyDefault = BenchCommand.NoProfiler },
+        new Flag("--profile", Switch, "Run each case once more under the profiler."),
+        BenchCommand.TraceDirectoryFlag,
+        new Flag("--profile-record-shapes", Switch, "Shapes of operators' inputs in the traces."),
+        new Flag("--profile-activities", TextList, "What is recorded; CUDA_PROFILER: a range for an external profiler, and no trace.") { Default = "CPU GPU", Choices = [.. BatchProfileOptions.AllActivities] },
+        new Flag("--profile-stage", Text, "Which part of each case is recorded.") { Default = "all", Choices = [.. BatchProfileOptions.AllStages] },
+        new Flag("--profile-prefix", Text, "Beginning of the files' names.") { Aliases = ["--profile-filename-prefix"], Default = "profile" },
+        new Flag("--profile-start-step", Integer, "First decode step recorded, from 0; default: the one in the middle.") { Min = 0, Max = MostTokens },
+        new Flag("--profile-steps", Integer, "Decode steps recorded; default: 1.") { Min = 1, Max = MostTokens },
     ], LaunchServerFlags.All);
 
     public static Command Create(TextWriter output, TextWriter error) => BenchCommand.Create(
@@ -66,8 +67,20 @@ internal static class BenchOneBatchCommand
             Reference = flags.Text("--reference")!,
             ReferenceTolerance = flags.Number("--reference-tolerance")!.Value,
             LogDecodeStep = flags.Integer("--log-decode-step")!.Value,
+            Profile = flags.Switch("--profile") ? Profile(flags) : null,
             Arguments = BenchCommand.Shown(flags),
         };
         return flags.Long("--random-seed") is { } seed ? options with { Seed = (uint)seed } : options;
     }
+
+    private static BatchProfileOptions Profile(FlagValues flags) => new()
+    {
+        Directory = BenchCommand.TraceDirectory(flags),
+        Activities = BenchCommand.Activities(flags),
+        RecordShapes = flags.Switch("--profile-record-shapes"),
+        Stage = flags.Text("--profile-stage")!,
+        Prefix = flags.Text("--profile-prefix")!,
+        StartStep = flags.Integer("--profile-start-step"),
+        Steps = flags.Integer("--profile-steps") ?? 1,
+    };
 }

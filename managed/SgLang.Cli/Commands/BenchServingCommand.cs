@@ -104,7 +104,7 @@ internal static class BenchServingCommand
 
     private static ProfileOptions Profile(FlagValues flags) => new()
     {
-        Activities = flags.IsGiven("--profile-activities") ? flags.List("--profile-activities") : ["CPU", "GPU"],
+        Activities = BenchCommand.Activities(flags),
         StartStep = flags.Integer("--profile-start-step"),
         NumSteps = flags.Integer("--profile-steps") ?? flags.Integer("--profile-num-steps"),
         ByStage = flags.Switch("--profile-by-stage"),

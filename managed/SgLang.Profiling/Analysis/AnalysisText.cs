@@ -20,11 +20,19 @@ public static class AnalysisText
         string what = a.HasDeviceWork ? "device time" : "host time";
         WriteRows($"Modules, {what} (known for {Percent(a.ModuleCoverage)} of it)", a.Modules, a.TotalNanoseconds, text, top);
         WriteRows($"Layers, {what}", a.Layers, a.TotalNanoseconds, text, top);
-        WriteRows($"Operators, {what} (known for {Percent(a.OperatorCoverage)} of it)", a.Operators, a.TotalNanoseconds, text, top);
+        text.Append(WriteOperators(a, top));
         if (a.Kernels.Count > 0) WriteRows("Kernels", a.Kernels, a.TotalNanoseconds, text, top);
         return text.ToString();
 
         void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The table of operators alone.</summary>
+    public static string WriteOperators(TraceAnalysis a, int top)
+    {
+        var text = new StringBuilder();
+        WriteRows($"Operators, {(a.HasDeviceWork ? "device time" : "host time")} (known for {Percent(a.OperatorCoverage)} of it)", a.Operators, a.TotalNanoseconds, text, top);
+        return text.ToString();
     }
 
     private static void WriteDevices(TraceAnalysis a, StringBuilder text)

@@ -8,6 +8,14 @@ namespace SgLang.Profiling;
 public readonly record struct OperatorCost(long Flops, long Bytes, long FlopsPerPair = 0, long BytesPerKey = 0)
 {
     public OperatorCost ForBatch(long pairs, long keys) => new(Flops + FlopsPerPair * pairs, Bytes + BytesPerKey * keys);
+
+    public static OperatorCost Sum(IReadOnlyList<GraphOperator> operators)
+    {
+        OperatorCost sum = default;
+        foreach (GraphOperator one in operators)
+            sum = new OperatorCost(sum.Flops + one.Cost.Flops, sum.Bytes + one.Cost.Bytes, sum.FlopsPerPair + one.Cost.FlopsPerPair, sum.BytesPerKey + one.Cost.BytesPerKey);
+        return sum;
+    }
 }
 
 /// <summary>An operator that a graph has recorded: its first node and how many. Names are of <see cref="TraceNames"/>; module -1 is none.</summary>

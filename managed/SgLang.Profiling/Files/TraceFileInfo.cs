@@ -32,7 +32,7 @@ public sealed record TraceFileInfo
 
     /// <summary>A directory where unfinished files may lie; the target is in it.</summary>
     public string Directory => Options.OutputDirectory;
-    public string FileName => TraceFileNames.Rank(Options.Prefix, Options.Id, Rank, Stage, Options.UsesLowercaseStages);
+    public string FileName => Options.FileName ?? TraceFileNames.Rank(Options.Prefix, Options.Id, Rank, Stage, Options.UsesLowercaseStages);
 }
 
 /// <summary>Ranks that communicate: "tp" or "pp", and their indices in the world.</summary>

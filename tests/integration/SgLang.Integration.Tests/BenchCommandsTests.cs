@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using SgLang.Cli;
+using SgLang.Profiling;
 
 namespace SgLang.Integration.Tests;
 
@@ -46,6 +47,37 @@ public sealed class BenchCommandsTests(DemoServer demo) : IDisposable
         JsonElement result = Lines.Single();
         Assert.Equal((32L * 256, 0.0), (result.GetProperty("prompt_tokens").GetInt64(), result.GetProperty("cache_hit_rate").GetDouble()));
         Assert.True(result.GetProperty("last_ttft").GetDouble() <= result.GetProperty("latency").GetDouble());
+    }
+
+    [Fact]
+    public async Task A_batch_through_a_server_under_its_profiler()
+    {
+        string output = await RunAsync(
+            "bench-one-batch-server --base-url http://127.0.0.1:30000 --batch-size 1 3 --input-len 32 --output-len 12 --skip-warmup --profile --profile-steps 4 --profile-prefix p-",
+            "--result-filename", ResultFile, "--profile-output-dir", _directory, "--show-report");
+        // The profiled batches are run a second time and are no results.
+        Assert.Equal([1, 3], Lines.Select(line => line.GetProperty("batch_size").GetInt32()));
+        string[] traces = [.. Directory.GetFiles(_directory, "*.trace.json.gz", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+        Assert.Equal(2, traces.Length);
+        foreach ((string trace, int batch) in traces.Zip([1, 3]))
+        {
+            Assert.StartsWith($"p-bs-{batch}-il-32-", Path.GetFileName(trace));
+            TraceAnalysis analysis = TraceAnalyzer.Analyze([trace]);
+            Assert.Equal(4, analysis.Steps.Count);
+            Assert.Contains($"bs={batch}", analysis.Steps[^1].Name);
+            Assert.Contains(Path.GetDirectoryName(trace)!, output);
+        }
+    }
+
+    [Theory]
+    [InlineData("bench-one-batch --model-path meta-llama/Llama-3.1-8B-Instruct --batch 32 --input-len 1024 --output-len 10 --profile", "profile_batch32_input1024_output10_decode.trace.json.gz profile_batch32_input1024_output10_prefill.trace.json.gz")]
+    [InlineData("bench-offline-throughput --model-path meta-llama/Llama-3.1-8B-Instruct --dataset-name random --num-prompts 10 --profile --mem-frac=0.8", "*-TP-0.trace.json.gz")]
+    public async Task An_engine_in_the_tool_is_profiled(string line, string names)
+    {
+        await RunAsync(line, "--device", "cpu", "--max-total-tokens", "65536", "--result-filename", ResultFile, "--profile-output-dir", _directory);
+        string[] expected = names.Split(' ');
+        Assert.Equal(expected.Length, Directory.GetFiles(_directory, "*.trace.json.gz").Length);
+        foreach (string name in expected) Assert.True(TraceAnalyzer.Analyze([Assert.Single(Directory.GetFiles(_directory, name))]).Steps.Count > 0);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using SgLang.Bench.Datasets;
 using SgLang.Bench.Offline;
+using SgLang.Profiling;
 
 namespace SgLang.Bench.Tests.Offline;
 
@@ -26,6 +27,22 @@ public class OfflineTests
         Assert.Equal(["backend", "successful_requests", "total_latency", "total_input_tokens", "total_output_tokens", "request_throughput", "input_throughput", "output_throughput", "total_throughput", "last_gen_throughput"],
             line.EnumerateObject().Take(10).Select(p => p.Name));
         Assert.Equal(20 / line.GetProperty("total_latency").GetDouble(), line.GetProperty("output_throughput").GetDouble(), 6);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(3)]
+    public async Task The_measured_run_is_recorded_on_request(int? steps)
+    {
+        string file = DemoModel.ResultFile(), directory = Path.GetDirectoryName(file)!;
+        var output = new StringWriter();
+        OfflineResult result = await OfflineBenchmark.RunAsync(Options(file) with { Profile = new OfflineProfileOptions(directory, ["CPU", "GPU"], steps) }, output);
+        string trace = Assert.Single(Directory.GetFiles(directory, "*.trace.json.gz"));
+        Assert.Equal([trace], result.ProfileFiles!);
+        Assert.Contains($"New file detected: {Path.GetFileName(trace)}", output.ToString());
+        // The warm-up's steps are not in it.
+        Assert.Equal(steps ?? result.NumSteps, TraceAnalyzer.Analyze([trace]).Steps.Count);
+        Assert.Equal(trace, DemoModel.Lines(file).Single().GetProperty("profile_files")[0].GetString());
     }
 
     [Fact]

@@ -23,12 +23,14 @@ public class OneBatchTests
         Assert.Equal("max_total_num_tokens=8192", lines[0]);
         Assert.Equal("Warmup ...", lines[1]);
         int start = Array.IndexOf(lines, "Benchmark ...");
-        string[] last = lines[^5..];
+        string[] last = lines[^7..];
         Assert.Matches(@"^Prefill\. latency: \d+\.\d{5} s, throughput: +\d+\.\d\d token/s$", last[0]);
         Assert.Matches(@"^Decode 0\. Batch size: 3, latency: \d+\.\d{5} s, throughput: +\d+\.\d\d token/s$", last[1]);
         Assert.Matches(@"^Decode 1\. Batch size: 3, ", last[2]);
         Assert.Matches(@"^Decode\.  median latency: \d+\.\d{5} s, median throughput: +\d+\.\d\d token/s$", last[3]);
         Assert.Matches(@"^Total\. latency: +\d+\.\d{3} s, throughput: +\d+\.\d\d token/s$", last[4]);
+        Assert.Matches(@"^Prefill on the device\. latency: \d+\.\d{5} s, +\d+\.\d{3} TFLOP/s, +\d+\.\d GB/s$", last[5]);
+        Assert.Matches(@"^Decode  on the device\. latency: \d+\.\d{5} s, +\d+\.\d{3} TFLOP/s, +\d+\.\d GB/s$", last[6]);
         // Output 1 has no decode step and no median.
         Assert.StartsWith("Prefill.", lines[start + 1]);
         Assert.StartsWith("Total.", lines[start + 2]);
@@ -43,6 +45,38 @@ public class OneBatchTests
         Assert.Equal(3 * (17 + 3) / line.GetProperty("total_latency").GetDouble(), line.GetProperty("overall_throughput").GetDouble(), 6);
         Assert.Equal(results[3].PrefillLatency + results[3].DecodeLatencies.Sum(), line.GetProperty("total_latency").GetDouble(), 9);
         Assert.Equal(DemoModel.ModelPath, line.GetProperty("engine").GetProperty("model_path").GetString());
+    }
+
+    [Theory]
+    [InlineData(1, 33, 5)]
+    [InlineData(3, 17, 9)]
+    public void Work_is_that_of_the_model_s_shapes(int batch, int input, int output)
+    {
+        string file = DemoModel.ResultFile();
+        OneBatchResult result = OneBatchBenchmark.Run(Options(file) with { BatchSizes = [batch], InputLengths = [input], OutputLengths = [output] }, TextWriter.Null).Single();
+        JsonElement config = JsonDocument.Parse(File.ReadAllText(Path.Combine(DemoModel.ModelPath, "config.json"))).RootElement;
+        long Size(string name) => config.GetProperty(name).GetInt64();
+        long hidden = Size("hidden_size"), heads = Size("num_attention_heads"), layers = Size("num_hidden_layers"), kv = Size("num_key_value_heads"), dim = hidden / heads;
+        long perLayer = hidden * (heads + 2 * kv) * dim + heads * dim * hidden + 3 * hidden * Size("intermediate_size"), head = hidden * Size("vocab_size");
+        int steps = output - 1;
+        // Token i of a prompt sees i + 1 keys; decode step s, from 0, sees input + s + 1.
+        double pairsOfPrompts = batch * input * (input + 1) / 2.0, pairsOfSteps = batch * Enumerable.Range(input + 1, steps).Sum(keys => (double)keys);
+        double prefill = 2.0 * batch * (input * layers * perLayer + head) + 4.0 * layers * heads * dim * pairsOfPrompts;
+        double decode = 2.0 * batch * steps * (layers * perLayer + head) + 4.0 * layers * heads * dim * pairsOfSteps;
+        const double Float32 = 4;
+        double weights = Float32 * (layers * perLayer + head), cache = Float32 * 2 * layers * kv * dim * pairsOfSteps;
+        // Norms, activations and rotations are the rest.
+        Assert.InRange(result.PrefillWork.Flops, prefill, 1.05 * prefill);
+        Assert.InRange(result.DecodeWork.Flops, decode, 1.05 * decode);
+        Assert.InRange(result.DecodeWork.Bytes, steps * weights + cache, 1.05 * (steps * weights + cache));
+
+        JsonElement line = DemoModel.Lines(file).Single();
+        double Value(string name) => line.GetProperty(name).GetDouble();
+        Assert.Equal(result.DecodeWork.Flops / result.DecodeWork.DeviceSeconds, Value("decode_flops_per_second"), 1.0);
+        Assert.Equal(result.PrefillWork.Bytes / Value("prefill_device_latency"), Value("prefill_bytes_per_second"), 1.0);
+        Assert.True(Value("prefill_device_latency") <= Value("prefill_latency"));
+        Assert.True(Value("median_decode_device_latency") <= Value("median_decode_latency"));
+        Assert.Equal(JsonValueKind.Null, line.GetProperty("peak_device_memory_bytes").ValueKind);
     }
 
     [Fact]

@@ -39,6 +39,31 @@ public class BenchCommandsTests
     }
 
     [Fact]
+    public void Profiling_in_the_tool_itself()
+    {
+        Assert.Null(OneBatch("--model m --batch 32").Profile);
+        var profile = OneBatch("--model-path m --batch 32 --input-len 1024 --output-len 10 --profile --profile-filename-prefix x --profile-stage decode --profile-activities CPU --profile-start-step 3 --profile-steps 2").Profile!;
+        Assert.Equal(("x", "decode", (int?)3, 2), (profile.Prefix, profile.Stage, profile.StartStep, profile.Steps));
+        Assert.Equal(["CPU"], profile.Activities);
+        Assert.Equal("/d", OneBatch("--model m --profile --profile-output-dir /d").Profile!.Directory);
+        string? before = Environment.GetEnvironmentVariable("SGLANG_TORCH_PROFILER_DIR");
+        try
+        {
+            Environment.SetEnvironmentVariable("SGLANG_TORCH_PROFILER_DIR", "/root/sglang/profile_log");
+            Assert.Equal("/root/sglang/profile_log", OneBatch("--model m --profile").Profile!.Directory);
+            Environment.SetEnvironmentVariable("SGLANG_TORCH_PROFILER_DIR", "");
+            Assert.Equal("/tmp", OneBatch("--model m --profile").Profile!.Directory);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("SGLANG_TORCH_PROFILER_DIR", before);
+        }
+        FlagValues flags = Parse(BenchOfflineCommand.Flags, "--model m --dataset-name random --num-prompts 10 --profile --mem-frac=0.8 --profile-steps 4");
+        var offline = BenchOfflineCommand.Options(flags, LaunchServerSettings.From(flags, () => null)).Profile!;
+        Assert.Equal((4, "CPU GPU"), (offline.Steps, string.Join(' ', offline.Activities)));
+    }
+
+    [Fact]
     public void One_batch_passes_server_flags_on_and_takes_lists()
     {
         var options = OneBatch("--model-path m --batch 1 8 32 --input-len 16 64 --load-format dummy --json-model-override-args {\"num_hidden_layers\":1} --mem-frac=0.8 --disable-cuda-graph --correct");
