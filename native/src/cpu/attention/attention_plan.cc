@@ -6,8 +6,9 @@ namespace sgl::cpu {
 
 namespace {
 
-/// Pieces of K and V that are read in a row at random places: from 4 KiB on, as fast as memory read in order.
-constexpr int64_t kPieceBytes = 4096;
+/// Pieces of K and V that are read in a row at random places. Eight at a time, with nothing to compute, pieces of 4 KiB reach half
+/// of what memory read in order does where that is 60 GB/s, of 8 KiB 70 % and of 16 KiB three quarters; longer ones gain no more.
+constexpr int64_t kPieceBytes = 16384;
 /// Fewer would leave threads idle while the last item ends.
 constexpr int64_t kItemsPerThread = 4;
 
