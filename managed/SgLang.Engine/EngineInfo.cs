@@ -8,6 +8,9 @@ public sealed record EngineInfo
     public required string ModelType { get; init; }
     public required IReadOnlyList<string> Architectures { get; init; }
     public required int VocabularySize { get; init; }
+
+    /// <summary>Width of the hidden states, which is that of embeddings.</summary>
+    public int HiddenSize { get; init; }
     public required int ContextLength { get; init; }
 
     /// <summary>Longest prompt accepted.</summary>

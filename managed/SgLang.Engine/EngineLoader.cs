@@ -118,6 +118,7 @@ internal static partial class EngineLoader
         ModelType = config.ModelType,
         Architectures = config.Architectures,
         VocabularySize = config.VocabSize,
+        HiddenSize = config.HiddenSize,
         ContextLength = contextLength,
         MaxRequestInputLength = maxInputLength,
         MaxTotalTokens = ranks[0].Memory.MaxTotalTokens,

@@ -289,11 +289,13 @@ internal sealed class EngineLoop : IDisposable
         Volatile.Write(ref _heartbeat, Stopwatch.GetTimestamp());
     }
 
-    /// <summary>Hands scores to the generations before the tokens they belong to are delivered.</summary>
+    /// <summary>Hands scores and embeddings to the generations before the tokens they belong to, or the end, are delivered.</summary>
     private static void Annotate(StepPlan plan, StepOutcome outcome)
     {
         foreach (PromptScores scores in outcome.PromptScores)
             if (plan.IsCurrent(scores.RequestIndex)) Owner(plan.Requests[scores.RequestIndex]).AddPromptScores(scores);
+        foreach (PromptEmbedding embedding in outcome.Embeddings)
+            if (plan.IsCurrent(embedding.RequestIndex)) Owner(plan.Requests[embedding.RequestIndex]).SetEmbedding(embedding.Values);
         ReadOnlySpan<int> sampled = plan.SampleIndex;
         Span<float> logprobs = outcome.Logprobs(plan);
         Span<TokenLogprob[]?> top = outcome.Top(plan);

@@ -29,6 +29,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private readonly Lock _gate = new();
     private readonly List<TokenRecord> _arrived = new(2 * HeartbeatTokens);
     private InputLogprobs? _inputLogprobs;
+    private float[]? _embedding;
     private bool _hasSentInputLogprobs;
     private FinishReason? _finish;
     private long _firstToken;
@@ -199,6 +200,12 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         if (scores.Top is not null) _promptTop.AddRange(scores.Top);
     }
 
+    /// <summary>Engine thread, before the end.</summary>
+    internal void SetEmbedding(float[] values)
+    {
+        lock (_gate) _embedding = values;
+    }
+
     void IThreadPoolWorkItem.Execute() => _wake.SetResult(true);
 
     void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
@@ -299,8 +306,10 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private GenerationChunk Send(FinishReason? finish)
     {
         InputLogprobs? input;
+        float[]? embedding;
         lock (_gate)
         {
+            embedding = finish is null ? null : _embedding;
             input = _hasSentInputLogprobs ? null : _inputLogprobs;
             _hasSentInputLogprobs |= input is not null;
         }
@@ -313,6 +322,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
             TopLogprobs = scored && _request.Logprobs!.TopCount > 0 ? [.. _unsent.Select(token => token.Top ?? [])] : [],
             InputLogprobs = input?.Tokens ?? [],
             InputTopLogprobs = input?.Top ?? [],
+            Embedding = embedding,
             Finish = finish,
         };
         _unsent.Clear();

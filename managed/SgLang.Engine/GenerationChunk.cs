@@ -22,6 +22,9 @@ public sealed class GenerationChunk
     public IReadOnlyList<TokenLogprob> InputLogprobs { get; init; } = [];
     public IReadOnlyList<IReadOnlyList<TokenLogprob>?> InputTopLogprobs { get; init; } = [];
 
+    /// <summary>[hidden] the last token's hidden state after the last norm, scaled to length 1; null unless asked for.</summary>
+    public float[]? Embedding { get; init; }
+
     /// <summary>Set in the last chunk only.</summary>
     public FinishReason? Finish { get; init; }
 }

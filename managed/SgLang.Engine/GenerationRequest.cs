@@ -22,4 +22,7 @@ public sealed record GenerationRequest
     /// <summary>Tokens per chunk; null takes the engine's. Requests that are not streamed get one chunk at the end.</summary>
     public int? StreamInterval { get; init; }
     public bool IsStreaming { get; init; }
+
+    /// <summary>Nothing is generated: the only chunk brings <see cref="GenerationChunk.Embedding"/> of the prompt.</summary>
+    public bool WantsEmbedding { get; init; }
 }

@@ -109,6 +109,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         {
             Priority = request.Priority,
             Timeline = record.Timeline,
+            WantsEmbedding = request.WantsEmbedding,
         };
         Generation generation = new(this, request, scheduled, record, replica, stops, Options.StreamInterval, seed, grammar);
         scheduled.Owner = generation;
@@ -200,6 +201,8 @@ public sealed class InferenceEngine : IAsyncDisposable
         if (request.DpRank is { } rank && (uint)rank >= (uint)_replicas.Count)
             throw new RequestRejectedException($"routed_dp_rank must be in [0, {_replicas.Count - 1}], got {rank}.", 400);
         int[] ids = request.InputIds;
+        if (request.WantsEmbedding && request.Sampling.MaxNewTokens != 0)
+            throw new ArgumentException("A request for an embedding generates nothing: its MaxNewTokens is 0.", nameof(request));
         if (ids.Length == 0) throw new RequestRejectedException("input_ids cannot be empty.", 400);
         foreach (int id in ids)
             if ((uint)id >= (uint)Info.VocabularySize)

@@ -64,8 +64,8 @@ internal sealed class ModelRunner : IModelRunner
         _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks) { Trace = trace.Modules };
         _sampler = new Sampler(device, requests);
         _scorer = new PromptScorer(device, model, _forward);
-        // Token sources, positions, slots; rows of the samples, their last tokens; pages to copy from and to.
-        _inputs = new StepInputs(device, tokens, tokens, tokens, requests, requests, requests, requests);
+        // Token sources, positions, slots; rows of the samples, their last tokens, those of embedded prompts; pages to copy from and to.
+        _inputs = new StepInputs(device, tokens, tokens, tokens, requests, requests, requests, requests, requests);
         _results = [new StepResult(device, requests), new StepResult(device, requests)];
         _inputIds = new DeviceBuffer(device, (long)tokens * sizeof(int), "input ids");
         _lastIds = new DeviceBuffer(device, (long)requests * sizeof(int), "last token of each row");
@@ -158,7 +158,7 @@ internal sealed class ModelRunner : IModelRunner
             return;
         }
         _arena.Reset();
-        Tensor samples = PrepareEagerly(plan, out Tensor lastTokens);
+        Tensor samples = PrepareEagerly(plan, out Tensor lastTokens, out Tensor embedded);
         _trace.End(preparing, _trace.Spans.PrepareInputs);
         Tensor hidden = _model.ForwardHidden(_forward);
         if (!_place.IsLastStage)
@@ -168,6 +168,7 @@ internal sealed class ModelRunner : IModelRunner
             return;
         }
         if (plan.HasInputLogprobs) _scorer.Score(plan, hidden, outcome);
+        if (plan.NumEmbeddings > 0) QueueEmbeddings(hidden, embedded, result);
         CountDraws();
         for (int first = 0; first < plan.NumSamples; first += _limits.LogitRows)
         {
@@ -197,8 +198,9 @@ internal sealed class ModelRunner : IModelRunner
 
     /// <summary>Sends the step's arrays, copies pages and divides attention.</summary>
     /// <param name="lastTokens">I32 [samples]: where each sample's last token is among the step's.</param>
+    /// <param name="embedded">I32 [embeddings]: where the last token of each embedded prompt is among the step's.</param>
     /// <returns>I32 [samples]: rows of the samples in the table of last tokens.</returns>
-    private Tensor PrepareEagerly(StepPlan plan, out Tensor lastTokens)
+    private Tensor PrepareEagerly(StepPlan plan, out Tensor lastTokens, out Tensor embedded)
     {
         Tensor sources = _inputs.Add(plan.TokenSources);
         _forward.Positions = _inputs.Add(plan.Positions);
@@ -211,6 +213,9 @@ internal sealed class ModelRunner : IModelRunner
             rows[i] = plan.Rows[sampled[i]];
             last[i] = plan.QueryStart[sampled[i] + 1] - 1;
         }
+        Span<int> ends = _inputs.Add(plan.NumEmbeddings, out embedded);
+        for (int i = 0, next = 0; next < ends.Length; i++)
+            if (plan.EndsEmbedding(i)) ends[next++] = plan.QueryStart[i + 1] - 1;
         Tensor destinations = _inputs.Add(plan.CopyDestinations);
         Tensor origins = _inputs.Add(plan.CopySources);
         _inputs.Send();
@@ -219,6 +224,19 @@ internal sealed class ModelRunner : IModelRunner
         Ops.TokenResolve(_device, _forward.InputIds, sources, LastIds);
         _attention.Update(plan.QueryStart, plan.KvLength, plan.PageStart[..plan.NumRequests], plan.Pages);
         return rowsOnDevice;
+    }
+
+    /// <summary>Queues the last norm of some of the step's hidden states, and their copies to the host.</summary>
+    /// <param name="rows">I32 [n].</param>
+    private void QueueEmbeddings(in Tensor hidden, in Tensor rows, StepResult result)
+    {
+        PromptEmbeddings embeddings = result.Embeddings((int)rows.NumRows, _model.DType, _model.Config.HiddenSize);
+        for (int first = 0; first < rows.NumRows; first += _limits.LogitRows)
+        {
+            using DeviceArena.Scope block = _arena.EnterScope();
+            int count = Math.Min(_limits.LogitRows, (int)rows.NumRows - first);
+            embeddings.Queue(first, _model.LastHidden(_forward, hidden, rows.Rows(first, count)));
+        }
     }
 
     /// <summary>

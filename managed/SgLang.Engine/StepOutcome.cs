@@ -6,6 +6,11 @@ namespace SgLang.Engine;
 /// <param name="RequestIndex">Index in the plan.</param>
 internal readonly record struct PromptScores(int RequestIndex, TokenLogprob[] Tokens, TokenLogprob[][]? Top);
 
+/// <summary>The embedding of one request's prompt, which ended in this step.</summary>
+/// <param name="RequestIndex">Index in the plan.</param>
+/// <param name="Values">[hidden] of length 1.</param>
+internal readonly record struct PromptEmbedding(int RequestIndex, float[] Values);
+
 /// <summary>What a rank reports of a step. Reused; written by the rank, then read by the engine thread.</summary>
 /// <param name="slot">Which of the steps that can be under way at once: those of different slots share no memory.</param>
 internal sealed class StepOutcome(int maxSamples, int slot = 0)
@@ -31,11 +36,13 @@ internal sealed class StepOutcome(int maxSamples, int slot = 0)
     public Span<TokenLogprob[]?> Top(StepPlan plan) => _top.AsSpan(0, plan.NumSamples);
 
     public List<PromptScores> PromptScores { get; } = [];
+    public List<PromptEmbedding> Embeddings { get; } = [];
 
     public void Clear()
     {
         Error = null;
         PromptScores.Clear();
+        Embeddings.Clear();
         Array.Clear(_top);
     }
 }

@@ -14,6 +14,7 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
     private readonly PinnedBuffer _logprobs = new(device, (long)maxSamples * sizeof(float));
     private readonly DeviceEvent _isDone = new(device);
     private TopScores? _top;
+    private PromptEmbeddings? _embeddings;
 
     /// <summary>Where the largest scores of a step with so many samples go; null when none are wanted.</summary>
     public TopScores? Top(int numSamples, int k)
@@ -22,6 +23,9 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
         _top = TopScores.Ensure(_top, device, numSamples, k);
         return _top;
     }
+
+    /// <summary>Where the embeddings of a step that ends so many embedded prompts go.</summary>
+    public PromptEmbeddings Embeddings(int count, DType dtype, int width) => _embeddings = PromptEmbeddings.Ensure(_embeddings, device, count, dtype, width);
 
     /// <summary>Queues the copies of I32 [n] and, if it is there, F32 [n], and marks the end of the step.</summary>
     public void Queue(in Tensor ids, in Tensor logprobs)
@@ -42,6 +46,8 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
     /// <summary>Fills an outcome from a step that has been waited for.</summary>
     public void Read(StepPlan plan, StepOutcome outcome)
     {
+        for (int i = 0, row = 0; row < plan.NumEmbeddings; i++)
+            if (plan.EndsEmbedding(i)) outcome.Embeddings.Add(new PromptEmbedding(i, _embeddings!.Row(row++)));
         int samples = plan.NumSamples;
         if (samples == 0) return;
         _ids.AsSpan<int>(samples).CopyTo(outcome.Ids(plan));
@@ -56,6 +62,7 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
 
     public void Dispose()
     {
+        _embeddings?.Dispose();
         _top?.Dispose();
         _isDone.Dispose();
         _logprobs.Dispose();

@@ -77,14 +77,20 @@ public abstract class CausalLm : IModel
 
     public Tensor Logits(ForwardContext f, in Tensor hidden, in Tensor rows)
     {
-        if (_head is null || _norm is null) throw new InvalidOperationException("only the last pipeline stage has logits");
+        if (_head is null) throw new InvalidOperationException("only the last pipeline stage has logits");
+        return _head.Forward(f, LastHidden(f, hidden, rows));
+    }
+
+    public Tensor LastHidden(ForwardContext f, in Tensor hidden, in Tensor rows)
+    {
+        if (_norm is null) throw new InvalidOperationException("only the last pipeline stage has the last norm");
         Tensor wanted = hidden;
         if (!rows.IsNone)
         {
             wanted = f.Arena.Allocate("wanted rows", hidden.DType, rows.NumRows, hidden[1]);
             Ops.GatherRows(f.Device, wanted, hidden, rows);
         }
-        return _head.Forward(f, _norm.Forward(f, wanted));
+        return _norm.Forward(f, wanted);
     }
 
     public long ActivationBytes(int numTokens, int numLogitRows)

@@ -48,4 +48,10 @@ public interface IModel : IDisposable
     /// A caller that wants many, such as for prompt log-probabilities, takes them in blocks, each within a scope of the arena.
     /// </summary>
     Tensor Logits(ForwardContext context, in Tensor hidden, in Tensor rows);
+
+    /// <summary>
+    /// On the last stage only: some rows (I32) of what <see cref="ForwardHidden"/> returned, or all for none, after the last norm: what the head
+    /// reads, and a decoder's embedding of the text so far. [num_rows, hidden] of the model's type.
+    /// </summary>
+    Tensor LastHidden(ForwardContext context, in Tensor hidden, in Tensor rows);
 }

@@ -49,6 +49,9 @@ public sealed class Request
     /// <summary>What happened to it and when; null when nobody asks. May be read by any thread.</summary>
     public RequestTimeline? Timeline { get; init; }
 
+    /// <summary>The runner hands out the hidden state of the prompt's last token. The scheduler never looks at it.</summary>
+    public bool WantsEmbedding { get; init; }
+
     /// <summary>For the owner; the scheduler never looks at it.</summary>
     public object? Owner { get; set; }
 

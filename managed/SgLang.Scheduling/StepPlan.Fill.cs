@@ -7,7 +7,7 @@ public sealed partial class StepPlan
     {
         Kind = kind;
         Array.Clear(_requests, 0, NumRequests);
-        NumRequests = NumTokens = NumSamples = NumPrefillRequests = NumPrefillTokens = NumCachedTokens = NumCopies = 0;
+        NumRequests = NumTokens = NumSamples = NumEmbeddings = NumPrefillRequests = NumPrefillTokens = NumCachedTokens = NumCopies = 0;
         HasInputLogprobs = false;
     }
 
@@ -17,6 +17,7 @@ public sealed partial class StepPlan
         int start = request.KvLength;
         int first = NumTokens;
         Add(request, count, samples);
+        if (EndsEmbedding(NumRequests - 1)) NumEmbeddings++;
         NumPrefillRequests++;
         NumPrefillTokens += count;
 

@@ -56,6 +56,9 @@ public sealed partial class StepPlan
     /// <summary>The first this many requests are prompts (or chunks of them); the rest decode.</summary>
     public int NumPrefillRequests { get; internal set; }
 
+    /// <summary>How many <see cref="EndsEmbedding"/>.</summary>
+    public int NumEmbeddings { get; internal set; }
+
     /// <summary>New prompt tokens among <see cref="NumTokens"/>.</summary>
     public int NumPrefillTokens { get; internal set; }
 
@@ -108,6 +111,9 @@ public sealed partial class StepPlan
     /// <summary>[NumCopies] pages copied to <see cref="CopyDestinations"/> before the step runs.</summary>
     public ReadOnlySpan<int> CopySources => _copySources.AsSpan(0, NumCopies);
     public ReadOnlySpan<int> CopyDestinations => _copyDestinations.AsSpan(0, NumCopies);
+
+    /// <summary>Whether the last of request i's new tokens is the end of a prompt whose embedding is wanted.</summary>
+    public bool EndsEmbedding(int i) => _requests[i].WantsEmbedding && _kvLength[i] == _requests[i].PromptLength;
 
     /// <summary>
     /// Whether what this step computes for request i still counts. False once the request has finished or was retracted after planning:

@@ -184,6 +184,9 @@ public sealed partial class ServerHost : IAsyncDisposable
         Route(["POST"], new CompletionsEndpoint(serving).InvokeAsync, "/v1/completions");
         Route(["POST"], new ChatCompletionsEndpoint(serving).InvokeAsync, "/v1/chat/completions");
 
+        Route(["POST"], new EmbeddingsEndpoint(serving).InvokeAsync, "/v1/embeddings");
+        Route(["POST", "PUT"], new EncodeEndpoint(serving).InvokeAsync, "/encode");
+
         var health = new HealthEndpoints(serving);
         Route(["GET"], health.HealthAsync, "/health");
         Route(["GET"], health.HealthGenerateAsync, "/health_generate");

@@ -25,6 +25,9 @@ public sealed record ServerOptions
 
     /// <summary>Origins whose pages may call this server from a browser; "*" means all, empty none.</summary>
     public IReadOnlyList<string> CorsOrigins { get; init; } = [];
+
+    /// <summary>Serve embeddings of prompts in place of continuations.</summary>
+    public bool IsEmbedding { get; init; }
     public bool EnableMetrics { get; init; }
     public bool EnableCacheReport { get; init; }
     public bool SkipServerWarmup { get; init; }

@@ -13,15 +13,7 @@ internal static class WarmUp
 
     public static async Task RunAsync(Uri address, ServingContext serving, CancellationToken cancellation)
     {
-        int vocabulary = serving.Engine.Info.VocabularySize;
-        var request = new GenerateRequest
-        {
-            Text = serving.Engine.Tokenizer is null ? null : (OneOrMany<string>)Prompt,
-            InputIds = serving.Engine.Tokenizer is null ? new OneOrMany<int[]>([[10 % vocabulary, 11 % vocabulary, 12 % vocabulary]], false) : null,
-            SamplingParams = new SamplingParamsBody { Temperature = 0, MaxNewTokens = 8 },
-            LogMetrics = false,
-            NoLogs = true,
-        };
+        (string path, string body) = Request(serving);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         limit.CancelAfter(serving.Options.WarmupTimeout);
         // It calls itself: the name in its certificate need not be that of the loopback address.
@@ -30,12 +22,11 @@ internal static class WarmUp
         if (serving.Options.ApiKey is { } key) client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
         try
         {
-            using var content = new StringContent(ResponseJson.ToText(request, ProtocolJsonContext.Default.GenerateRequest), Encoding.UTF8, "application/json");
-            using HttpResponseMessage answer = await client.PostAsync("/generate", content, limit.Token);
-            string body = await answer.Content.ReadAsStringAsync(limit.Token);
-            if (!answer.IsSuccessStatusCode) throw new ServerStartException($"The warm-up request was answered with {(int)answer.StatusCode}: {body}");
-            GenerateResponse? response = JsonSerializer.Deserialize(body, ProtocolJsonContext.Default.GenerateResponse);
-            if (response is not { OutputIds.Count: > 0 }) throw new ServerStartException($"The warm-up request brought no tokens: {body}");
+            using var content = new StringContent(body, Encoding.UTF8, "application/json");
+            using HttpResponseMessage answer = await client.PostAsync(path, content, limit.Token);
+            string text = await answer.Content.ReadAsStringAsync(limit.Token);
+            if (!answer.IsSuccessStatusCode) throw new ServerStartException($"The warm-up request was answered with {(int)answer.StatusCode}: {text}");
+            if (!IsAnswered(serving, text)) throw new ServerStartException($"The warm-up request brought nothing: {text}");
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
@@ -46,4 +37,19 @@ internal static class WarmUp
             throw new ServerStartException($"The warm-up request failed: {e.Message}", e);
         }
     }
+    private static (string Path, string Body) Request(ServingContext serving)
+    {
+        int vocabulary = serving.Engine.Info.VocabularySize;
+        OneOrMany<string>? text = serving.Engine.Tokenizer is null ? null : (OneOrMany<string>)Prompt;
+        OneOrMany<int[]>? ids = serving.Engine.Tokenizer is null ? new OneOrMany<int[]>([[10 % vocabulary, 11 % vocabulary, 12 % vocabulary]], false) : null;
+        if (serving.Options.IsEmbedding)
+            return ("/encode", ResponseJson.ToText(new EncodeRequest { Text = text, InputIds = ids, LogMetrics = false, NoLogs = true }, ProtocolJsonContext.Default.EncodeRequest));
+        var sampling = new SamplingParamsBody { Temperature = 0, MaxNewTokens = 8 };
+        var request = new GenerateRequest { Text = text, InputIds = ids, SamplingParams = sampling, LogMetrics = false, NoLogs = true };
+        return ("/generate", ResponseJson.ToText(request, ProtocolJsonContext.Default.GenerateRequest));
+    }
+
+    private static bool IsAnswered(ServingContext serving, string text) => serving.Options.IsEmbedding
+        ? JsonSerializer.Deserialize(text, ProtocolJsonContext.Default.EncodeResponse) is { Embedding.Count: > 0 }
+        : JsonSerializer.Deserialize(text, ProtocolJsonContext.Default.GenerateResponse) is { OutputIds.Count: > 0 };
 }

@@ -31,7 +31,7 @@ internal static class LaunchServerFlags
         new("--model-loader-extra-config", JsonObject, "") { Default = "{}", OnlyDefault = "the loader has no further settings" },
         Switch("--trust-remote-code", "") with { NoEffect = "no code of a model is ever run" },
         new("--context-length", TokenCount, "Longest prompt and answer together; default: the model's.") { Min = 1, Max = int.MaxValue },
-        Switch("--is-embedding", "Serve as an embedding model.") with { OnlyDefault = NotYet },
+        Switch("--is-embedding", "Serve embeddings (/v1/embeddings, /encode) in place of continuations."),
         new("--json-model-override-args", JsonObject, "JSON object merged over the model's config.json.") { Default = "{}" },
         new("--revision", Text, "") { NoEffect = "models are local directories" },
         new("--download-dir", Text, "") { NoEffect = "models are local directories" },

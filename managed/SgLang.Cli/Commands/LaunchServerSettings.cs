@@ -111,6 +111,7 @@ internal sealed record LaunchServerSettings
             SslKeyFilePassword = flags.Text("--ssl-keyfile-password"),
             CorsOrigins = flags.List("--cors-origins"),
             MaxRequestBodyBytes = flags.Integer("--max-request-body-size")!.Value,
+            IsEmbedding = flags.Switch("--is-embedding"),
             EnableMetrics = flags.Switch("--enable-metrics"),
             EnableCacheReport = flags.Switch("--enable-cache-report"),
             SkipServerWarmup = flags.Switch("--skip-server-warmup"),

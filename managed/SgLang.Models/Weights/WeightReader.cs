@@ -39,6 +39,7 @@ public sealed class WeightReader : IWeightSource
                 throw new WeightException($"{directory}: no weights. It must hold model.safetensors or {IndexName} with its shards; --load-format dummy runs without weights.");
             foreach (string path in all) reader.AddFile(path);
         }
+        reader.CompleteNames();
         return reader;
     }
 
@@ -93,6 +94,14 @@ public sealed class WeightReader : IWeightSource
     {
         foreach (MappedFile file in _files.Values) file.Dispose();
         _files.Clear();
+    }
+
+    /// <summary>Checkpoints of embedding models are stored without the head and begin inside of what has one: "layers.0..." is "model.layers.0...".</summary>
+    private void CompleteNames()
+    {
+        if (!_tensors.ContainsKey("embed_tokens.weight")) return;
+        foreach ((string name, (string, SafetensorsEntry) tensor) in _tensors.ToArray())
+            if (!name.StartsWith("lm_head.", StringComparison.Ordinal) && _tensors.TryAdd($"model.{name}", tensor)) _tensors.Remove(name);
     }
 
     /// <summary>

@@ -18,6 +18,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
     {
         ChatCompletionRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.ChatCompletionRequest);
         body.RefuseUnsupported();
+        EmbeddingRun.Forbid(serving);
         ServingFacts facts = ServingFacts.Of(serving);
         (int[] prompt, string? text) = Prompt(body, facts);
         var form = new ChatForm(body, serving.ToolCallParser, serving.ReasoningParser, text);

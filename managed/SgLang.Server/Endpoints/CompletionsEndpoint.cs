@@ -15,6 +15,7 @@ internal sealed class CompletionsEndpoint(ServingContext serving)
     public async Task InvokeAsync(HttpContext http)
     {
         CompletionRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.CompletionRequest);
+        EmbeddingRun.Forbid(serving);
         ServingFacts facts = ServingFacts.Of(serving);
         OpenAIPlan plan = OpenAIPlan.ForCompletion(body, facts, serving.Options);
         GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items.Select(item => item.Request));

@@ -15,6 +15,7 @@ internal sealed class GenerateEndpoint(ServingContext serving)
     public async Task InvokeAsync(HttpContext http)
     {
         GenerateRequest body = await RequestBody.ReadAsync(http, ProtocolJsonContext.Default.GenerateRequest);
+        EmbeddingRun.Forbid(serving);
         ServingFacts facts = ServingFacts.Of(serving);
         NativePlan plan = NativePlan.Create(body, facts);
         GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items.Select(item => item.Request));

@@ -18,6 +18,7 @@ internal sealed class InfoEndpoints(ServingContext serving)
         {
             ModelPath = info.ModelPath,
             TokenizerPath = serving.Engine.Options.TokenizerPath ?? info.ModelPath,
+            IsGeneration = !serving.Options.IsEmbedding,
             WeightVersion = serving.Engine.Options.WeightVersion,
             ModelType = info.ModelType,
             Architectures = info.Architectures,

@@ -25,7 +25,7 @@ internal sealed record NativePlan
     public static NativePlan Create(GenerateRequest body, ServingFacts facts)
     {
         body.RefuseUnsupported();
-        (IReadOnlyList<int[]> prompts, bool isMany) = Prompts(body, facts);
+        (IReadOnlyList<int[]> prompts, bool isMany) = Prompts(body.Text, body.InputIds, facts);
         SamplingParams[] sampling = Sampling(body, prompts.Count, facts);
         int n = sampling[0].N;
         facts.CheckCount(prompts.Count, n);
@@ -79,17 +79,18 @@ internal sealed record NativePlan
         return new LogprobOptions { StartLength = start, TopCount = top };
     }
 
-    private static (IReadOnlyList<int[]> Prompts, bool IsMany) Prompts(GenerateRequest body, ServingFacts facts)
+    /// <exception cref="InvalidRequestException">Both or none of them, or an empty one.</exception>
+    internal static (IReadOnlyList<int[]> Prompts, bool IsMany) Prompts(OneOrMany<string>? texts, OneOrMany<int[]>? inputIds, ServingFacts facts)
     {
-        if (body.Text is null == body.InputIds is null) throw new InvalidRequestException("Either text, input_ids or input_embeds should be provided.");
-        if (body.Text is { } text)
+        if (texts is null == inputIds is null) throw new InvalidRequestException("Either text, input_ids or input_embeds should be provided.");
+        if (texts is { } text)
         {
             if (text.Items.Count == 0) throw new InvalidRequestException("text cannot be an empty list.");
             int[][] encoded = [.. text.Items.Select(item => facts.EncodeText(item, addSpecialTokens: true, "text"))];
             if (Array.Exists(encoded, ids => ids.Length == 0)) throw new InvalidRequestException("text cannot be empty: it has no tokens.");
             return (encoded, text.IsMany);
         }
-        OneOrMany<int[]> given = body.InputIds!;
+        OneOrMany<int[]> given = inputIds!;
         if (given.Items.Count == 0 || given.Items.Any(ids => ids.Length == 0)) throw new InvalidRequestException("input_ids cannot be empty.");
         return (given.Items, given.IsMany);
     }

@@ -134,6 +134,10 @@ internal static class UsageCounter
     public static Usage Count(Generation generation, bool cacheReport) =>
         Create(generation.PromptTokens, generation.CompletionTokens, generation.CachedTokens, cacheReport);
 
+    /// <summary>Of requests that generate nothing.</summary>
+    public static Usage OfPrompts(IReadOnlyList<Generation> generations, bool cacheReport) =>
+        Create(generations.Sum(generation => generation.PromptTokens), 0, generations.Sum(generation => generation.CachedTokens), cacheReport);
+
     private static Usage Create(int prompt, int completion, int cached, bool cacheReport) => new()
     {
         PromptTokens = prompt,

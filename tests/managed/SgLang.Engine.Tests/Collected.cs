@@ -14,6 +14,7 @@ internal sealed class Collected
     public List<IReadOnlyList<TokenLogprob>> Top { get; } = [];
     public IReadOnlyList<TokenLogprob> InputLogprobs { get; private set; } = [];
     public IReadOnlyList<IReadOnlyList<TokenLogprob>?> InputTop { get; private set; } = [];
+    public float[]? Embedding { get; private set; }
     public FinishReason Finish { get; private set; }
     public int NumChunks { get; private set; }
 
@@ -35,6 +36,7 @@ internal sealed class Collected
                 all.Top.AddRange(chunk.TopLogprobs);
                 if (chunk.InputLogprobs.Count > 0) all.InputLogprobs = chunk.InputLogprobs;
                 if (chunk.InputTopLogprobs.Count > 0) all.InputTop = chunk.InputTopLogprobs;
+                all.Embedding ??= chunk.Embedding;
                 finish = chunk.Finish;
             }
         }

@@ -138,13 +138,13 @@ public class LaunchServerSettingsTests
     public void Every_server_flag_arrives()
     {
         LaunchServerSettings settings = Settings(
-            "--host", "0.0.0.0", "--port", "1234", "--api-key", "k", "--admin-api-key", "a", "--enable-metrics", "--enable-cache-report", "--skip-server-warmup",
+            "--host", "0.0.0.0", "--port", "1234", "--api-key", "k", "--admin-api-key", "a", "--is-embedding", "--enable-metrics", "--enable-cache-report", "--skip-server-warmup",
             "--incremental-streaming-output", "--stream-response-default-include-usage", "--sampling-defaults", "openai", "--log-requests", "--log-requests-level", "3",
             "--enable-request-time-stats-logging", "--log-level", "warning", "--log-level-http", "error", "--log-file", "f.log");
         Assert.Equal(("0.0.0.0", 1234, "k", "a"), (settings.Server.Host, settings.Server.Port, settings.Server.ApiKey, settings.Server.AdminApiKey));
         Assert.True(settings.Server is
         {
-            EnableMetrics: true, EnableCacheReport: true, SkipServerWarmup: true, IncrementalStreamingOutput: true, StreamResponseDefaultIncludeUsage: true,
+            IsEmbedding: true, EnableMetrics: true, EnableCacheReport: true, SkipServerWarmup: true, IncrementalStreamingOutput: true, StreamResponseDefaultIncludeUsage: true,
             SamplingDefaultsFromModel: false, LogRequests: true, LogRequestsLevel: 3, EnableRequestTimeStatsLogging: true,
         });
         Assert.Equal(("warning", "error", "f.log"), (settings.LogLevel, settings.LogLevelHttp, settings.LogFile));
@@ -193,7 +193,7 @@ public class LaunchServerSettingsTests
     [InlineData("--enable-dp-attention is not supported: attention is cut by heads; use --dp-size for replicas; leave it out", "--enable-dp-attention")]
     [InlineData("--allow-shared-device is not supported: NCCL wants a GPU for each rank; leave it out", "--allow-shared-device")]
     [InlineData("--quantization fp8 is not supported: it is not implemented yet; leave it out", "--quantization", "fp8")]
-    [InlineData("--is-embedding is not supported: it is not implemented yet; leave it out", "--is-embedding")]
+    [InlineData("--completion-template x is not supported: it is not implemented yet; leave it out", "--completion-template", "x")]
     [InlineData("--disaggregation-mode prefill is not supported: it is not implemented yet; leave it out or use null", "--disaggregation-mode", "prefill")]
     [InlineData("--enable-deterministic-inference is not supported: it is not implemented yet; leave it out", "--enable-deterministic-inference")]
     public void What_would_change_the_service_and_cannot_is_refused(string message, params string[] line) => Assert.Equal(message, Error(line));

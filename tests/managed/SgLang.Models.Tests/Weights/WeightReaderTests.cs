@@ -42,6 +42,20 @@ public class WeightReaderTests
     }
 
     [Fact]
+    public void A_checkpoint_that_begins_inside_of_the_head_is_read()
+    {
+        using TemporaryDirectory copy = TemporaryDirectory.CopyOf("llama");
+        string path = copy.File("model.safetensors");
+        byte[] file = File.ReadAllBytes(path);
+        int size = (int)BitConverter.ToInt64(file);
+        byte[] header = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(file, 8, size).Replace("\"model.", "\""));
+        File.WriteAllBytes(path, [.. BitConverter.GetBytes((long)header.Length), .. header, .. file.AsSpan(8 + size)]);
+        Check(copy.Path);
+        using WeightReader reader = WeightReader.Open(copy.Path);
+        Assert.True(reader.Contains("model.embed_tokens.weight") && !reader.Contains("embed_tokens.weight"));
+    }
+
+    [Fact]
     public void A_tensor_of_another_shape_is_named_with_both_shapes()
     {
         using TemporaryDirectory copy = TemporaryDirectory.CopyOf("llama");
