@@ -7,6 +7,9 @@
 namespace sgl::cpu::SGL_ISA_NAMESPACE {
 namespace {
 
+/// Every line is asked for twice, first this much earlier: a core drops requests that it has no room for.
+constexpr int64_t kFarBytes = 8192;
+
 template <class Tile, int kRows, int kPanels>
 inline void multiply_avx512(const TileArgs& args) {
   constexpr int kVectors = 2 * kPanels;
@@ -29,6 +32,8 @@ inline void multiply_avx512(const TileArgs& args) {
       const uint32_t* lines = panels[p] + step * kPanelWidth;
       _mm_prefetch(prefetch[p], kPanels == 2 ? _MM_HINT_T0 : _MM_HINT_T1);
       _mm_prefetch(prefetch[p] + 64, kPanels == 2 ? _MM_HINT_T0 : _MM_HINT_T1);
+      _mm_prefetch(prefetch[p] + kFarBytes, _MM_HINT_T1);
+      _mm_prefetch(prefetch[p] + kFarBytes + 64, _MM_HINT_T1);
       prefetch[p] += args.prefetch_stride;
       weights[2 * p] = _mm512_loadu_si512(lines);
       weights[2 * p + 1] = _mm512_loadu_si512(lines + 16);
