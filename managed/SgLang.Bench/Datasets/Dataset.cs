@@ -44,7 +44,7 @@ public sealed class Dataset
         {
             string prompt = row.Text ?? (row.Messages is { } messages ? ResultFile.ToLine(messages) : string.Join(',', row.Ids ?? []));
             string line = FormattableString.Invariant($"{prompt.Length}:{prompt}|{row.OutputLength}");
-            foreach (string turn in row.LaterTurns) line += FormattableString.Invariant($"|{turn.Length}:{turn}");
+            foreach (JsonArray turn in row.LaterTurns) line += "|" + ResultFile.ToLine(turn);
             if (row.Timestamp is { } at) line += FormattableString.Invariant($"|@{at:R}");
             if (row.ExtraBody is { } extra) line += "|" + ResultFile.ToLine(extra);
             hash.AppendData(Encoding.UTF8.GetBytes(line + "\n"));

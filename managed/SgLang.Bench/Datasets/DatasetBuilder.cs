@@ -19,6 +19,9 @@ public static class DatasetBuilder
             "sharegpt" or "custom" => OfConversations(options, vocabulary, notices),
             "openai" => TraceSets.OpenAI(options, vocabulary, notices),
             "mooncake" => TraceSets.Mooncake(options, vocabulary, notices),
+            "longbench_v2" => TaskSets.LongBench(options, vocabulary, notices),
+            "speed-bench" => TaskSets.SpeedBench(options, vocabulary, notices),
+            "agentic-trace" => TraceSets.Agentic(options, vocabulary),
             "generated-shared-prefix" => SharedPrefixSet.Build(options, vocabulary),
             "random" => RandomText(options, vocabulary, notices),
             _ => RandomIds(options, vocabulary, notices),
@@ -56,7 +59,7 @@ public static class DatasetBuilder
     }
 
     /// <summary>The begin token is added when the text is encoded; a template that writes it would make two.</summary>
-    private static string WithoutBegin(string text, Tokenizer tokenizer) =>
+    internal static string WithoutBegin(string text, Tokenizer tokenizer) =>
         tokenizer.BosTokenId is { } id && tokenizer.TokenText(id) is { Length: > 0 } begin && text.StartsWith(begin, StringComparison.Ordinal) ? text[begin.Length..] : text;
 
     /// <summary>In the order of their times, the first at 0.</summary>

@@ -3,7 +3,11 @@ namespace SgLang.Bench.Datasets;
 /// <summary>Which requests to make; names are those of the flags.</summary>
 public sealed record DatasetOptions
 {
-    public static IReadOnlyList<string> Names { get; } = ["sharegpt", "random", "random-ids", "custom", "openai", "generated-shared-prefix", "mooncake"];
+    public static IReadOnlyList<string> Names { get; } =
+        ["sharegpt", "random", "random-ids", "custom", "openai", "generated-shared-prefix", "mooncake", "longbench_v2", "speed-bench", "agentic-trace"];
+
+    /// <summary>Known by name, but made of images.</summary>
+    public static IReadOnlyList<string> OfImages { get; } = ["image", "mmmu"];
 
     public string Name { get; init; } = "sharegpt";
 
@@ -55,6 +59,16 @@ public sealed record DatasetOptions
 
     /// <summary>Keep the prompts of a group together.</summary>
     public bool IsOrdered { get; init; }
+
+    /// <summary>Requests that each line of a Mooncake trace makes, each with those before it in its prompt.</summary>
+    public int MooncakeRounds { get; init; } = 1;
+
+    /// <summary>speed-bench: only lines of this category; null: all.</summary>
+    public string? SpeedBenchCategory { get; init; }
+    public int SpeedBenchOutputLength { get; init; } = 512;
+
+    /// <summary>agentic-trace: turns taken of each conversation; null: all.</summary>
+    public int? AgenticMaxTurns { get; init; }
 
     /// <summary>Times of a trace are stretched by this.</summary>
     public double SlowdownFactor { get; init; } = 1;

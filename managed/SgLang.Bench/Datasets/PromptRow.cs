@@ -14,8 +14,11 @@ public sealed record PromptRow
     /// <summary>A conversation in messages, for chat backends; null where the prompt is text or ids.</summary>
     public JsonArray? Messages { get; init; }
 
-    /// <summary>What the user says after each answer, in order; the conversation goes on with the real answers.</summary>
-    public IReadOnlyList<string> LaterTurns { get; init; } = [];
+    /// <summary>The messages that follow each answer, in order; the conversation goes on with the real answers.</summary>
+    public IReadOnlyList<JsonArray> LaterTurns { get; init; } = [];
+
+    /// <summary>One message of the user, as a turn.</summary>
+    public static JsonArray FromUser(string text) => new(new JsonObject { ["role"] = "user", ["content"] = text });
 
     /// <summary>Tokens of the prompt as it is sent: of the ids, or of the text once encoded. 0 where only the server can count.</summary>
     public required int PromptLength { get; init; }

@@ -26,7 +26,7 @@ internal static class SharedPrefixSet
             int[]? ids = options.PrefixFastPrepare ? null : tokenizer.Encode(text, addSpecialTokens: true);
             rows.Add(new PromptRow
             {
-                Text = text, Ids = ids, PromptLength = ids?.Length ?? 0, OutputLength = outputLengths[slot], LaterTurns = questions[1..],
+                Text = text, Ids = ids, PromptLength = ids?.Length ?? 0, OutputLength = outputLengths[slot], LaterTurns = [.. questions[1..].Select(PromptRow.FromUser)],
                 RoutingKey = options.SendRoutingKey ? FormattableString.Invariant($"group-{group}") : null,
             });
         }

@@ -26,6 +26,7 @@ public static class OfflineBenchmark
         var vocabulary = new Vocabulary(engine.Tokenizer, engine.Info.VocabularySize);
         int context = engine.Info.MaxRequestInputLength;
         Dataset dataset = DatasetBuilder.Build(options.Dataset with { TokenizePrompt = true, ShareGptContextLength = options.Dataset.ShareGptContextLength ?? context }, vocabulary, output);
+        if (dataset.Rows.Any(row => row.Ids is null)) throw new BenchException($"--dataset-name {dataset.Name} is made of messages, which the engine alone does not take; measure a server, with bench-serving and a chat backend");
         if (!options.SkipWarmup)
         {
             int count = Math.Min(dataset.Rows.Count, WarmUpPrompts);

@@ -98,7 +98,7 @@ public sealed record Backend(string Name, AnswerShape Shape, string Path, int De
         JsonObject body = new() { ["model"] = lora ?? model };
         if (Shape == AnswerShape.Chat)
         {
-            body["messages"] = row.Messages?.DeepClone() ?? new JsonArray(new JsonObject { ["role"] = "user", ["content"] = Text(row) });
+            body["messages"] = row.Messages?.DeepClone() ?? PromptRow.FromUser(Text(row));
             body["max_completion_tokens"] = outputLength;
         }
         else

@@ -24,10 +24,10 @@ internal sealed class Conversation(Dataset dataset, Func<PromptRow, int, LoadReq
         {
             (JsonArray messages, int turn) = _open.TryGetValue(answered.Index, out var state)
                 ? state
-                : ((JsonArray?)row.Messages?.DeepClone() ?? new JsonArray(new JsonObject { ["role"] = "user", ["content"] = row.Text }), 0);
+                : ((JsonArray?)row.Messages?.DeepClone() ?? PromptRow.FromUser(row.Text!), 0);
             if (turn >= row.LaterTurns.Count) return null;
             messages.Add((JsonNode)new JsonObject { ["role"] = "assistant", ["content"] = answered.Text });
-            messages.Add((JsonNode)new JsonObject { ["role"] = "user", ["content"] = row.LaterTurns[turn] });
+            foreach (JsonNode? message in row.LaterTurns[turn]) messages.Add(message!.DeepClone());
             _open[answered.Index] = (messages, turn + 1);
             // How long the prompt has become only the server can count.
             RequestRecord record = new(answered.Index, row.OutputLength) { PlannedOutput = row.OutputLength };

@@ -12,6 +12,7 @@ namespace SgLang.Bench.Serving;
 internal sealed class ServingSession : IDisposable
 {
     private const int LongestWarmUp = 32;
+    private const string WarmUpBeginning = "Warm-up. ";
 
     /// <summary>Connections opened beforehand for a load whose concurrency is not known.</summary>
     private const int UsualConnections = 64;
@@ -175,8 +176,8 @@ internal sealed class ServingSession : IDisposable
         int count = _options.WarmupRequests;
         await _output.WriteLineAsync($"Starting warmup with {count} sequences...");
         PromptRow first = _dataset.Rows[0];
-        PromptRow row = first.Messages is not null ? first
-            : first.Text is not null ? first with { Text = "Warm-up. " + first.Text }
+        PromptRow row = first.Messages is { } messages ? first with { Messages = ForWarmUp(messages) }
+            : first.Text is not null ? first with { Text = WarmUpBeginning + first.Text }
             : first with { Ids = [.. first.Ids!.Select(id => (id + 1) % _vocabulary.Size)] };
         LoadRequest request = Request(row, Math.Min(first.OutputLength, LongestWarmUp), _adapters[0]);
         using ILoadClient client = Client();
@@ -185,6 +186,14 @@ internal sealed class ServingSession : IDisposable
         if (!records.Any(record => record.IsSuccess))
             throw new BenchException($"Warmup failed - Please make sure benchmark arguments are correctly specified. Error: {records[0].Error}");
         await _output.WriteLineAsync($"Warmup completed with {count} sequences. Starting main benchmark run...");
+    }
+
+    /// <summary>The first message begins differently, where it is text.</summary>
+    private static JsonArray ForWarmUp(JsonArray messages)
+    {
+        JsonArray changed = (JsonArray)messages.DeepClone();
+        if (changed[0] is JsonObject first && first["content"] is JsonValue content && content.TryGetValue(out string? text)) first["content"] = WarmUpBeginning + text;
+        return changed;
     }
 
     private async Task FlushAsync(CancellationToken cancellation)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using SgLang.Bench.Http;
 using SgLang.Bench.Load;
 using SgLang.Bench.Serving;
 using SgLang.Cli.Parsing;
@@ -20,7 +21,18 @@ internal static class BenchServingCommand
                 options = options with { Profile = null };
             }
             if (flags.Switch("--pd-separated") && !flags.IsGiven("--base-url") && !flags.IsGiven("--port"))
-                await error.WriteLineAsync($"WARNING: --pd-separated without --port or --base-url: requests go to {options.BaseUrl}; if that is a worker, name the router's address.");
+            {
+                Uri[] likely = [.. RouterFinder.UsualPorts.Select(port => new UriBuilder(options.BaseUrl) { Port = port }.Uri)];
+                if (await RouterFinder.FindAsync(likely, options, cancellation) is { } router)
+                {
+                    await output.WriteLineAsync($"Router found at {router}");
+                    options = options with { BaseUrl = router };
+                }
+                else
+                {
+                    await error.WriteLineAsync($"WARNING: --pd-separated without --port or --base-url, and there is no router at {string.Join(" or ", likely.Select(url => url.ToString()))}: requests go to {options.BaseUrl}; if that is a worker, name the router's address.");
+                }
+            }
             PreciseSockets.UseForThisProcess();
             IReadOnlyList<ServingRun> runs = await new ServingBenchmark(options, output, error).RunAsync(cancellation);
             bool isAllGood = runs.All(run => run.Metrics.Failures.Count == 0);

@@ -106,6 +106,5 @@ internal static class BenchServingFlags
         new("--image-resolution", Text, "") { OnlyDefault = TextOnly },
         new("--image-format", Text, "") { OnlyDefault = TextOnly },
         new("--image-content", Text, "") { OnlyDefault = TextOnly },
-        new("--mooncake-num-rounds", Integer, "") { Default = "1", OnlyDefault = "each line of a trace is a request of its own" },
     ];
 }

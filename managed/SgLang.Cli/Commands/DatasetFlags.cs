@@ -12,8 +12,8 @@ internal static class DatasetFlags
 
     public static IReadOnlyList<Flag> All { get; } =
     [
-        new("--dataset-name", Text, "Which requests are made; sharegpt and random use built-in text where no --dataset-path is given.") { Default = "sharegpt", Choices = [.. DatasetOptions.Names] },
-        new("--dataset-path", Text, "File of the data set: ShareGPT's JSON, or JSON lines for custom, openai and mooncake.") { Default = "" },
+        new("--dataset-name", Text, "Which requests are made; sharegpt and random use built-in text where no --dataset-path is given.") { Default = "sharegpt", Choices = [.. DatasetOptions.Names, .. DatasetOptions.OfImages] },
+        new("--dataset-path", Text, "File of the data set: JSON for sharegpt, agentic-trace and longbench_v2, JSON lines for custom, openai, mooncake and speed-bench.") { Default = "" },
         new("--num-prompts", Integer, "Requests made.") { Default = "1000", Min = 1, Max = Most },
         new("--seed", Integer, "Of every random draw.") { Default = "42", Min = 0, Max = int.MaxValue },
         new("--sharegpt-output-len", Integer, "Output length of every conversation; default: that of its answer.") { Min = 4, Max = Most },
@@ -36,17 +36,24 @@ internal static class DatasetFlags
         new("--gsp-group-distribution", Text, "How many prompts a group has.") { Default = "uniform", Choices = s_groupDistributions },
         new("--gsp-zipf-alpha", Number, "zipf: a slot's group is drawn with probability proportional to rank^-alpha.") { Min = 0.000001 },
         new("--mooncake-slowdown-factor", Number, "mooncake: times of the trace are stretched by this.") { Default = "1.0", Min = 0.000001 },
+        new("--mooncake-num-rounds", Integer, "mooncake: requests of each line, each with those before it in its prompt.") { Default = "1", Min = 1, Max = 1024 },
+        new("--speed-bench-category", Text, "speed-bench: only lines of this category.") { Choices = ["low_entropy", "mixed", "high_entropy"] },
+        new("--speed-bench-output-len", Integer, "speed-bench: output length.") { Default = "512", Min = 1, Max = Most },
+        new("--agentic-max-turns", Integer, "agentic-trace: turns taken of each conversation; default: all.") { Min = 1, Max = Most },
         new("--mooncake-workload", Text, "") { Default = "conversation", Choices = ["mooncake", "conversation", "synthetic", "toolagent"], NoEffect = "the trace is the file of --dataset-path" },
     ];
 
     public static DatasetOptions Options(FlagValues flags)
     {
+        string name = flags.Text("--dataset-name")!;
+        if (DatasetOptions.OfImages.Contains(name))
+            throw new UsageException($"--dataset-name {name}: its requests are images, and those made here are text or token ids; one of: {string.Join(", ", DatasetOptions.Names)}");
         bool isZipf = flags.Text("--gsp-group-distribution") == "zipf";
         if (isZipf != flags.IsGiven("--gsp-zipf-alpha"))
             throw new UsageException(isZipf ? "--gsp-group-distribution zipf needs --gsp-zipf-alpha" : "--gsp-zipf-alpha is only for --gsp-group-distribution zipf");
         return new DatasetOptions
         {
-            Name = flags.Text("--dataset-name")!,
+            Name = name,
             Path = flags.Text("--dataset-path")!,
             NumPrompts = flags.Integer("--num-prompts")!.Value,
             Seed = (uint)flags.Long("--seed")!.Value,
@@ -68,6 +75,10 @@ internal static class DatasetFlags
             SendRoutingKey = flags.Switch("--gsp-send-routing-key"),
             PrefixTurns = flags.Integer("--gsp-num-turns")!.Value,
             PrefixZipfAlpha = flags.Number("--gsp-zipf-alpha"),
+            MooncakeRounds = flags.Integer("--mooncake-num-rounds")!.Value,
+            SpeedBenchCategory = flags.Text("--speed-bench-category"),
+            SpeedBenchOutputLength = flags.Integer("--speed-bench-output-len")!.Value,
+            AgenticMaxTurns = flags.Integer("--agentic-max-turns"),
             SlowdownFactor = flags.Number("--mooncake-slowdown-factor")!.Value,
         };
     }

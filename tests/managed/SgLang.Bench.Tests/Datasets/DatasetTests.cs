@@ -100,6 +100,9 @@ public class DatasetTests
     [Theory]
     [InlineData("sharegpt", "/nowhere.json", "cannot read '/nowhere.json'")]
     [InlineData("custom", "", "needs --dataset-path")]
+    [InlineData("longbench_v2", "", "needs --dataset-path")]
+    [InlineData("speed-bench", "", "needs --dataset-path")]
+    [InlineData("agentic-trace", "", "needs --dataset-path")]
     public void What_is_missing_is_named(string name, string path, string message)
     {
         Assert.Contains(message, Assert.Throws<BenchException>(() => Build(new DatasetOptions { Name = name, Path = path })).Message);
@@ -123,6 +126,63 @@ public class DatasetTests
         Assert.Equal(2 * 128, dataset.Rows[0].Text!.Split("hi").Length - 1);
         Assert.Equal(dataset.Rows[0].Text!.Split('9')[0], dataset.Rows[1].Text!.Split('8')[0]);
         Assert.Contains("needs --dataset-path", Assert.Throws<BenchException>(() => Build(new DatasetOptions { Name = "mooncake" })).Message);
+    }
+
+    [Fact]
+    public void Rounds_of_a_trace_s_session_come_together_and_go_on_from_each_other()
+    {
+        string path = FileOf("{\"timestamp\": 0, \"hash_ids\": [7], \"output_length\": 4}\n{\"timestamp\": 500, \"hash_ids\": [8], \"output_length\": 2}\n{\"timestamp\": 900, \"hash_ids\": [9], \"output_length\": 2}\n");
+        Dataset dataset = Build(new DatasetOptions { Name = "mooncake", Path = path, NumPrompts = 2, MooncakeRounds = 3 });
+        Assert.Equal([(0.0, 4), (0.0, 4), (0.0, 4), (0.5, 2), (0.5, 2), (0.5, 2)], dataset.Rows.Select(r => (r.Timestamp!.Value, r.OutputLength)));
+        Assert.StartsWith("Round 1: 7 hi hi", dataset.Rows[0].Text);
+        Assert.StartsWith(dataset.Rows[0].Text + "story story story story\nRound 2: 7 hi", dataset.Rows[1].Text);
+        Assert.StartsWith(dataset.Rows[1].Text + "story story story story\nRound 3: 7 hi", dataset.Rows[2].Text);
+        Assert.DoesNotContain("9", dataset.Rows[5].Text);
+    }
+
+    [Theory]
+    [InlineData("[{0}, {1}, {2}]")]
+    [InlineData("{0}\n{1}\n{2}\n")]
+    public void Longbench_is_a_text_a_question_and_four_answers(string form)
+    {
+        string Item(string question) => $$"""{"context": "A text.", "question": "{{question}}", "choice_A": "a1", "choice_B": "b2", "choice_C": "c3", "choice_D": "d4"}""";
+        DatasetOptions options = new() { Name = "longbench_v2", Path = FileOf(form.Replace("{0}", Item("Q1?")).Replace("{1}", Item("Q2?")).Replace("{2}", "{\"context\": \"no question\"}")), NumPrompts = 5 };
+        Dataset dataset = Build(options);
+        Assert.Equal(2, dataset.Rows.Count);
+        Assert.Contains("A text.\n\nQuestion: Q1?\nA. a1\nB. b2\nC. c3\nD. d4\nAnswer:", dataset.Rows.Select(r => r.Text));
+        Assert.All(dataset.Rows, row => Assert.Equal((10, row.Ids!.Length), (row.OutputLength, row.PromptLength)));
+        Assert.Equal(7, Build(options with { ShareGptOutputLength = 7 }).Rows[0].OutputLength);
+        Assert.Contains("gave no prompt", Assert.Throws<BenchException>(() => Build(options with { ShareGptContextLength = 12 })).Message);
+        Assert.Contains("is a Parquet file", Assert.Throws<BenchException>(() => Build(options with { Path = "x.parquet" })).Message);
+    }
+
+    [Fact]
+    public void Speed_bench_takes_first_turns_of_a_category_and_repeats_them()
+    {
+        string path = FileOf("""{"category": "mixed", "turns": ["one", "later"]}""" + "\n" + """{"category": "low_entropy", "turns": ["two"]}""" + "\n" + """{"category": "mixed", "turns": []}""" + "\n");
+        DatasetOptions options = new() { Name = "speed-bench", Path = path, NumPrompts = 5 };
+        Dataset dataset = Build(options);
+        Assert.Equal((5, 512), (dataset.Rows.Count, dataset.Rows[0].OutputLength));
+        Assert.Equal(["one", "two"], dataset.Rows.Select(r => r.Text).Distinct().Order());
+        Assert.Equal("two", Assert.Single(Build(options with { NumPrompts = 1, SpeedBenchCategory = "low_entropy", SpeedBenchOutputLength = 9 }).Rows, row => row.OutputLength == 9).Text);
+    }
+
+    [Fact]
+    public void An_agent_s_conversation_is_a_row_with_its_later_turns()
+    {
+        string path = FileOf("""
+            {"conversations": [
+              [{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u1"}]}, {"messages": []}, {"messages": [{"role": "tool", "content": "t"}, {"role": "user", "content": "u2"}]}, {"messages": [{"role": "user", "content": "u3"}]}],
+              [{"messages": [{"role": "user", "content": "other"}]}], []]}
+            """);
+        DatasetOptions options = new() { Name = "agentic-trace", Path = path, NumPrompts = 9 };
+        Dataset dataset = Build(options);
+        Assert.Equal([2, 0], dataset.Rows.Select(row => row.LaterTurns.Count));
+        Assert.Equal(["tool", "user"], dataset.Rows[0].LaterTurns[0].Select(message => (string?)message!["role"]));
+        Assert.Equal((2, 220), (dataset.Rows[0].Messages!.Count, dataset.Rows[0].OutputLength));
+        Assert.Single(Build(options with { AgenticMaxTurns = 2 }).Rows[0].LaterTurns);
+        Assert.Equal("other", (string?)Build(options with { Offset = 1 }).Rows[0].Messages![0]!["content"]);
+        Assert.Contains("no array \"conversations\"", Assert.Throws<BenchException>(() => Build(options with { Path = FileOf("{}") })).Message);
     }
 
     [Fact]

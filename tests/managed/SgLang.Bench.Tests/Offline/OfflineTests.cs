@@ -46,6 +46,16 @@ public class OfflineTests
     }
 
     [Fact]
+    public async Task Messages_are_for_a_server()
+    {
+        string path = DemoModel.ResultFile();
+        File.WriteAllText(path, """{"messages": [{"role": "user", "content": "hi"}]}""");
+        OfflineOptions options = Options("");
+        Assert.Contains("--dataset-name openai is made of messages",
+            (await Assert.ThrowsAsync<BenchException>(() => OfflineBenchmark.RunAsync(options with { Dataset = options.Dataset with { Name = "openai", Path = path } }, TextWriter.Null))).Message);
+    }
+
+    [Fact]
     public async Task Requests_the_engine_refuses_are_failures()
     {
         OfflineOptions options = Options("");

@@ -165,6 +165,18 @@ public class ServingBenchmarkTests
     }
 
     [Fact]
+    public async Task Recorded_messages_are_not_cached_by_the_warm_up()
+    {
+        string path = DemoModel.ResultFile();
+        File.WriteAllText(path, """{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}], "max_tokens": 2}""");
+        await using MockServer server = await MockServer.StartAsync((context, _) => MockServer.SayAsync(context,
+            """{"choices": [{"delta": {"content": "a"}}], "usage": {"prompt_tokens": 4, "completion_tokens": 1}}""", "[DONE]"));
+        await Run(Options(server) with { Backend = Backend.All.Single(b => b.Name == "vllm-chat"), Tokenizer = DemoModel.ModelPath, WarmupRequests = 1, Dataset = new DatasetOptions { Name = "openai", Path = path, NumPrompts = 1 } });
+        string[] first = [.. server.Requests.Where(r => r.Path == "/v1/chat/completions").Select(r => JsonDocument.Parse(r.Body).RootElement.GetProperty("messages")[0].GetProperty("content").GetString()!)];
+        Assert.Equal(["Warm-up. Be brief.", "Be brief."], first);
+    }
+
+    [Fact]
     public async Task A_server_that_is_not_there_is_said()
     {
         ServingOptions options = new() { BaseUrl = new Uri("http://127.0.0.1:1"), ReadyTimeout = 0.5 };

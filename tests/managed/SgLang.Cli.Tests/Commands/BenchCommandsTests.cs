@@ -179,7 +179,10 @@ public class BenchCommandsTests
     [InlineData("--backend vllm --tokenize-prompt", "--tokenize-prompt: only with --backend sglang")]
     [InlineData("--image-count 2", "--image-count 2 is not supported: requests are text or token ids")]
     [InlineData("--header x", "--header: must be NAME=VALUE, got 'x'")]
-    [InlineData("--dataset-name mmmu", "--dataset-name: must be one of: sharegpt, random, random-ids, custom, openai, generated-shared-prefix, mooncake")]
+    [InlineData("--dataset-name mmmu", "--dataset-name mmmu: its requests are images, and those made here are text or token ids; one of: sharegpt, random, random-ids, custom, openai,")]
+    [InlineData("--dataset-name image", "--dataset-name image: its requests are images")]
+    [InlineData("--dataset-name nothing", "--dataset-name: must be one of: sharegpt, random, random-ids,")]
+    [InlineData("--agentic-max-turns 0", "--agentic-max-turns")]
     public void What_cannot_be_done_is_refused_by_name(string line, string message)
     {
         Assert.Contains(message, Assert.Throws<UsageException>(() => BenchServingCommand.Options(Parse(BenchServingFlags.All, line))).Message);
