@@ -22,6 +22,9 @@ public sealed record SamplingParams
 
     /// <summary>Texts that end the generation; the output is cut before the match.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Regular expressions that end the generation when the text matches one; the output is cut before the match.</summary>
+    public IReadOnlyList<string> StopRegex { get; init; } = [];
     public IReadOnlyList<int> StopTokenIds { get; init; } = [];
 
     /// <summary>Disables every token stop; stop strings still apply.</summary>
@@ -42,6 +45,9 @@ public sealed record SamplingParams
 
     /// <summary>With a seed the draw depends on nothing but the request's own logits.</summary>
     public long? Seed { get; init; }
+
+    /// <summary>Whether the text, not only the tokens, decides when to stop.</summary>
+    public bool HasTextStop => Stop.Count > 0 || StopRegex.Count > 0;
 
     public bool IsGreedy => Temperature < GreedyTemperature || TopK == 1;
 

@@ -51,8 +51,8 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private bool _hasUnreported; // a chunk was returned whose reader has not come back
     private bool _isCancelled;
 
-    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, Replica replica, int[] stopTokenIds, int defaultInterval,
-        long engineSeed, CompiledGrammar? grammar)
+    internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, Replica replica, TextAssembler text, int[] stopTokenIds,
+        int defaultInterval, long engineSeed, CompiledGrammar? grammar)
     {
         Grammar = grammar;
         StopTokenIds = stopTokenIds;
@@ -62,7 +62,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         Scheduled = scheduled;
         Record = record;
         Replica = replica;
-        _text = new TextAssembler(engine.Tokenizer, request.Sampling);
+        _text = text;
         _interval = Math.Max(1, request.StreamInterval ?? defaultInterval);
     }
 
@@ -216,7 +216,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         _wake.OnCompleted(continuation, state, token, flags);
 
     /// <summary>Whether the reader has something to do before the end: send, or look for stop strings.</summary>
-    private bool WantsTokensEarly => _request.IsStreaming || _request.Sampling.Stop.Count > 0;
+    private bool WantsTokensEarly => _request.IsStreaming || _request.Sampling.HasTextStop;
 
     /// <summary>The list begins with the first scored position's own token, which has no score.</summary>
     private void CompletePromptScores()

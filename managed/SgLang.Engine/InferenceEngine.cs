@@ -98,6 +98,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private Generation Submit(GenerationRequest request, CompiledGrammar? grammar)
     {
         Validate(request);
+        TextAssembler text = new(Tokenizer, request.Sampling);
         // Every draw has a seed; without one from the user the engine's own generator gives it, so --random-seed repeats a run.
         SamplingParams sampling = request.Sampling;
         long seed;
@@ -111,7 +112,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             Timeline = record.Timeline,
             WantsEmbedding = request.WantsEmbedding,
         };
-        Generation generation = new(this, request, scheduled, record, replica, stops, Options.StreamInterval, seed, grammar);
+        Generation generation = new(this, request, scheduled, record, replica, text, stops, Options.StreamInterval, seed, grammar);
         scheduled.Owner = generation;
         if (!_unfinished.TryAdd(request.Rid, generation))
         {
@@ -208,8 +209,8 @@ public sealed class InferenceEngine : IAsyncDisposable
             if ((uint)id >= (uint)Info.VocabularySize)
                 throw new RequestRejectedException($"input_ids must be in [0, {Info.VocabularySize - 1}], got {id}.", 400);
         if (request.Sampling.Validate(Info.VocabularySize) is { } message) throw new RequestRejectedException(message, 400);
-        if (Tokenizer is null && request.Sampling.Stop.Count > 0)
-            throw new RequestRejectedException("stop strings need a tokenizer, and this server runs without one; use stop_token_ids.", 400);
+        if (Tokenizer is null && request.Sampling.HasTextStop)
+            throw new RequestRejectedException("stop and stop_regex need a tokenizer, and this server runs without one; use stop_token_ids.", 400);
         if (request.Sampling.Grammar is { } grammar && _eosTokenIds.Length == 0 && request.Sampling.StopTokenIds.Count == 0)
             throw new RequestRejectedException($"{grammar.FieldName} needs a token that ends the output, and the model has none; give stop_token_ids.", 400);
         if (ids.Length >= Info.ContextLength)

@@ -1,11 +1,13 @@
 using System.Text;
 using SgLang.Core;
+using SgLang.Grammars;
+using SgLang.Grammars.Searching;
 using SgLang.Tokenization;
 
 namespace SgLang.Engine;
 
 /// <summary>
-/// Turns a request's tokens into the text its user sees: detokenized, cut at stop strings, and without the matched stop token. Not
+/// Turns a request's tokens into the text its user sees: detokenized, cut at stop strings and patterns, and without the matched stop token. Not
 /// thread safe; linear in time.
 /// </summary>
 internal sealed class TextAssembler
@@ -15,15 +17,16 @@ internal sealed class TextAssembler
     private readonly bool _keepStop;
     private readonly StringBuilder _ready = new();
 
+    /// <exception cref="RequestRejectedException">Status 400: a pattern is wrong, not supported or too large.</exception>
     public TextAssembler(Tokenizer? tokenizer, SamplingParams sampling)
     {
         _keepStop = sampling.NoStopTrim;
         if (tokenizer is null) return;
         _detokenizer = tokenizer.CreateStream(sampling.SkipSpecialTokens);
-        if (sampling.Stop.Count > 0) _stops = new StopMatcher(sampling.Stop, _keepStop);
+        if (sampling.HasTextStop) _stops = new StopMatcher(sampling.Stop, _keepStop, [.. sampling.StopRegex.Select(CreateSearch)]);
     }
 
-    /// <summary>The stop string that ended the text, or null.</summary>
+    /// <summary>The stop string or pattern that ended the text, or null.</summary>
     public string? MatchedStop => _stops?.Matched;
 
     public bool HasText => _ready.Length > 0;
@@ -58,6 +61,18 @@ internal sealed class TextAssembler
     private void Add(string text)
     {
         if (text.Length > 0) _ready.Append(_stops is null ? text : _stops.Append(text));
+    }
+
+    private static RegexSearch CreateSearch(string pattern)
+    {
+        try
+        {
+            return RegexSearch.Create(pattern);
+        }
+        catch (GrammarException error)
+        {
+            throw new RequestRejectedException($"stop_regex '{pattern}': {error.Message}.", 400);
+        }
     }
 
     /// <summary>Ends the search for stop strings.</summary>

@@ -1,23 +1,30 @@
 using System.Text;
+using SgLang.Core;
 
 namespace SgLang.Tokenization;
 
-/// <summary>Finds stop strings in a growing text and holds back a tail that may be the beginning of one. Linear in time; not thread safe.</summary>
+/// <summary>
+/// Finds stop strings and patterns in a growing text and holds back a tail that may be the beginning of one. Linear in time; not thread safe.
+/// </summary>
 /// <remarks>
-/// An Aho-Corasick automaton over UTF-16 units. Its state is the longest tail of the text that begins some stop string; that tail is exactly what
-/// is held back. Empty stop strings are ignored. The match that ends first wins.
+/// An Aho-Corasick automaton over UTF-16 units. Its state is the longest tail of the text that begins some stop string; that tail, or a longer
+/// one that a pattern may begin with, is exactly what is held back, and nothing is where matches are shown anyway. Empty stop strings are
+/// ignored. The match that ends first wins.
 /// </remarks>
 public sealed class StopMatcher
 {
     private readonly bool _keepMatch;
+    private readonly IReadOnlyList<ITextSearch> _searches;
     private readonly List<State> _states = [new State { Depth = 0 }];
     private readonly StringBuilder _held = new();
     private int _state;
     private bool _isFinished;
 
-    public StopMatcher(IReadOnlyList<string> stops, bool keepMatch)
+    /// <param name="searches">At their beginnings; the matcher's own from now on.</param>
+    public StopMatcher(IReadOnlyList<string> stops, bool keepMatch, IReadOnlyList<ITextSearch>? searches = null)
     {
         _keepMatch = keepMatch;
+        _searches = searches ?? [];
         foreach (string stop in stops)
         {
             Add(stop);
@@ -26,7 +33,7 @@ public sealed class StopMatcher
         LinkFailures();
     }
 
-    /// <summary>The stop string found (of several ending at the same place the one that begins first), or null.</summary>
+    /// <summary>The stop string or pattern found (of several ending at the same place the one that begins first), or null.</summary>
     public string? Matched { get; private set; }
 
     /// <summary>
@@ -40,24 +47,22 @@ public sealed class StopMatcher
             return "";
         }
 
-        if (_states.Count == 1)
+        if (_states.Count == 1 && _searches.Count == 0)
         {
             return text;
         }
 
         for (int i = 0; i < text.Length; i++)
         {
-            _state = Step(_state, text[i]);
-            if (_states[_state].Longest is { } stop)
+            if (MatchEndingWith(text[i]) is { } length)
             {
-                Matched = stop;
                 _held.Append(text, 0, i + 1);
-                return Release(_keepMatch ? 0 : stop.Length);
+                return Release(_keepMatch ? 0 : length);
             }
         }
 
         _held.Append(text);
-        return Release(_states[_state].Depth);
+        return Release(_keepMatch ? 0 : PendingLength());
     }
 
     /// <summary>The held-back tail, when the generation ended without a match.</summary>
@@ -79,6 +84,38 @@ public sealed class StopMatcher
         string text = _held.ToString(0, count);
         _held.Remove(0, count);
         return text;
+    }
+
+    /// <summary>Takes a unit; the length of the match that ends with it, or null.</summary>
+    private int? MatchEndingWith(char unit)
+    {
+        _state = Step(_state, unit);
+        int length = 0;
+        if (_states[_state].Longest is { } stop)
+        {
+            (Matched, length) = (stop, stop.Length);
+        }
+
+        foreach (ITextSearch search in _searches)
+        {
+            if (search.Take(unit) && search.PendingLength > length)
+            {
+                (Matched, length) = (search.Pattern, search.PendingLength);
+            }
+        }
+
+        return Matched is null ? null : length;
+    }
+
+    private int PendingLength()
+    {
+        int length = _states[_state].Depth;
+        foreach (ITextSearch search in _searches)
+        {
+            length = Math.Max(length, search.PendingLength);
+        }
+
+        return length;
     }
 
     private int Step(int state, char c)

@@ -5,17 +5,22 @@ namespace SgLang.Grammars.Regex;
 
 /// <summary>
 /// Regular expressions in the notation that Python, ECMAScript and .NET share: alternation, groups, classes, quantifiers, the usual
-/// escapes. What is matched is always the whole text, so anchors at its ends change nothing; what looks around or back is refused.
+/// escapes. What looks around or back is refused. A grammar matches the whole text, so anchors at its ends change nothing there.
 /// </summary>
 internal sealed partial class RegexParser
 {
     private const int MaxDepth = 200;
 
     private readonly string _text;
+    private readonly bool _isSearched;
     private int _position;
     private int _depth;
 
-    private RegexParser(string text) => _text = text;
+    private RegexParser(string text, bool isSearched)
+    {
+        _text = text;
+        _isSearched = isSearched;
+    }
 
     /// <summary>A grammar of one rule.</summary>
     public static RuleSet ParseWhole(string text)
@@ -26,9 +31,14 @@ internal sealed partial class RegexParser
     }
 
     /// <exception cref="GrammarException">Says what is wrong, and where.</exception>
-    public static Node Parse(string text)
+    public static Node Parse(string text) => Parse(text, isSearched: false);
+
+    /// <summary>As <see cref="Parse(string)"/>, for an expression that is looked for in a text: ^ stays, as <see cref="Node.Begin"/>.</summary>
+    public static Node ParseSearched(string text) => Parse(text, isSearched: true);
+
+    private static Node Parse(string text, bool isSearched)
     {
-        var parser = new RegexParser(text);
+        var parser = new RegexParser(text, isSearched);
         Node node = parser.Alternation();
         if (!parser.IsAtEnd) throw parser.Wrong($"'{parser.Peek}' closes nothing");
         return node;
@@ -36,6 +46,7 @@ internal sealed partial class RegexParser
 
     private bool IsAtEnd => _position == _text.Length;
     private char Peek => _text[_position];
+    private string WhyOnlyThere => _isSearched ? "" : ", since the whole text is matched";
 
     private Node Alternation()
     {
@@ -54,12 +65,13 @@ internal sealed partial class RegexParser
             int start = _position;
             if (Take('^'))
             {
-                if (start != 0 && (items.Count > 0 || _depth > 1)) throw Wrong("^ is supported only at the beginning, since the whole text is matched", start);
+                if (start != 0 && (items.Count > 0 || _depth > 1)) throw Wrong($"^ is supported only at the beginning{WhyOnlyThere}", start);
+                if (_isSearched) items.Add(new Node.Begin());
                 continue;
             }
             if (Take('$'))
             {
-                if (!IsAtEnd && !(_depth == 1 && Peek == '|')) throw Wrong("$ is supported only at the end, since the whole text is matched", start);
+                if (!IsAtEnd && !(_depth == 1 && Peek == '|')) throw Wrong($"$ is supported only at the end{WhyOnlyThere}", start);
                 continue;
             }
             items.Add(Quantified(Atom()));

@@ -62,8 +62,14 @@ internal sealed class CharSet
 
     public bool Contains(int c)
     {
-        foreach ((int first, int last) in _ranges)
-            if (c >= first && c <= last) return true;
+        int low = 0, high = _ranges.Length;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (c < _ranges[middle].First) high = middle;
+            else if (c > _ranges[middle].Last) low = middle + 1;
+            else return true;
+        }
         return false;
     }
 }

@@ -21,6 +21,9 @@ internal abstract record Node
     /// <summary>One character of a set, in UTF-8.</summary>
     public sealed record Chars(CharSet Set) : Node;
 
+    /// <summary>Nothing, at the beginning of the text; in expressions that are searched for alone.</summary>
+    public sealed record Begin : Node;
+
     public sealed record Sequence(Node[] Items) : Node;
 
     /// <summary>Without items it matches nothing.</summary>

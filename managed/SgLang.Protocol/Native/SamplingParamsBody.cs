@@ -21,6 +21,7 @@ public sealed record SamplingParamsBody
     public double? PresencePenalty { get; set; }
     public double? RepetitionPenalty { get; set; }
     public OneOrMany<string>? Stop { get; set; }
+    public OneOrMany<string>? StopRegex { get; set; }
     public OneOrMany<int>? StopTokenIds { get; set; }
     public bool? IgnoreEos { get; set; }
     public bool? SkipSpecialTokens { get; set; }
@@ -38,7 +39,6 @@ public sealed record SamplingParamsBody
 
     // Not served: a value other than null is refused.
     public JsonElement? StructuralTag { get; set; }
-    public JsonElement? StopRegex { get; set; }
     public JsonElement? CustomParams { get; set; }
 
     /// <param name="vocabularySize">Bounds the keys of logit_bias.</param>
@@ -59,6 +59,7 @@ public sealed record SamplingParamsBody
             PresencePenalty = PresencePenalty ?? defaults.PresencePenalty,
             RepetitionPenalty = RepetitionPenalty ?? defaults.RepetitionPenalty,
             Stop = StopStrings(Stop),
+            StopRegex = StopStrings(StopRegex),
             StopTokenIds = StopTokenIds?.Items ?? [],
             IgnoreEos = IgnoreEos ?? defaults.IgnoreEos,
             SkipSpecialTokens = SkipSpecialTokens ?? defaults.SkipSpecialTokens,
@@ -74,12 +75,11 @@ public sealed record SamplingParamsBody
     private void RefuseUnsupported()
     {
         Unsupported.Refuse("structural_tag", StructuralTag);
-        Unsupported.Refuse("stop_regex", StopRegex);
         Unsupported.Refuse("custom_params", CustomParams);
         if (StreamInterval is < 1) throw new InvalidRequestException($"stream_interval must be at least 1, got {StreamInterval}.");
     }
 
-    /// <summary>An empty stop string would match everywhere; it is dropped.</summary>
+    /// <summary>An empty stop string or pattern would match everywhere; it is dropped.</summary>
     internal static IReadOnlyList<string> StopStrings(OneOrMany<string>? stop) =>
         stop is null ? [] : [.. stop.Items.Where(s => s.Length > 0)];
 

@@ -28,6 +28,7 @@ public abstract record OpenAIRequest
     public double? RepetitionPenalty { get; set; }
     public Dictionary<string, float>? LogitBias { get; set; }
     public int? MinTokens { get; set; }
+    public OneOrMany<string>? StopRegex { get; set; }
     public OneOrMany<int>? StopTokenIds { get; set; }
     public bool? NoStopTrim { get; set; }
     public bool? IgnoreEos { get; set; }
@@ -46,7 +47,6 @@ public abstract record OpenAIRequest
     public ResponseFormat? ResponseFormat { get; set; }
 
     // Not served: a value other than null is refused.
-    public JsonElement? StopRegex { get; set; }
     public JsonElement? ExtraKey { get; set; }
     public JsonElement? CacheSalt { get; set; }
     public JsonElement? BootstrapHost { get; set; }
@@ -60,7 +60,6 @@ public abstract record OpenAIRequest
 
     public virtual void RefuseUnsupported()
     {
-        Unsupported.Refuse("stop_regex", StopRegex);
         Unsupported.Refuse("extra_key", ExtraKey);
         Unsupported.Refuse("cache_salt", CacheSalt);
         Unsupported.Refuse("bootstrap_host", BootstrapHost);
@@ -84,6 +83,7 @@ public abstract record OpenAIRequest
         FrequencyPenalty = FrequencyPenalty ?? 0,
         RepetitionPenalty = RepetitionPenalty ?? defaults.RepetitionPenalty,
         Stop = SamplingParamsBody.StopStrings(Stop),
+        StopRegex = SamplingParamsBody.StopStrings(StopRegex),
         StopTokenIds = StopTokenIds?.Items ?? [],
         IgnoreEos = IgnoreEos ?? false,
         SkipSpecialTokens = SkipSpecialTokens ?? true,

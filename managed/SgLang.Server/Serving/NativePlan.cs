@@ -117,6 +117,7 @@ internal sealed record NativePlan
         if (sampling.Validate(facts.VocabularySize) is { } message) throw new InvalidRequestException(message);
         if (facts.Encode is not null) return;
         if (sampling.Stop.Count > 0) throw new InvalidRequestException("stop needs a tokenizer, and this server runs without one; use stop_token_ids instead.");
+        if (sampling.StopRegex.Count > 0) throw new InvalidRequestException("stop_regex needs a tokenizer, and this server runs without one; use stop_token_ids instead.");
         if (sampling.MinNewTokens > 0) throw new InvalidRequestException("min_new_tokens needs a tokenizer, and this server runs without one.");
     }
 

@@ -23,6 +23,34 @@ public sealed class RequestTests(DemoEngine fixture) : IClassFixture<DemoEngine>
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_stop_pattern_cuts_the_text_and_ends_the_request_streamed_or_not(bool isStreaming)
+    {
+        SamplingParams endless = new() { Temperature = 0, MaxNewTokens = 60, IgnoreEos = true };
+        string whole = (await Run("In the beginning", endless)).Text;
+        const string Pattern = @"\s[a-z]{4,}\s";
+        System.Text.RegularExpressions.Match match = System.Text.RegularExpressions.Regex.Match(whole, Pattern);
+        Assert.True(match.Success, whole);
+        SamplingParams stopping = endless with { StopRegex = [Pattern, "not to be found"] };
+        Collected cut = await Collected.ReadAsync(Engine.Submit(Request("In the beginning", stopping) with { IsStreaming = isStreaming }));
+        Assert.Equal(FinishReason.StopString(Pattern), cut.Finish);
+        Assert.Equal(whole[..match.Index], cut.Text);
+        Assert.True(cut.Ids.Count < 60);
+        Collected kept = await Run("In the beginning", stopping with { NoStopTrim = true });
+        Assert.Equal(whole[..(match.Index + match.Length)], kept.Text);
+    }
+
+    [Fact]
+    public async Task A_stop_pattern_that_cannot_be_searched_for_is_refused_and_leaves_nothing_behind()
+    {
+        RequestRejectedException refused = Assert.Throws<RequestRejectedException>(() => Engine.Submit(Request("And then", new SamplingParams { StopRegex = ["(a"] }) with { Rid = "bad-pattern" }));
+        Assert.Equal((400, "stop_regex '(a': at character 1: the group has no end."), (refused.StatusCode, refused.Message));
+        Assert.Null(Engine.FindRequest("bad-pattern"));
+        Assert.Single((await Collected.ReadAsync(Engine.Submit(Request("And then", new SamplingParams { MaxNewTokens = 1 }) with { Rid = "bad-pattern" }))).Ids);
+    }
+
+    [Theory]
     [InlineData(1e-320, 1.0, 1.0)]
     [InlineData(1.0, 1e300, 1.0)]
     [InlineData(1.0, 1.0, 1e-320)]

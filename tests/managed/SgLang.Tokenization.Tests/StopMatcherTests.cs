@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using SgLang.Core;
 
 namespace SgLang.Tokenization.Tests;
 
@@ -20,8 +21,8 @@ public sealed class StopMatcherTests
     public void Keep_match_shows_the_stop_string_too()
     {
         var matcher = new StopMatcher(["END"], keepMatch: true);
-        Assert.Equal("abc ENDabc END"[..4], matcher.Append("abc E"));
-        Assert.Equal("END", matcher.Append("ND def"));
+        Assert.Equal("abc E", matcher.Append("abc E"));
+        Assert.Equal("ND", matcher.Append("ND def"));
     }
 
     [Fact]
@@ -70,8 +71,8 @@ public sealed class StopMatcherTests
                 shown += matcher.Append(chunk);
                 if (matcher.Matched is null)
                 {
-                    // Exactly the longest tail that begins a stop string is held back.
-                    int held = Enumerable.Range(0, given.Length + 1).Reverse().First(n => n == 0 || sample.Stops.Any(stop => stop.StartsWith(given[^n..], StringComparison.Ordinal)));
+                    // Exactly the longest tail that begins a stop string is held back, where it would not be shown.
+                    int held = sample.Keep ? 0 : Enumerable.Range(0, given.Length + 1).Reverse().First(n => n == 0 || sample.Stops.Any(stop => stop.StartsWith(given[^n..], StringComparison.Ordinal)));
                     Assert.Equal(given[..^held], shown);
                 }
             }
@@ -81,6 +82,40 @@ public sealed class StopMatcherTests
             string expected = found is null ? given : given[..(sample.Keep ? end : end - found.Length)];
             return shown + matcher.Finish() == expected;
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+    }
+
+    [Theory]
+    [InlineData("xab", "yxab", "y", "xab")]
+    [InlineData("b", "yxab", "yx", "ab")]
+    [InlineData("zz", "yxab", "yx", "ab")]
+    [InlineData("x", "yxab", "y", "x")]
+    public void Of_strings_and_patterns_the_first_to_end_is_found_and_of_those_the_first_to_begin(string stop, string text, string shown, string found)
+    {
+        var matcher = new StopMatcher([stop], keepMatch: false, [new Literal("ab")]);
+        Assert.Equal(shown, matcher.Append(text));
+        Assert.Equal(found, matcher.Matched);
+    }
+
+    [Fact]
+    public void What_may_begin_a_pattern_is_held_back_and_shown_at_the_end()
+    {
+        var matcher = new StopMatcher([], keepMatch: false, [new Literal("abc")]);
+        Assert.Equal("x", matcher.Append("xab"));
+        Assert.Equal("ab", matcher.Append("a"));
+        Assert.Equal("a", matcher.Finish());
+    }
+
+    /// <summary>A pattern that is a string without a repeated letter.</summary>
+    private sealed class Literal(string pattern) : ITextSearch
+    {
+        public string Pattern => pattern;
+        public int PendingLength { get; private set; }
+
+        public bool Take(char unit)
+        {
+            PendingLength = unit == pattern[PendingLength] ? PendingLength + 1 : unit == pattern[0] ? 1 : 0;
+            return PendingLength == pattern.Length;
+        }
     }
 
     private static (int End, string? Found) PlainSearch(string text, string[] stops)

@@ -124,14 +124,14 @@ public class ShapesTests
     [Fact]
     public void Plain_text_format_is_accepted()
     {
-        RequestJson.Parse("""{"response_format":{"type":"text"},"tool_choice":"auto","stop_regex":null}"""u8, ProtocolJsonContext.Default.ChatCompletionRequest).RefuseUnsupported();
+        RequestJson.Parse("""{"response_format":{"type":"text"},"tool_choice":"auto","extra_key":null}"""u8, ProtocolJsonContext.Default.ChatCompletionRequest).RefuseUnsupported();
     }
 
     [Fact]
     public void Sampling_defaults_come_from_the_model_where_the_request_says_nothing()
     {
-        var request = RequestJson.Parse("""{"temperature":0.5,"seed":3,"min_tokens":1,"stop":"x"}"""u8, ProtocolJsonContext.Default.ChatCompletionRequest);
+        var request = RequestJson.Parse("""{"temperature":0.5,"seed":3,"min_tokens":1,"stop":"x","stop_regex":["a+","b"]}"""u8, ProtocolJsonContext.Default.ChatCompletionRequest);
         SamplingParams sampling = request.ToSamplingParams(10, new SamplingParams { Temperature = 0.6, TopP = 0.8, TopK = 20, MinP = 0.1, RepetitionPenalty = 1.05 }, 100);
-        Assert.Equivalent(new SamplingParams { MaxNewTokens = 10, MinNewTokens = 1, Temperature = 0.5, TopP = 0.8, TopK = 20, MinP = 0.1, RepetitionPenalty = 1.05, Stop = ["x"], Seed = 3 }, sampling, strict: true);
+        Assert.Equivalent(new SamplingParams { MaxNewTokens = 10, MinNewTokens = 1, Temperature = 0.5, TopP = 0.8, TopK = 20, MinP = 0.1, RepetitionPenalty = 1.05, Stop = ["x"], StopRegex = ["a+", "b"], Seed = 3 }, sampling, strict: true);
     }
 }
