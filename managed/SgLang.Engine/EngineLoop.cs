@@ -298,11 +298,11 @@ internal sealed class EngineLoop : IDisposable
             if (plan.IsCurrent(embedding.RequestIndex)) Owner(plan.Requests[embedding.RequestIndex]).SetEmbedding(embedding.Values);
         ReadOnlySpan<int> sampled = plan.SampleIndex;
         Span<float> logprobs = outcome.Logprobs(plan);
-        Span<TokenLogprob[]?> top = outcome.Top(plan);
+        Span<TokenLogprob[]?> top = outcome.Top(plan), chosen = outcome.Chosen(plan);
         for (int i = 0; i < sampled.Length; i++)
         {
             Generation generation = Owner(plan.Requests[sampled[i]]);
-            if (generation.Logprobs is not null && plan.IsCurrent(sampled[i])) generation.SetNextScores(logprobs[i], top[i]);
+            if (generation.Logprobs is not null && plan.IsCurrent(sampled[i])) generation.SetNextScores(logprobs[i], top[i], chosen[i]);
         }
     }
 

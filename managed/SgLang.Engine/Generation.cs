@@ -34,14 +34,17 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private FinishReason? _finish;
     private long _firstToken;
     private long _finished;
+    private TaskCompletionSource? _promptIsComputed;
     private bool _isWaiting;
     private ManualResetValueTaskSourceCore<bool> _wake = new() { RunContinuationsAsynchronously = false };
 
     // The engine thread's side.
     private readonly List<TokenLogprob> _promptScores = [];
     private readonly List<IReadOnlyList<TokenLogprob>?> _promptTop = [];
+    private readonly List<IReadOnlyList<TokenLogprob>?> _promptChosen = [];
     private float _nextLogprob = float.NaN;
     private TokenLogprob[]? _nextTop;
+    private TokenLogprob[]? _nextChosen;
 
     // The reader's side.
     private readonly List<TokenRecord> _taken = [];
@@ -157,11 +160,23 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>Completes when the prompt's pages are in the prefix cache, or the request has ended.</summary>
+    internal Task WhenPromptIsComputed()
+    {
+        lock (_gate)
+        {
+            if (_firstToken != 0 || _finish is not null) return Task.CompletedTask;
+            _promptIsComputed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _promptIsComputed.Task;
+        }
+    }
+
     /// <summary>Engine thread: the scores of the token that the next <see cref="Push"/> brings.</summary>
-    internal void SetNextScores(float logprob, TokenLogprob[]? top)
+    internal void SetNextScores(float logprob, TokenLogprob[]? top, TokenLogprob[]? chosen)
     {
         _nextLogprob = logprob;
         _nextTop = top;
+        _nextChosen = chosen;
     }
 
     /// <summary>Engine thread: a sampled token, with the engine's verdict if it is the last.</summary>
@@ -174,8 +189,9 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
             {
                 Volatile.Write(ref _firstToken, Stopwatch.GetTimestamp());
                 CompletePromptScores();
+                _promptIsComputed?.TrySetResult();
             }
-            _arrived.Add(new TokenRecord(tokenId, _nextLogprob, _nextTop));
+            _arrived.Add(new TokenRecord(tokenId, _nextLogprob, _nextTop, _nextChosen));
             wake = SetFinish(finish) || ((WantsTokensEarly || _arrived.Count >= HeartbeatTokens) && Wake());
         }
         if (wake) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
@@ -198,6 +214,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     {
         _promptScores.AddRange(scores.Tokens);
         if (scores.Top is not null) _promptTop.AddRange(scores.Top);
+        if (scores.Chosen is not null) _promptChosen.AddRange(scores.Chosen);
     }
 
     /// <summary>Engine thread, before the end.</summary>
@@ -223,13 +240,15 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     {
         if (_request.Logprobs is not { StartLength: >= 0 } options || options.StartLength >= PromptTokens || _inputLogprobs is not null) return;
         TokenLogprob first = new(null, _request.InputIds[options.StartLength]);
-        _inputLogprobs = new InputLogprobs([first, .. _promptScores], options.TopCount > 0 ? [null, .. _promptTop] : []);
+        _inputLogprobs = new InputLogprobs([first, .. _promptScores], options.TopCount > 0 ? [null, .. _promptTop] : [],
+            options.TokenIds.Length > 0 ? [null, .. _promptChosen] : []);
     }
 
     private bool SetFinish(FinishReason? finish)
     {
         if (finish is null || _finish is not null) return false;
         _finish = finish;
+        _promptIsComputed?.TrySetResult();
         Volatile.Write(ref _finished, Stopwatch.GetTimestamp());
         return Wake();
     }
@@ -320,9 +339,11 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
             TokenIds = [.. _unsent.Select(token => token.Id)],
             Logprobs = scored ? [.. _unsent.Select(token => new TokenLogprob(token.Logprob, token.Id))] : [],
             TopLogprobs = scored && _request.Logprobs!.TopCount > 0 ? [.. _unsent.Select(token => token.Top ?? [])] : [],
+            ChosenLogprobs = scored && _request.Logprobs!.TokenIds.Length > 0 ? [.. _unsent.Select(token => token.Chosen ?? [])] : [],
             InputLogprobs = input?.Tokens ?? [],
             InputTopLogprobs = input?.Top ?? [],
             Embedding = embedding,
+            InputChosenLogprobs = input?.Chosen ?? [],
             Finish = finish,
         };
         _unsent.Clear();

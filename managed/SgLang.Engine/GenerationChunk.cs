@@ -18,9 +18,13 @@ public sealed class GenerationChunk
     /// <summary>Per token the largest alternatives in falling order; empty when not asked for.</summary>
     public IReadOnlyList<IReadOnlyList<TokenLogprob>> TopLogprobs { get; init; } = [];
 
+    /// <summary>Per token the ids that the request named, in its order; empty when it named none.</summary>
+    public IReadOnlyList<IReadOnlyList<TokenLogprob>> ChosenLogprobs { get; init; } = [];
+
     /// <summary>Prompt positions from logprob_start_len on; in the first chunk only, empty when not asked for.</summary>
     public IReadOnlyList<TokenLogprob> InputLogprobs { get; init; } = [];
     public IReadOnlyList<IReadOnlyList<TokenLogprob>?> InputTopLogprobs { get; init; } = [];
+    public IReadOnlyList<IReadOnlyList<TokenLogprob>?> InputChosenLogprobs { get; init; } = [];
 
     /// <summary>[hidden] the last token's hidden state after the last norm, scaled to length 1; null unless asked for.</summary>
     public float[]? Embedding { get; init; }

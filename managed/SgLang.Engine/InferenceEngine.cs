@@ -95,6 +95,46 @@ public sealed class InferenceEngine : IAsyncDisposable
         return Submit(request, await _grammars.GetAsync(spec, cancellation).ConfigureAwait(false));
     }
 
+    /// <summary>
+    /// All or none: when one is refused, those before it are aborted and its exception passes on. Requests that share one array of input ids
+    /// (n above 1) share its pages: the others follow the first, to the same replica, when its prompt has been computed.
+    /// </summary>
+    public async ValueTask<Generation[]> SubmitGroupAsync(IReadOnlyList<GenerationRequest> requests, CancellationToken cancellation = default)
+    {
+        Generation?[] generations = new Generation?[requests.Count];
+        Dictionary<int[], Generation> firsts = new(ReferenceEqualityComparer.Instance);
+        try
+        {
+            for (int i = 0; i < generations.Length; i++)
+            {
+                if (firsts.ContainsKey(requests[i].InputIds)) continue;
+                generations[i] = await SubmitAsync(requests[i], cancellation).ConfigureAwait(false);
+                firsts.Add(requests[i].InputIds, generations[i]!);
+            }
+            for (int i = 0; i < generations.Length; i++)
+            {
+                if (generations[i] is not null) continue;
+                Generation first = firsts[requests[i].InputIds];
+                if (CanShare(requests[i])) await first.WhenPromptIsComputed().WaitAsync(cancellation).ConfigureAwait(false);
+                generations[i] = await SubmitAsync(requests[i] with { DpRank = first.Replica.Index }, cancellation).ConfigureAwait(false);
+            }
+            return generations!;
+        }
+        catch
+        {
+            foreach (Generation? generation in generations)
+                if (generation is not null) await generation.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Whether a request can take pages of its prompt from the cache: one token is computed always, and so are scored ones.</summary>
+    private bool CanShare(GenerationRequest request)
+    {
+        int length = request.Logprobs is { StartLength: >= 0 } scored ? Math.Min(scored.StartLength, request.InputIds.Length - 1) : request.InputIds.Length - 1;
+        return !Options.DisableRadixCache && length >= Options.PageSize;
+    }
+
     private Generation Submit(GenerationRequest request, CompiledGrammar? grammar)
     {
         Validate(request);
@@ -224,12 +264,6 @@ public sealed class InferenceEngine : IAsyncDisposable
             throw new RequestRejectedException(
                 $"Input length ({ids.Length} tokens) exceeds the maximum allowed length ({_limits.MaxRequestInputLength} tokens). Use a shorter input " +
                 "or start the server with a larger --max-total-tokens.", 400);
-        if (request.Logprobs is { } logprobs)
-        {
-            if (logprobs.StartLength > ids.Length)
-                throw new RequestRejectedException($"logprob_start_len must be at most the prompt's length ({ids.Length}), got {logprobs.StartLength}.", 400);
-            if (logprobs.TopCount < 0 || logprobs.TopCount > Info.VocabularySize)
-                throw new RequestRejectedException($"top_logprobs_num must be in [0, {Info.VocabularySize}], got {logprobs.TopCount}.", 400);
-        }
+        if (request.Logprobs?.Validate(ids.Length, Info.VocabularySize) is { } wrong) throw new RequestRejectedException(wrong, 400);
     }
 }

@@ -261,7 +261,15 @@ internal sealed class ModelRunner : IModelRunner
         _sampler.Sample(plan, first, ids, logprobs, logits);
         Ops.TokenScatter(_device, LastIds, rows, ids);
         result.Top(plan.NumSamples, wanted.TopCount)?.Compute(first, logits, logprobs, ids, _sampler.Temperatures(count));
+        if (wanted.ChosenCount > 0) ScoreChosen(plan, first, logits, result.Chosen(wanted.ChosenCount, isFirst: first == 0));
         _trace.End(sampling, _trace.Spans.Sample, count);
+    }
+
+    private void ScoreChosen(StepPlan plan, int first, in Tensor logits, ChosenScores chosen)
+    {
+        for (int i = 0; i < logits.NumRows; i++)
+            if (plan.Requests[plan.SampleIndex[first + i]].LogprobOptions is { TokenIds.Length: > 0 } options)
+                chosen.Compute(logits.Rows(i, 1), options.TokenIds, _sampler.Temperatures(i + 1)[i]);
     }
 
     private void Finish(StepPlan plan, Wanted wanted, StepResult result)
@@ -277,13 +285,13 @@ internal sealed class ModelRunner : IModelRunner
     }
 
     /// <summary>What some request of a step asks for besides its token.</summary>
-    private readonly record struct Wanted(bool Logprobs, int TopCount)
+    private readonly record struct Wanted(bool Logprobs, int TopCount, int ChosenCount)
     {
         public static Wanted By(StepPlan plan)
         {
             Wanted all = default;
             foreach (int request in plan.SampleIndex)
-                if (plan.Requests[request].LogprobOptions is { } options) all = new Wanted(true, Math.Max(all.TopCount, options.TopCount));
+                if (plan.Requests[request].LogprobOptions is { } options) all = new Wanted(true, Math.Max(all.TopCount, options.TopCount), all.ChosenCount + options.TokenIds.Length);
             return all;
         }
     }

@@ -21,6 +21,7 @@ internal sealed class PromptScorer : IDisposable
     private readonly DeviceBuffer _logprobs;
     private readonly PinnedBuffer _logprobsOnHost;
     private TopScores? _top;
+    private ChosenScores? _chosen;
 
     public PromptScorer(DeviceContext device, IModel model, ForwardContext forward)
     {
@@ -46,27 +47,30 @@ internal sealed class PromptScorer : IDisposable
             if (end <= first) continue;
             TokenLogprob[] scores = new TokenLogprob[end - first];
             TokenLogprob[][]? top = wanted.TopCount > 0 ? new TokenLogprob[end - first][] : null;
+            TokenLogprob[][]? chosen = wanted.TokenIds.Length > 0 ? new TokenLogprob[end - first][] : null;
             for (int start = first; start < end; start += RowsPerBlock)
             {
                 int count = Math.Min(RowsPerBlock, end - start);
-                ScoreBlock(plan.LogprobTargets.Slice(start, count), start, hidden, wanted.TopCount, (float)plan.Requests[r].SamplingParams.Temperature,
-                    scores.AsSpan(start - first, count), top is null ? default : top.AsSpan(start - first, count));
+                ScoreBlock(plan.LogprobTargets.Slice(start, count), start, hidden, wanted, (float)plan.Requests[r].SamplingParams.Temperature,
+                    scores.AsSpan(start - first, count), top.AsSpan(start - first, top is null ? 0 : count), chosen.AsSpan(start - first, chosen is null ? 0 : count));
             }
-            outcome.PromptScores.Add(new PromptScores(r, scores, top));
+            outcome.PromptScores.Add(new PromptScores(r, scores, top, chosen));
         }
     }
 
     public void Dispose()
     {
+        _chosen?.Dispose();
         _top?.Dispose();
         _logprobsOnHost.Dispose();
         _logprobs.Dispose();
         _inputs.Dispose();
     }
 
-    private void ScoreBlock(ReadOnlySpan<int> targets, int firstRow, in Tensor hidden, int topCount, float temperature, Span<TokenLogprob> scores,
-        Span<TokenLogprob[]> top)
+    private void ScoreBlock(ReadOnlySpan<int> targets, int firstRow, in Tensor hidden, LogprobOptions options, float temperature, Span<TokenLogprob> scores,
+        Span<TokenLogprob[]> top, Span<TokenLogprob[]> chosen)
     {
+        int topCount = options.TopCount;
         using DeviceArena.Scope block = _forward.Arena.EnterScope();
         int count = targets.Length;
         _inputs.Begin(0);
@@ -88,6 +92,11 @@ internal sealed class PromptScorer : IDisposable
         {
             Ops.Logprobs(_device, logprobs, default, default, logits, wanted, temperatures);
         }
+        if (chosen.Length > 0)
+        {
+            _chosen = ChosenScores.Ensure(_chosen, _device, RowsPerBlock * options.TokenIds.Length);
+            for (int i = 0; i < count; i++) _chosen.Compute(logits.Rows(i, 1), options.TokenIds, temperatures[i]);
+        }
         _device.Copy(_logprobsOnHost.AsTensor(DType.F32, count), logprobs);
         _device.Synchronize();
         Span<float> values = _logprobsOnHost.AsSpan<float>(count);
@@ -95,6 +104,7 @@ internal sealed class PromptScorer : IDisposable
         {
             scores[i] = new TokenLogprob(values[i], targets[i]);
             if (topCount > 0) top[i] = _top!.Row(i, topCount);
+            if (chosen.Length > 0) chosen[i] = _chosen!.Row(i * options.TokenIds.Length, options.TokenIds);
         }
     }
 }

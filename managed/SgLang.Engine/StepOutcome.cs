@@ -4,7 +4,7 @@ namespace SgLang.Engine;
 
 /// <summary>Scores of one request's prompt tokens computed by one step; entry i belongs to the i-th target of the step's window.</summary>
 /// <param name="RequestIndex">Index in the plan.</param>
-internal readonly record struct PromptScores(int RequestIndex, TokenLogprob[] Tokens, TokenLogprob[][]? Top);
+internal readonly record struct PromptScores(int RequestIndex, TokenLogprob[] Tokens, TokenLogprob[][]? Top, TokenLogprob[][]? Chosen);
 
 /// <summary>The embedding of one request's prompt, which ended in this step.</summary>
 /// <param name="RequestIndex">Index in the plan.</param>
@@ -18,6 +18,7 @@ internal sealed class StepOutcome(int maxSamples, int slot = 0)
     private readonly int[] _ids = new int[maxSamples];
     private readonly float[] _logprobs = new float[maxSamples];
     private readonly TokenLogprob[]?[] _top = new TokenLogprob[]?[maxSamples];
+    private readonly TokenLogprob[]?[] _chosen = new TokenLogprob[]?[maxSamples];
 
     public int Slot => slot;
 
@@ -27,13 +28,15 @@ internal sealed class StepOutcome(int maxSamples, int slot = 0)
     /// <summary>Set when the step could not run; nothing else is valid then.</summary>
     public Exception? Error { get; set; }
 
-    /// <summary>One per entry of the plan's <see cref="StepPlan.SampleIndex"/>; likewise <see cref="Logprobs"/> and <see cref="Top"/>.</summary>
+    /// <summary>One per entry of the plan's <see cref="StepPlan.SampleIndex"/>; likewise <see cref="Logprobs"/>, <see cref="Top"/> and <see cref="Chosen"/>.</summary>
     public Span<int> Ids(StepPlan plan) => _ids.AsSpan(0, plan.NumSamples);
 
     /// <summary>NaN where not asked for.</summary>
     public Span<float> Logprobs(StepPlan plan) => _logprobs.AsSpan(0, plan.NumSamples);
 
     public Span<TokenLogprob[]?> Top(StepPlan plan) => _top.AsSpan(0, plan.NumSamples);
+
+    public Span<TokenLogprob[]?> Chosen(StepPlan plan) => _chosen.AsSpan(0, plan.NumSamples);
 
     public List<PromptScores> PromptScores { get; } = [];
     public List<PromptEmbedding> Embeddings { get; } = [];
@@ -44,5 +47,6 @@ internal sealed class StepOutcome(int maxSamples, int slot = 0)
         PromptScores.Clear();
         Embeddings.Clear();
         Array.Clear(_top);
+        Array.Clear(_chosen);
     }
 }

@@ -15,6 +15,7 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
     private readonly DeviceEvent _isDone = new(device);
     private TopScores? _top;
     private PromptEmbeddings? _embeddings;
+    private ChosenScores? _chosen;
 
     /// <summary>Where the largest scores of a step with so many samples go; null when none are wanted.</summary>
     public TopScores? Top(int numSamples, int k)
@@ -26,6 +27,11 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
 
     /// <summary>Where the embeddings of a step that ends so many embedded prompts go.</summary>
     public PromptEmbeddings Embeddings(int count, DType dtype, int width) => _embeddings = PromptEmbeddings.Ensure(_embeddings, device, count, dtype, width);
+
+    /// <summary>Where the scores of ids that requests named go, in the order of the samples.</summary>
+    /// <param name="count">Of the whole step.</param>
+    /// <param name="isFirst">Whether the step's scores begin.</param>
+    public ChosenScores Chosen(int count, bool isFirst) => isFirst ? _chosen = ChosenScores.Ensure(_chosen, device, count) : _chosen!;
 
     /// <summary>Queues the copies of I32 [n] and, if it is there, F32 [n], and marks the end of the step.</summary>
     public void Queue(in Tensor ids, in Tensor logprobs)
@@ -52,17 +58,22 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
         if (samples == 0) return;
         _ids.AsSpan<int>(samples).CopyTo(outcome.Ids(plan));
         ReadOnlySpan<int> sampled = plan.SampleIndex;
+        int numChosen = 0;
         for (int i = 0; i < samples; i++)
         {
             if (plan.Requests[sampled[i]].LogprobOptions is not { } wanted) continue;
             outcome.Logprobs(plan)[i] = _logprobs.AsSpan<float>(samples)[i];
             if (wanted.TopCount > 0) outcome.Top(plan)[i] = _top!.Row(i, wanted.TopCount);
+            if (wanted.TokenIds.Length == 0) continue;
+            outcome.Chosen(plan)[i] = _chosen!.Row(numChosen, wanted.TokenIds);
+            numChosen += wanted.TokenIds.Length;
         }
     }
 
     public void Dispose()
     {
         _embeddings?.Dispose();
+        _chosen?.Dispose();
         _top?.Dispose();
         _isDone.Dispose();
         _logprobs.Dispose();

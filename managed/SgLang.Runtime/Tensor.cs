@@ -101,6 +101,16 @@ public readonly struct Tensor
     /// <summary>Rows [start, start + count).</summary>
     public Tensor Rows(long start, long count) => Slice(0, start, count);
 
+    /// <summary>One row of a matrix <paramref name="count"/> times; for reading, since all are the same memory.</summary>
+    public Tensor RepeatRow(long row, long count)
+    {
+        Tensor one = Rows(row, 1);
+        Dims shape = one._shape, stride = one._stride;
+        shape[0] = count;
+        stride[0] = 0;
+        return new Tensor(one.Data, DType, Rank, shape, stride);
+    }
+
     /// <summary>Columns [start, start + count) of the last dimension.</summary>
     public Tensor Columns(long start, long count) => Slice(Rank - 1, start, count);
 

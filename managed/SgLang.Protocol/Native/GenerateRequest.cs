@@ -17,7 +17,9 @@ public sealed record GenerateRequest
     /// <summary>First prompt position with log-probabilities; -1 means output tokens only.</summary>
     public OneOrMany<int>? LogprobStartLen { get; set; }
     public OneOrMany<int>? TopLogprobsNum { get; set; }
-    public JsonElement? TokenIdsLogprob { get; set; }
+
+    /// <summary>Ids to score at every position whatever their rank.</summary>
+    public OneOrMany<int[]>? TokenIdsLogprob { get; set; }
     public bool? ReturnTextInLogprobs { get; set; }
     public bool? ReturnPromptTokenIds { get; set; }
     public bool? LogMetrics { get; set; }
@@ -45,7 +47,6 @@ public sealed record GenerateRequest
     public void RefuseUnsupported()
     {
         Unsupported.Refuse("input_embeds", InputEmbeds);
-        Unsupported.Refuse("token_ids_logprob", TokenIdsLogprob);
         Unsupported.Refuse("return_hidden_states", ReturnHiddenStates);
         Unsupported.Refuse("image_data", ImageData);
         Unsupported.Refuse("video_data", VideoData);

@@ -39,6 +39,8 @@ public sealed record MetaInfo
     public int? OutputTokenLogprobsLength { get; set; }
     public IReadOnlyList<LogprobEntry[]?>? InputTopLogprobs { get; set; }
     public IReadOnlyList<LogprobEntry[]?>? OutputTopLogprobs { get; set; }
+    public IReadOnlyList<LogprobEntry[]?>? InputTokenIdsLogprobs { get; set; }
+    public IReadOnlyList<LogprobEntry[]?>? OutputTokenIdsLogprobs { get; set; }
 
     /// <summary>Verification steps of speculative decoding; absent without it.</summary>
     public int? SpecVerifyCt { get; set; }

@@ -13,21 +13,9 @@ internal sealed class GenerationGroup : IAsyncDisposable
 
     public IReadOnlyList<Generation> Items => _items;
 
-    /// <summary>All or none: when the engine refuses one, those before it are aborted and its exception passes on.</summary>
-    public static async Task<GenerationGroup> SubmitAsync(InferenceEngine engine, IReadOnlyList<GenerationRequest> requests, CancellationToken cancellation)
-    {
-        var items = new List<Generation>(requests.Count);
-        try
-        {
-            foreach (GenerationRequest request in requests) items.Add(await engine.SubmitAsync(request, cancellation));
-            return new GenerationGroup([.. items]);
-        }
-        catch
-        {
-            foreach (Generation item in items) await item.DisposeAsync();
-            throw;
-        }
-    }
+    /// <inheritdoc cref="InferenceEngine.SubmitGroupAsync"/>
+    public static async Task<GenerationGroup> SubmitAsync(InferenceEngine engine, IReadOnlyList<GenerationRequest> requests, CancellationToken cancellation) =>
+        new(await engine.SubmitGroupAsync(requests, cancellation));
 
     /// <summary>Chunks of all generations as they come; those of one are in order.</summary>
     public async IAsyncEnumerable<(int Index, GenerationChunk Chunk)> ReadAsync([EnumeratorCancellation] CancellationToken cancellation)

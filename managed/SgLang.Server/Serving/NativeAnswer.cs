@@ -14,14 +14,16 @@ internal readonly record struct GenerationProgress(int PromptTokens, int Complet
 
 /// <summary>Gathers the chunks of one generation and makes the bodies of /generate from them.</summary>
 /// <param name="isIncremental">Bodies carry what is new since the last one instead of everything.</param>
-internal sealed class NativeAnswer(NativePlan plan, NativeItem item, int index, string weightVersion, Func<int, string>? decodeToken, bool isIncremental)
+internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, int index, string weightVersion, Func<int, string>? decodeToken, bool isIncremental)
 {
     private readonly StringBuilder _text = new();
     private readonly List<int> _ids = [];
     private readonly List<LogprobEntry> _outputLogprobs = [];
     private readonly List<LogprobEntry[]?> _outputTop = [];
+    private readonly List<LogprobEntry[]?> _outputChosen = [];
     private readonly List<LogprobEntry> _inputLogprobs = [];
     private readonly List<LogprobEntry[]?> _inputTop = [];
+    private readonly List<LogprobEntry[]?> _inputChosen = [];
     private int _numOutputLogprobs;
 
     public FinishReason? Finish { get; private set; }
@@ -33,11 +35,13 @@ internal sealed class NativeAnswer(NativePlan plan, NativeItem item, int index, 
         _text.Append(chunk.Text);
         _ids.AddRange(chunk.TokenIds);
         Finish = chunk.Finish ?? Finish;
-        if (!item.ReturnLogprob) return;
+        if (request.Logprobs is null) return;
         foreach (TokenLogprob entry in chunk.Logprobs) _outputLogprobs.Add(Entry(entry));
-        foreach (IReadOnlyList<TokenLogprob> entries in chunk.TopLogprobs) _outputTop.Add(Entries(entries));
+        AddAll(_outputTop, chunk.TopLogprobs);
+        AddAll(_outputChosen, chunk.ChosenLogprobs);
         foreach (TokenLogprob entry in chunk.InputLogprobs) _inputLogprobs.Add(Entry(entry));
-        foreach (IReadOnlyList<TokenLogprob>? entries in chunk.InputTopLogprobs) _inputTop.Add(entries is null ? null : Entries(entries));
+        AddAll(_inputTop, chunk.InputTopLogprobs);
+        AddAll(_inputChosen, chunk.InputChosenLogprobs);
         _numOutputLogprobs += chunk.Logprobs.Count;
     }
 
@@ -49,10 +53,10 @@ internal sealed class NativeAnswer(NativePlan plan, NativeItem item, int index, 
             Text = plan.ReturnText ? _text.ToString() : null,
             OutputIds = [.. _ids],
             Index = plan.Stream && plan.IsList ? index : null,
-            PromptTokenIds = plan.ReturnPromptTokenIds ? item.Request.InputIds : null,
+            PromptTokenIds = plan.ReturnPromptTokenIds ? request.InputIds : null,
             MetaInfo = new MetaInfo
             {
-                Id = item.Request.Rid,
+                Id = request.Rid,
                 FinishReason = Finish is { } finish ? FinishReasonBody.From(finish, progress.CompletionTokens) : null,
                 PromptTokens = progress.PromptTokens,
                 CompletionTokens = progress.CompletionTokens,
@@ -62,16 +66,21 @@ internal sealed class NativeAnswer(NativePlan plan, NativeItem item, int index, 
                 E2eLatency = Finish is null ? null : progress.ElapsedSeconds,
             },
         };
-        if (item.ReturnLogprob)
+        if (request.Logprobs is { } logprobs)
         {
             MetaInfo meta = response.MetaInfo;
             meta.InputTokenLogprobs = [.. _inputLogprobs];
             meta.OutputTokenLogprobs = [.. _outputLogprobs];
             meta.OutputTokenLogprobsLength = _numOutputLogprobs;
-            if (item.TopLogprobs > 0)
+            if (logprobs.TopCount > 0)
             {
                 meta.InputTopLogprobs = [.. _inputTop];
                 meta.OutputTopLogprobs = [.. _outputTop];
+            }
+            if (logprobs.TokenIds.Length > 0)
+            {
+                meta.InputTokenIdsLogprobs = [.. _inputChosen];
+                meta.OutputTokenIdsLogprobs = [.. _outputChosen];
             }
         }
         if (isIncremental) ForgetSent();
@@ -84,6 +93,12 @@ internal sealed class NativeAnswer(NativePlan plan, NativeItem item, int index, 
         _ids.Clear();
         _outputLogprobs.Clear();
         _outputTop.Clear();
+        _outputChosen.Clear();
+    }
+
+    private void AddAll(List<LogprobEntry[]?> all, IReadOnlyList<IReadOnlyList<TokenLogprob>?> positions)
+    {
+        foreach (IReadOnlyList<TokenLogprob>? entries in positions) all.Add(entries is null ? null : Entries(entries));
     }
 
     private LogprobEntry Entry(TokenLogprob entry) =>

@@ -5,13 +5,10 @@ using SgLang.Protocol.Json;
 
 namespace SgLang.Server.Serving;
 
-/// <summary>One engine request of a /generate body, with what its answer needs.</summary>
-internal sealed record NativeItem(GenerationRequest Request, bool ReturnLogprob, int TopLogprobs);
-
 /// <summary>A /generate body, checked and taken apart into engine requests. Items are prompt-major: all n of the first prompt, then the next.</summary>
 internal sealed record NativePlan
 {
-    public required IReadOnlyList<NativeItem> Items { get; init; }
+    public required IReadOnlyList<GenerationRequest> Items { get; init; }
 
     /// <summary>The answer is a list: several prompts, a list of one, or n above 1.</summary>
     public required bool IsList { get; init; }
@@ -32,27 +29,23 @@ internal sealed record NativePlan
         CheckBatchLengths(body, prompts.Count);
         string[] rids = Rids(body.Rid, prompts.Count, n, isMany);
 
-        var items = new List<NativeItem>(prompts.Count * n);
+        var items = new List<GenerationRequest>(prompts.Count * n);
         for (int prompt = 0; prompt < prompts.Count; prompt++)
         {
-            bool returnLogprob = body.ReturnLogprob?.For(prompt) ?? false;
-            int top = returnLogprob ? body.TopLogprobsNum?.For(prompt) ?? 0 : 0;
-            LogprobOptions? logprobs = returnLogprob ? Logprobs(body.LogprobStartLen?.For(prompt) ?? -1, top, prompts[prompt].Length, facts) : null;
+            LogprobOptions? logprobs = body.ReturnLogprob?.For(prompt) ?? false ? Logprobs(body, prompt, prompts[prompt].Length, facts) : null;
             for (int copy = 0; copy < n; copy++)
             {
-                items.Add(new NativeItem(
-                    new GenerationRequest
-                    {
-                        Rid = rids[prompt * n + copy],
-                        InputIds = prompts[prompt],
-                        Sampling = sampling[prompt] with { N = 1, Seed = SeedOf(sampling[prompt].Seed, copy) },
-                        Logprobs = logprobs,
-                        IsStreaming = body.Stream ?? false,
-                        Priority = body.Priority,
-                        DpRank = body.RoutedDpRank ?? body.DataParallelRank,
-                        StreamInterval = (body.SamplingParams is { Items.Count: > 0 } given ? given.For(prompt) : null)?.StreamInterval,
-                    },
-                    returnLogprob, top));
+                items.Add(new GenerationRequest
+                {
+                    Rid = rids[prompt * n + copy],
+                    InputIds = prompts[prompt],
+                    Sampling = sampling[prompt] with { N = 1, Seed = SeedOf(sampling[prompt].Seed, copy) },
+                    Logprobs = logprobs,
+                    IsStreaming = body.Stream ?? false,
+                    Priority = body.Priority,
+                    DpRank = body.RoutedDpRank ?? body.DataParallelRank,
+                    StreamInterval = (body.SamplingParams is { Items.Count: > 0 } given ? given.For(prompt) : null)?.StreamInterval,
+                });
             }
         }
         return new NativePlan
@@ -70,13 +63,15 @@ internal sealed record NativePlan
     /// <summary>Copies of one prompt draw differently, and each the same at every repetition of the request.</summary>
     internal static long? SeedOf(long? seed, int copy) => seed is null ? null : unchecked(seed + copy);
 
-    internal static LogprobOptions Logprobs(int start, int top, int promptLength, ServingFacts facts)
+    private static LogprobOptions Logprobs(GenerateRequest body, int prompt, int promptLength, ServingFacts facts)
     {
-        if (start < -1 || start > promptLength)
-            throw new InvalidRequestException($"logprob_start_len must be -1 or in [0, {promptLength}], the prompt's length, got {start}.");
-        if (top < 0 || top > facts.VocabularySize)
-            throw new InvalidRequestException($"top_logprobs_num must be in [0, {facts.VocabularySize}], got {top}.");
-        return new LogprobOptions { StartLength = start, TopCount = top };
+        var options = new LogprobOptions
+        {
+            StartLength = body.LogprobStartLen?.For(prompt) ?? -1,
+            TopCount = body.TopLogprobsNum?.For(prompt) ?? 0,
+            TokenIds = body.TokenIdsLogprob?.For(prompt) ?? [],
+        };
+        return options.Validate(promptLength, facts.VocabularySize) is { } message ? throw new InvalidRequestException(message) : options;
     }
 
     /// <exception cref="InvalidRequestException">Both or none of them, or an empty one.</exception>
@@ -126,6 +121,7 @@ internal sealed record NativePlan
         Check("return_logprob", body.ReturnLogprob);
         Check("logprob_start_len", body.LogprobStartLen);
         Check("top_logprobs_num", body.TopLogprobsNum);
+        Check("token_ids_logprob", body.TokenIdsLogprob);
 
         void Check<T>(string name, OneOrMany<T>? value)
         {

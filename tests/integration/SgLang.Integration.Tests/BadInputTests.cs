@@ -27,6 +27,8 @@ public class BadInputTests(DemoServer demo)
     [InlineData("""{"repetition_penalty":0}""", "repetition_penalty must be in (0, 2] (1.0 = no penalty), got 0.")]
     [InlineData("""{"n":0}""", "n must be at least 1, got 0.")]
     [InlineData("""{"n":1000000}""", "1 prompts times n = 1000000 is more than the 16384 requests one body may hold; send fewer.")]
+    [InlineData("""{"stop_regex":"(a"}""", "stop_regex '(a': at character 1: the group has no end.")]
+    [InlineData("""{"stop_regex":["b","a*"]}""", "stop_regex 'a*': it matches the empty text, which is found before anything is written.")]
     [InlineData("""{"stop_token_ids":[4096]}""", "stop_token_ids must be in [0, 4095], got 4096.")]
     [InlineData("""{"logit_bias":{"4096":1}}""", "logit_bias must has keys in [0, 4095], got 4096.")]
     [InlineData("""{"regex":"a","ebnf":"b"}""", "Only one of regex, json_schema, or ebnf can be set.")]

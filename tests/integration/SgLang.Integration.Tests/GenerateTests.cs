@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using SgLang.Server;
 
 namespace SgLang.Integration.Tests;
@@ -159,6 +160,44 @@ public class GenerateTests(DemoServer demo)
         List<JsonNode> events = await demo.StreamAsync("/generate", $"{body},\"stop\":{quoted.ToJsonString()}}},\"stream\":true}}");
         Assert.Equal(whole[..at], (string?)events[^1]["text"]);
         Assert.All(events, e => Assert.True(((string)e["text"]!).Length <= at, "text beyond the stop was shown"));
+    }
+
+    [Fact]
+    public async Task A_stop_pattern_cuts_the_text_and_is_reported()
+    {
+        const string body = """{"text":"My fellow Americans,","sampling_params":{"temperature":0,"max_new_tokens":60,"ignore_eos":true""";
+        string whole = (string)(await demo.PostOkAsync("/generate", body + "}}"))["text"]!;
+        Match match = Regex.Match(whole, "[a-z]{5} [a-z]");
+        Assert.True(match.Success, whole);
+        const string Pattern = "\"stop_regex\":[\"[a-z]{5} [a-z]\"]";
+        JsonNode cut = await demo.PostOkAsync("/generate", $"{body},{Pattern}}}}}");
+        Assert.Equal(whole[..match.Index], (string?)cut["text"]);
+        Assert.Equal("""{"type":"stop","matched":"[a-z]{5} [a-z]"}""", cut["meta_info"]!["finish_reason"]!.ToJsonString());
+        List<JsonNode> events = await demo.StreamAsync("/generate", $"{body},{Pattern}}},\"stream\":true}}");
+        Assert.Equal(whole[..match.Index], (string?)events[^1]["text"]);
+        Assert.All(events, e => Assert.True(((string)e["text"]!).Length <= match.Index, "text beyond the stop was shown"));
+    }
+
+    [Fact]
+    public async Task Copies_of_a_prompt_take_it_from_the_cache_and_draw_differently()
+    {
+        string ids = string.Join(',', Enumerable.Range(0, 50).Select(i => 300 + Random.Shared.Next(3000)));
+        JsonArray answers = (await demo.PostOkAsync("/generate", $$"""{"input_ids":[{{ids}}],"sampling_params":{"n":3,"max_new_tokens":12,"temperature":1.5,"sampling_seed":1,"ignore_eos":true} }""")).AsArray();
+        Assert.Equal(3, answers.Count);
+        Assert.All(answers.Skip(1), answer => Assert.True((int)answer!["meta_info"]!["cached_tokens"]! >= 32, answer.ToJsonString()));
+        Assert.Equal(3, answers.Select(answer => (string?)answer!["text"]).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Chosen_ids_have_logprobs_at_every_position()
+    {
+        JsonNode meta = (await demo.PostOkAsync("/generate",
+            """{"input_ids":[5,6,7],"return_logprob":true,"logprob_start_len":0,"token_ids_logprob":[6,9],"sampling_params":{"max_new_tokens":2,"temperature":0,"ignore_eos":true}}"""))["meta_info"]!;
+        JsonArray input = meta["input_token_ids_logprobs"]!.AsArray(), output = meta["output_token_ids_logprobs"]!.AsArray();
+        Assert.Equal((3, 2), (input.Count, output.Count));
+        Assert.Null(input[0]);
+        Assert.Equal((double)meta["input_token_logprobs"]![1]![0]!, (double)input[1]![0]![0]!, 1e-4);
+        Assert.All(input.Skip(1).Concat(output), entries => Assert.Equal([6, 9], entries!.AsArray().Select(entry => (int)entry![1]!)));
     }
 
     [Fact]

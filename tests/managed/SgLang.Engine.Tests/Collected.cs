@@ -15,6 +15,8 @@ internal sealed class Collected
     public IReadOnlyList<TokenLogprob> InputLogprobs { get; private set; } = [];
     public IReadOnlyList<IReadOnlyList<TokenLogprob>?> InputTop { get; private set; } = [];
     public float[]? Embedding { get; private set; }
+    public List<IReadOnlyList<TokenLogprob>> Chosen { get; } = [];
+    public IReadOnlyList<IReadOnlyList<TokenLogprob>?> InputChosen { get; private set; } = [];
     public FinishReason Finish { get; private set; }
     public int NumChunks { get; private set; }
 
@@ -34,6 +36,8 @@ internal sealed class Collected
                 text.Append(chunk.Text);
                 all.Logprobs.AddRange(chunk.Logprobs);
                 all.Top.AddRange(chunk.TopLogprobs);
+                all.Chosen.AddRange(chunk.ChosenLogprobs);
+                if (chunk.InputChosenLogprobs.Count > 0) all.InputChosen = chunk.InputChosenLogprobs;
                 if (chunk.InputLogprobs.Count > 0) all.InputLogprobs = chunk.InputLogprobs;
                 if (chunk.InputTopLogprobs.Count > 0) all.InputTop = chunk.InputTopLogprobs;
                 all.Embedding ??= chunk.Embedding;

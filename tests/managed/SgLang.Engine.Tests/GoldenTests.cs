@@ -89,6 +89,38 @@ public sealed class GoldenTests
         }
     }
 
+    /// <summary>Each scored position's own token and its runner-up, chosen by id, score as they do by rank.</summary>
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(0)]
+    [InlineData(3)]
+    public async Task Log_probabilities_of_chosen_ids_are_those_of_the_same_ids_found_otherwise(int startLength)
+    {
+        await using InferenceEngine engine = InferenceEngine.Start(TestModels.DemoOptions with { ChunkedPrefillSize = 16 });
+        TestModels.Golden golden = TestModels.DemoGoldens[0];
+        SamplingParams sampling = new() { Temperature = 0.7, Seed = 5, MaxNewTokens = 9, IgnoreEos = true, PresencePenalty = 0.5 };
+        GenerationRequest request = Greedy(golden, "ranked") with { Sampling = sampling, Logprobs = new LogprobOptions { StartLength = startLength, TopCount = 4096 } };
+        Collected ranked = await Collected.ReadAsync(engine.Submit(request));
+        int[] ids = [4095, ranked.Ids[0], 0, golden.InputIds[^1]];
+        Task<Collected>[] beside = [.. Enumerable.Range(0, 3).Select(i => Collected.ReadAsync(engine.Submit(Greedy(golden, $"beside{i}") with { Logprobs = i == 0 ? null : new LogprobOptions { TokenIds = [i] } })))];
+        Collected chosen = await Collected.ReadAsync(engine.Submit(request with { Rid = "chosen", Logprobs = new LogprobOptions { StartLength = startLength, TokenIds = ids } }));
+        await Task.WhenAll(beside);
+        Assert.Equal(ranked.Ids, chosen.Ids);
+        Assert.Equal(9, chosen.Chosen.Count);
+        for (int i = 0; i < 9; i++) AssertSame(ranked.Top[i], chosen.Chosen[i]);
+        Assert.Equal(startLength < 0 ? 0 : golden.InputIds.Length - startLength, chosen.InputChosen.Count);
+        for (int i = 0; i < chosen.InputChosen.Count; i++)
+            if (i == 0) Assert.Null(chosen.InputChosen[i]);
+            else AssertSame(ranked.InputTop[i]!, chosen.InputChosen[i]!);
+        Assert.All(await Task.WhenAll(beside[1..]), other => Assert.All(other.Chosen, entries => Assert.Single(entries)));
+
+        void AssertSame(IReadOnlyList<TokenLogprob> all, IReadOnlyList<TokenLogprob> some)
+        {
+            Assert.Equal(ids, some.Select(entry => entry.TokenId));
+            foreach (TokenLogprob entry in some) Assert.Equal(all.Single(other => other.TokenId == entry.TokenId).Logprob!.Value, entry.Logprob!.Value, 1e-3);
+        }
+    }
+
     [Fact]
     public async Task A_second_round_takes_prompts_from_the_prefix_cache()
     {

@@ -136,6 +136,25 @@ public sealed class RequestTests(DemoEngine fixture) : IClassFixture<DemoEngine>
         Assert.NotEqual(results[1].Ids, results[4].Ids);
     }
 
+    /// <summary>Penalties, biases and min_new_tokens depend on the request's own output alone.</summary>
+    [Fact]
+    public async Task A_seed_reproduces_the_draw_with_every_parameter_that_changes_logits_whatever_else_runs()
+    {
+        SamplingParams[] kinds =
+        [
+            new() { FrequencyPenalty = 1.5 }, new() { PresencePenalty = -1.5 }, new() { RepetitionPenalty = 1.7 },
+            new() { LogitBias = new Dictionary<int, float> { [77] = 9, [5] = -100 } }, new() { MinNewTokens = 20, StopTokenIds = [77], LogitBias = new Dictionary<int, float> { [77] = 9 } },
+            new() { FrequencyPenalty = 0.5, PresencePenalty = 0.7, RepetitionPenalty = 0.8, TopK = 50, TopP = 0.9, MinP = 0.01, LogitBias = new Dictionary<int, float> { [77] = 9 } },
+        ];
+        SamplingParams[] seeded = [.. kinds.Select((kind, i) => kind with { Temperature = 1.1, Seed = 40 + i, MaxNewTokens = 24, IgnoreEos = kind.MinNewTokens == 0 })];
+        List<Collected> alone = [];
+        foreach (SamplingParams sampling in seeded) alone.Add(await Run("And God said", sampling));
+        Task<Collected>[] crowd = [.. Enumerable.Range(0, 3 * seeded.Length).Select(i =>
+            Run(i < 2 * seeded.Length ? "And God said" : $"Call me {i}", i < 2 * seeded.Length ? seeded[i % seeded.Length] : kinds[i % kinds.Length] with { MaxNewTokens = 30 }))];
+        Collected[] results = await Task.WhenAll(crowd);
+        for (int i = 0; i < 2 * seeded.Length; i++) Assert.Equal(alone[i % seeded.Length].Ids, results[i].Ids);
+    }
+
     [Fact]
     public async Task Streaming_brings_the_same_text_in_pieces()
     {
@@ -183,7 +202,7 @@ public sealed class RequestTests(DemoEngine fixture) : IClassFixture<DemoEngine>
         Generation generation = Engine.Submit(Request("In the beginning", new SamplingParams { MaxNewTokens = 1500, IgnoreEos = true }) with { IsStreaming = true });
         Assert.NotNull(await generation.ReadAsync());
         await generation.DisposeAsync();
-        await Eventually(() => Engine.Stats is { NumRunning: 0, UsedTokens: 0 });
+        await Eventually.Is(() => Engine.Stats is { NumRunning: 0, UsedTokens: 0 });
     }
 
     [Fact]
@@ -194,7 +213,7 @@ public sealed class RequestTests(DemoEngine fixture) : IClassFixture<DemoEngine>
         ValueTask<GenerationChunk?> read = generation.ReadAsync(cancel.Token);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await read);
-        await Eventually(() => Engine.Stats.NumRunning == 0);
+        await Eventually.Is(() => Engine.Stats.NumRunning == 0);
     }
 
     [Fact]
@@ -207,7 +226,7 @@ public sealed class RequestTests(DemoEngine fixture) : IClassFixture<DemoEngine>
         Assert.Contains("twice", refused.Message);
         await first.DisposeAsync();
         Generation? again = null;
-        await Eventually(() =>
+        await Eventually.Is(() =>
         {
             try
             {
@@ -251,10 +270,4 @@ public sealed class RequestTests(DemoEngine fixture) : IClassFixture<DemoEngine>
         InputIds = Engine.Tokenizer!.Encode(prompt, addSpecialTokens: true),
         Sampling = sampling,
     };
-
-    private static async Task Eventually(Func<bool> condition)
-    {
-        for (long deadline = Environment.TickCount64 + 30_000; !condition(); await Task.Delay(5))
-            Assert.True(Environment.TickCount64 < deadline, "the condition did not come true in 30 s");
-    }
 }

@@ -27,6 +27,7 @@ internal static class ScriptedEngine
             VocabularySize = VocabularySize,
             ChunkedPrefillSize = 2048,
             MaxQueuedRequests = options.MaxQueuedRequests,
+            DisableRadixCache = options.DisableRadixCache,
         };
         RankThread[] ranks = [.. runs.Select(run => new RankThread("scripted", () => new Runner(run)))];
         foreach (RankThread rank in ranks) rank.WaitUntilStarted();

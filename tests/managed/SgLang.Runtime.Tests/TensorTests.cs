@@ -84,4 +84,12 @@ public unsafe class TensorTests
         }));
         Assert.NotEqual(0, sum);
     }
+
+    [Fact]
+    public void A_repeated_row_is_the_same_memory_in_every_row()
+    {
+        Tensor repeated = new Tensor(1000, DType.F32, 3, 5).RepeatRow(2, 7);
+        Assert.Equal((1000 + (2 * 5 * sizeof(float)), 7L, 5L), (repeated.Data, repeated[0], repeated[1]));
+        Assert.Equal((0L, 1L), (repeated.Stride(0), repeated.Stride(1)));
+    }
 }

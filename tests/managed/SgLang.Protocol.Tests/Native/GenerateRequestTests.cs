@@ -9,7 +9,6 @@ public class GenerateRequestTests
 
     [Theory]
     [InlineData("""{"input_embeds":[[0.1]]}""", "input_embeds")]
-    [InlineData("""{"token_ids_logprob":[1]}""", "token_ids_logprob")]
     [InlineData("""{"return_hidden_states":true}""", "return_hidden_states")]
     [InlineData("""{"image_data":"x"}""", "image_data")]
     [InlineData("""{"lora_path":"x"}""", "lora_path")]

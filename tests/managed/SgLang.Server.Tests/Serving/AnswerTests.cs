@@ -64,6 +64,21 @@ public class AnswerTests
     }
 
     [Fact]
+    public void Chosen_ids_are_told_at_every_position_in_the_order_of_the_request()
+    {
+        NativeAnswer answer = Native("""{"text":"a","return_logprob":true,"logprob_start_len":0,"token_ids_logprob":[9,4]}""");
+        answer.Add(new GenerationChunk
+        {
+            Text = "x", TokenIds = [5], Logprobs = [new TokenLogprob(-0.5f, 5)], ChosenLogprobs = [[new TokenLogprob(-9, 9), new TokenLogprob(-4, 4)]],
+            InputLogprobs = [new TokenLogprob(null, 1), new TokenLogprob(-1, 97)], InputChosenLogprobs = [null, [new TokenLogprob(-8, 9), new TokenLogprob(-3, 4)]],
+        });
+        MetaInfo meta = answer.ToResponse(s_progress).MetaInfo;
+        Assert.Equal([new LogprobEntry(-9, 9, null), new LogprobEntry(-4, 4, null)], Assert.Single(meta.OutputTokenIdsLogprobs!)!);
+        Assert.Equal([null, [new LogprobEntry(-8, 9, null), new LogprobEntry(-3, 4, null)]], meta.InputTokenIdsLogprobs);
+        Assert.Null(Native("""{"text":"a","return_logprob":true}""").ToResponse(s_progress).MetaInfo.OutputTokenIdsLogprobs);
+    }
+
+    [Fact]
     public void Text_in_logprobs_only_when_asked_for()
     {
         NativeAnswer without = Native("""{"text":"a","return_logprob":true}""");

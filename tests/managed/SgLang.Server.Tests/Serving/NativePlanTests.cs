@@ -1,3 +1,4 @@
+using SgLang.Engine;
 using System.Text;
 using SgLang.Protocol;
 using SgLang.Protocol.Json;
@@ -26,12 +27,12 @@ public class NativePlanTests
     public void A_single_prompt_is_one_request_with_the_defaults()
     {
         NativePlan plan = Plan("""{"text":"ab"}""");
-        NativeItem item = Assert.Single(plan.Items);
-        Assert.Equal([1, 97, 98], item.Request.InputIds);
-        Assert.Equal(32, item.Request.Rid.Length);
-        Assert.Equal(128, item.Request.Sampling.MaxNewTokens);
-        Assert.Null(item.Request.Logprobs);
-        Assert.False(item.Request.IsStreaming);
+        GenerationRequest item = Assert.Single(plan.Items);
+        Assert.Equal([1, 97, 98], item.InputIds);
+        Assert.Equal(32, item.Rid.Length);
+        Assert.Equal(128, item.Sampling.MaxNewTokens);
+        Assert.Null(item.Logprobs);
+        Assert.False(item.IsStreaming);
         Assert.Equal((false, false, true, true), (plan.IsList, plan.Stream, plan.ReturnText, plan.LogMetrics));
     }
 
@@ -39,10 +40,10 @@ public class NativePlanTests
     public void Items_are_prompt_major()
     {
         NativePlan plan = Plan("""{"input_ids":[[1],[2]],"rid":"r","stream":true,"sampling_params":{"n":2,"sampling_seed":5,"stream_interval":4}}""");
-        Assert.Equal([1, 1, 2, 2], plan.Items.Select(item => item.Request.InputIds[0]));
-        Assert.Equal(["r_0", "r_1", "r_2", "r_3"], plan.Items.Select(item => item.Request.Rid));
-        Assert.Equal([5L, 6, 5, 6], plan.Items.Select(item => item.Request.Sampling.Seed!.Value));
-        Assert.All(plan.Items, item => Assert.Equal((1, 4, true), (item.Request.Sampling.N, item.Request.StreamInterval, item.Request.IsStreaming)));
+        Assert.Equal([1, 1, 2, 2], plan.Items.Select(item => item.InputIds[0]));
+        Assert.Equal(["r_0", "r_1", "r_2", "r_3"], plan.Items.Select(item => item.Rid));
+        Assert.Equal([5L, 6, 5, 6], plan.Items.Select(item => item.Sampling.Seed!.Value));
+        Assert.All(plan.Items, item => Assert.Equal((1, 4, true), (item.Sampling.N, item.StreamInterval, item.IsStreaming)));
         Assert.True(plan.IsList);
     }
 
@@ -53,18 +54,18 @@ public class NativePlanTests
     [InlineData("""{"text":["a","b"],"rid":["x","y"]}""", "x y")]
     [InlineData("""{"text":["a","b"],"rid":["x","y"],"sampling_params":{"n":2}}""", "x_0 x_1 y_0 y_1")]
     [InlineData("""{"text":"a","rid":"x","sampling_params":{"n":2}}""", "x_0 x_1")]
-    public void Rids_follow_the_rules(string json, string rids) => Assert.Equal(rids, string.Join(' ', Plan(json).Items.Select(item => item.Request.Rid)));
+    public void Rids_follow_the_rules(string json, string rids) => Assert.Equal(rids, string.Join(' ', Plan(json).Items.Select(item => item.Rid)));
 
     [Fact]
     public void Values_of_a_batch_go_to_their_prompts()
     {
         NativePlan plan = Plan("""
-            {"input_ids":[[1],[2,3]],"sampling_params":[{"temperature":0.1},{"temperature":0.2}],"return_logprob":[true,false],"logprob_start_len":[0,1],"top_logprobs_num":[2,3]}
+            {"input_ids":[[1],[2,3]],"sampling_params":[{"temperature":0.1},{"temperature":0.2}],"return_logprob":[true,false],"logprob_start_len":[0,1],"top_logprobs_num":[2,3],"token_ids_logprob":[[5,6],[7]]}
             """);
-        Assert.Equal([0.1, 0.2], plan.Items.Select(item => item.Request.Sampling.Temperature));
-        Assert.Equal([true, false], plan.Items.Select(item => item.ReturnLogprob));
-        Assert.Equal((0, 2), (plan.Items[0].Request.Logprobs!.StartLength, plan.Items[0].Request.Logprobs!.TopCount));
-        Assert.Null(plan.Items[1].Request.Logprobs);
+        Assert.Equal([0.1, 0.2], plan.Items.Select(item => item.Sampling.Temperature));
+        Assert.Equal((0, 2), (plan.Items[0].Logprobs!.StartLength, plan.Items[0].Logprobs!.TopCount));
+        Assert.Equal([5, 6], plan.Items[0].Logprobs!.TokenIds);
+        Assert.Null(plan.Items[1].Logprobs);
     }
 
     [Theory]
@@ -72,6 +73,8 @@ public class NativePlanTests
     [InlineData("""{}""", "Either text, input_ids or input_embeds should be provided.")]
     [InlineData("""{"text":[]}""", "text cannot be an empty list.")]
     [InlineData("""{"input_ids":[]}""", "input_ids cannot be empty.")]
+    [InlineData("""{"text":["a","b"],"token_ids_logprob":[[1]],"return_logprob":true}""", "token_ids_logprob must be one value or a list with one for each of the 2 prompts, got 1.")]
+    [InlineData("""{"text":"a","token_ids_logprob":[256],"return_logprob":true}""", "token_ids_logprob must be in [0, 99], got 256.")]
     [InlineData("""{"text":["a","b"],"return_logprob":[true]}""", "return_logprob must be one value or a list with one for each of the 2 prompts, got 1.")]
     [InlineData("""{"text":["a","b"],"top_logprobs_num":[1,2,3]}""", "top_logprobs_num must be one value or a list with one for each of the 2 prompts, got 3.")]
     [InlineData("""{"text":"a","rid":""}""", "rid cannot be an empty string.")]
