@@ -4,7 +4,8 @@
 #
 #   GTEST_PREFIX    where GoogleTest is installed, if CMake does not find it by itself
 #   SGL_PUBLISH     folder with a published `sglang` (./build.sh publish): golden parity and serving run through it
-#   SGL_GPU_STEPS   which of: suites memcheck racecheck golden bench (all but bench if unset)
+#   SGL_GPU_STEPS   which of: suites memcheck racecheck golden bench tools (all but the last two if unset); bench runs the kernels'
+#                   benchmarks, tools the benchmark commands (bench.sh)
 #   SGL_GPU_SUITES  test suites, all if unset
 #   SGL_SANITIZER_SECONDS   limit of one suite under compute-sanitizer; a suite that reaches it is reported as such
 set -uo pipefail
@@ -93,6 +94,16 @@ if [[ $steps == *" bench "* ]]; then
     timed "$name" "$name" "$bench"
     cat "$logs/$name.log"
   done
+fi
+
+if [[ $steps == *" tools "* ]]; then
+  if [ -x "${SGL_PUBLISH:-}/sglang" ]; then
+    cp "$build"/lib/libsgl*.so "$SGL_PUBLISH/"
+    timed tools tools timeout 600 tests/gpu/bench.sh "$SGL_PUBLISH/sglang" "${SGL_BENCH_OUT:-out/gpu-bench}"
+    cat "$logs/tools.log"
+  else
+    row skipped tools 0 "no published sglang (SGL_PUBLISH)"
+  fi
 fi
 
 print_table
