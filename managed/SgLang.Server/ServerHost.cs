@@ -184,6 +184,11 @@ public sealed partial class ServerHost : IAsyncDisposable
         Route(["POST"], new CompletionsEndpoint(serving).InvokeAsync, "/v1/completions");
         Route(["POST"], new ChatCompletionsEndpoint(serving).InvokeAsync, "/v1/chat/completions");
 
+        var responses = new ResponsesEndpoint(serving);
+        Route(["POST"], responses.CreateAsync, "/v1/responses");
+        Route(["GET"], responses.GetAsync, "/v1/responses/{id}");
+        Route(["DELETE"], responses.DeleteAsync, "/v1/responses/{id}");
+        Route(["POST"], responses.CancelAsync, "/v1/responses/{id}/cancel");
         Route(["POST"], new EmbeddingsEndpoint(serving).InvokeAsync, "/v1/embeddings");
         Route(["POST", "PUT"], new EncodeEndpoint(serving).InvokeAsync, "/encode");
 

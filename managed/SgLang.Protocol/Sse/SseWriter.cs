@@ -21,6 +21,16 @@ public sealed class SseWriter(IBufferWriter<byte> output) : IDisposable
         output.Write("\n\n"u8);
     }
 
+    /// <summary>An event with a name: an <c>event:</c> line before the data.</summary>
+    /// <param name="name">Without line breaks.</param>
+    public void Write<T>(string name, T value, JsonTypeInfo<T> type)
+    {
+        output.Write("event: "u8);
+        output.Write(System.Text.Encoding.UTF8.GetBytes(name));
+        output.Write("\n"u8);
+        Write(value, type);
+    }
+
     public void WriteDone() => output.Write("data: [DONE]\n\n"u8);
 
     public void Dispose() => _json.Dispose();

@@ -20,7 +20,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         body.RefuseUnsupported();
         EmbeddingRun.Forbid(serving);
         ServingFacts facts = ServingFacts.Of(serving);
-        (int[] prompt, string? text) = Prompt(body, facts);
+        (int[] prompt, string? text) = ChatPrompt.Encode(serving, body, facts);
         var form = new ChatForm(body, serving.ToolCallParser, serving.ReasoningParser, text);
         OpenAIPlan plan = OpenAIPlan.ForChat(body, prompt, form, serving.Engine.ModelDefaults, facts, serving.Options);
         GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items.Select(item => item.Request));
@@ -30,21 +30,6 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         string model = body.Model ?? serving.Engine.Info.ModelName;
         if (plan.Stream) await StreamAsync(http, plan, group, answers, form, model, observer);
         else await AnswerAsync(http, body, plan, group, answers, form, model, observer);
-    }
-
-    private (int[] Ids, string? Text) Prompt(ChatCompletionRequest body, ServingFacts facts)
-    {
-        if (body.InputIds is { } ids) return ids.Length > 0 ? (ids, null) : throw new InvalidRequestException("input_ids cannot be empty.");
-        if (serving.Engine.ChatTemplate is not { } template)
-        {
-            throw new InvalidRequestException(facts.Encode is null
-                ? "messages needs a tokenizer, and this server runs without one; send input_ids instead."
-                : "The model has no chat template; start the server with --chat-template, or use /v1/completions.");
-        }
-        bool wantsTools = body.ToolChoice is not { ValueKind: JsonValueKind.String } choice || !choice.ValueEquals("none"u8);
-        string text = ChatPrompt.Render(
-            template, body.Messages, wantsTools ? body.Tools : null, body.ChatTemplateKwargs, body.ContinueFinalMessage ?? false, body.ReasoningEffort);
-        return (facts.EncodeText(text, addSpecialTokens: false, "messages"), text);
     }
 
     private async Task AnswerAsync(

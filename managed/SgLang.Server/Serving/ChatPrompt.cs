@@ -10,6 +10,22 @@ internal static class ChatPrompt
 {
     private static readonly string[] s_roles = ["system", "developer", "user", "assistant", "tool"];
 
+    /// <summary>The ids of a chat's prompt and the text they are of; no text where the ids came in its place.</summary>
+    /// <exception cref="InvalidRequestException">The server has no template or tokenizer, or a message is of the wrong form.</exception>
+    public static (int[] Ids, string? Text) Encode(ServingContext serving, ChatCompletionRequest body, ServingFacts facts)
+    {
+        if (body.InputIds is { } ids) return ids.Length > 0 ? (ids, null) : throw new InvalidRequestException("input_ids cannot be empty.");
+        if (serving.Engine.ChatTemplate is not { } template)
+        {
+            throw new InvalidRequestException(facts.Encode is null
+                ? "messages needs a tokenizer, and this server runs without one; send input_ids instead."
+                : "The model has no chat template; start the server with --chat-template, or use /v1/completions.");
+        }
+        bool wantsTools = body.ToolChoice is not { ValueKind: JsonValueKind.String } choice || !choice.ValueEquals("none"u8);
+        string text = Render(template, body.Messages, wantsTools ? body.Tools : null, body.ChatTemplateKwargs, body.ContinueFinalMessage ?? false, body.ReasoningEffort);
+        return (facts.EncodeText(text, addSpecialTokens: false, "messages"), text);
+    }
+
     /// <summary>Text to encode without adding special tokens; the template writes its own.</summary>
     /// <exception cref="InvalidRequestException">A message of the wrong form.</exception>
     /// <exception cref="ChatTemplateException">The template refuses the conversation.</exception>
