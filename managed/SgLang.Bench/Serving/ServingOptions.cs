@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using SgLang.Bench.Datasets;
 using SgLang.Bench.Load;
+using SgLang.Bench.Profiling;
 
 namespace SgLang.Bench.Serving;
 
@@ -88,6 +89,9 @@ public sealed record ServingOptions
 
     /// <summary>Whole value of the Authorization header; null: none.</summary>
     public string? Authorization { get; init; }
-    public ProfileOptions? Profile { get; init; }
+    public ProfileRequest? Profile { get; init; }
+
+    /// <summary>Workers to profile, by name; empty: the server that is measured.</summary>
+    public IReadOnlyList<KeyValuePair<string, Uri>> ProfiledWorkers { get; init; } = [];
     public JsonObject Arguments { get; init; } = [];
 }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using SgLang.Bench.Datasets;
 using SgLang.Bench.Http;
 using SgLang.Bench.Load;
+using SgLang.Bench.Profiling;
 using SgLang.Bench.Reports;
 using SgLang.Bench.Statistics;
 using SgLang.Tokenization;
@@ -91,7 +92,7 @@ internal sealed class ServingSession : IDisposable
         if (_options.FlushCache) await FlushAsync(cancellation);
 
         // :: Step 2.
-        ServerProfiler? profiler = _options.Profile is { } profile ? new ServerProfiler(profile, _api, _output) : null;
+        ServerProfiler? profiler = _options.Profile is { } profile ? new ServerProfiler(profile, _options.ProfiledWorkers, _api, _output) : null;
         if (profiler is not null) await profiler.StartAsync(cancellation);
 
         // :: Step 3. Every repeat has a schedule of its own.

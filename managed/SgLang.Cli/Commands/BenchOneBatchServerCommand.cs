@@ -3,6 +3,7 @@ using SgLang.Bench;
 using SgLang.Bench.Datasets;
 using SgLang.Bench.Http;
 using SgLang.Bench.OneBatchServer;
+using SgLang.Bench.Profiling;
 using SgLang.Cli.Parsing;
 
 namespace SgLang.Cli.Commands;
@@ -98,8 +99,9 @@ internal static class BenchOneBatchServerCommand
     /// <summary>A window that ends by itself after its steps.</summary>
     private static async Task<string> BeginProfileAsync(FlagValues flags, Uri server, string prefix, TextWriter output, CancellationToken cancellation)
     {
-        using HttpClient client = ProfileSession.Connect(server.ToString(), flags.Text("--api-key"));
-        ProfileSession session = await ProfileSession.BeginAsync(client, new ProfileWish
+        using HttpClient http = ServerConnection.Open(server, flags.Text("--api-key"));
+        ProfileClient profile = new(http, server);
+        await profile.AnnounceAndBeginAsync(new ProfileRequest
         {
             OutputDirectory = flags.Text("--profile-output-dir"),
             NumSteps = flags.Integer("--profile-steps")!.Value,
@@ -108,6 +110,6 @@ internal static class BenchOneBatchServerCommand
             Prefix = flags.Text("--profile-prefix") + prefix,
             Activities = flags.IsGiven("--profile-activities") ? flags.List("--profile-activities") : ["CPU", "GPU"],
         }, output, cancellation);
-        return session.OutputDirectory;
+        return profile.OutputDirectory;
     }
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using SgLang.Bench.Http;
 using SgLang.Bench.Load;
+using SgLang.Bench.Profiling;
 using SgLang.Bench.Serving;
 using SgLang.Cli.Parsing;
 
@@ -15,7 +16,7 @@ internal static class BenchServingCommand
         "bench-serving", "Measure a running server under a load: latencies, throughput, failures.", BenchServingFlags.All, error, async (flags, cancellation) =>
         {
             ServingOptions options = Options(flags) with { ShowsProgress = !flags.Switch("--disable-tqdm") && error == Console.Error && !Console.IsErrorRedirected };
-            if (options.Profile is { Workers.Count: 0 } && flags.Switch("--pd-separated"))
+            if (options is { Profile: not null, ProfiledWorkers.Count: 0 } && flags.Switch("--pd-separated"))
             {
                 await output.WriteLineAsync("Warning: PD separated mode requires --profile-prefill-url or --profile-decode-url");
                 options = options with { Profile = null };
@@ -110,11 +111,14 @@ internal static class BenchServingCommand
             Headers = [.. flags.List("--header").Select(Header)],
             Authorization = BenchCommand.Authorization(flags),
             Profile = flags.Switch("--profile") ? Profile(flags) : null,
+            ProfiledWorkers = flags.Switch("--pd-separated")
+                ? [.. Workers(flags, "--profile-prefill-url", "Prefill"), .. Workers(flags, "--profile-decode-url", "Decode")]
+                : [],
             Arguments = BenchCommand.Shown(flags),
         };
     }
 
-    private static ProfileOptions Profile(FlagValues flags) => new()
+    private static ProfileRequest Profile(FlagValues flags) => new()
     {
         Activities = BenchCommand.Activities(flags),
         StartStep = flags.Integer("--profile-start-step"),
@@ -123,9 +127,6 @@ internal static class BenchServingCommand
         Stages = flags.List("--profile-stages"),
         OutputDirectory = flags.Text("--profile-output-dir"),
         Prefix = flags.Text("--profile-prefix"),
-        Workers = flags.Switch("--pd-separated")
-            ? [.. Workers(flags, "--profile-prefill-url", "Prefill"), .. Workers(flags, "--profile-decode-url", "Decode")]
-            : [],
     };
 
     private static IEnumerable<KeyValuePair<string, Uri>> Workers(FlagValues flags, string flag, string kind) =>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using SgLang.Bench.Profiling;
 using SgLang.Cli.Parsing;
 
 namespace SgLang.Cli.Commands;
@@ -32,18 +33,22 @@ internal static class ProfilerCommand
 
     internal static async Task<int> RunAsync(FlagValues flags, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
-        ProfileWish wish = Wish(flags);
-        using HttpClient client = ProfileSession.Connect(flags.Text("--url") ?? $"http://{flags.Text("--host")}:{flags.Text("--port")}", flags.Text("--api-key"));
-        ProfileSession? session = null;
+        ProfileRequest request = Request(flags);
+        Uri server = BenchCommand.Address(flags.Text("--url") ?? $"http://{flags.Text("--host")}:{flags.Text("--port")}", "--url");
+        TextWriter? bar = !flags.Switch("--disable-tqdm") && error == Console.Error && !Console.IsErrorRedirected ? error : null;
+        using HttpClient http = ServerConnection.Open(server, flags.Text("--api-key"));
+        ProfileClient profile = new(http, server);
+        bool hasBegun = false;
         try
         {
-            session = await ProfileSession.BeginAsync(client, wish, output, cancellation);
-            return await session.WaitAsync(output, error, cancellation) ? 0 : 1;
+            await profile.AnnounceAndBeginAsync(request, output, cancellation);
+            hasBegun = true;
+            return await profile.WaitAsync(output, error, bar, cancellation) ? 0 : 1;
         }
-        catch (OperationCanceledException) when (session is not null)
+        catch (OperationCanceledException) when (hasBegun)
         {
-            await session.StopAsync(CancellationToken.None);
-            return await session.WaitAsync(output, error, CancellationToken.None) ? 0 : 1;
+            await profile.StopAsync(CancellationToken.None);
+            return await profile.WaitAsync(output, error, bar, CancellationToken.None) ? 0 : 1;
         }
         catch (OperationCanceledException)
         {
@@ -52,12 +57,12 @@ internal static class ProfilerCommand
         }
         catch (HttpRequestException e)
         {
-            await error.WriteLineAsync($"profiler: {client.BaseAddress}: {e.Message}");
+            await error.WriteLineAsync($"profiler: {server}: {e.Message}");
             return 1;
         }
     }
 
-    internal static ProfileWish Wish(FlagValues flags)
+    internal static ProfileRequest Request(FlagValues flags)
     {
         List<string> activities = [];
         if (ProfilerFlags.Pair(flags, "cpu", absent: true)) activities.Add("CPU");
@@ -65,7 +70,7 @@ internal static class ProfilerCommand
         if (ProfilerFlags.Pair(flags, "mem", absent: false)) activities.Add("MEM");
         if (ProfilerFlags.Pair(flags, "rpd", absent: false)) activities.Add("RPD");
         if (activities.Count == 0) throw new UsageException("nothing to record: leave one of --cpu, --gpu, --mem and --rpd on");
-        return new ProfileWish
+        return new ProfileRequest
         {
             OutputDirectory = flags.Text("--output-dir"),
             NumSteps = flags.Integer("--num-steps")!.Value,

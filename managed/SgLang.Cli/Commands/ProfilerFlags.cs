@@ -6,8 +6,6 @@ namespace SgLang.Cli.Commands;
 /// <summary>Flags of profiler.</summary>
 internal static class ProfilerFlags
 {
-    public const int DefaultSteps = 5;
-
     public static FlagSet All { get; } = new(
         new Flag("--url", Text, "The server's URL.") { Aliases = ["--base-url"] },
         new Flag("--host", Text, "The server's address, where no URL is given.") { Default = "localhost" },
@@ -31,6 +29,7 @@ internal static class ProfilerFlags
         new Flag("--merge-profiles", Switch, "Also merge the traces of all ranks."),
         new Flag("--no-merge-profiles", Switch, "The default."),
         new Flag("--trace-format", Text, "pftrace also writes each trace in Perfetto's own format.") { Default = "json", Choices = ["json", "pftrace"] },
+        new Flag("--disable-tqdm", Switch, "Do not draw a progress bar; drawn on a terminal only."),
         new Flag("--detailed-annotations", Switch, "Step names with sums of lengths, for roofline models."));
 
     /// <summary>A pair of --x and --no-x.</summary>

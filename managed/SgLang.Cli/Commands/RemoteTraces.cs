@@ -18,7 +18,7 @@ internal sealed record RemoteTraces(string Url, IReadOnlyList<string> Paths, Clo
     /// <exception cref="HttpRequestException">No answer, a refusal, or a profile that is not there or has failed.</exception>
     public static async Task<RemoteTraces> FetchAsync(string url, string? apiKey, string profileId, string directory, TimeSpan wait)
     {
-        using HttpClient client = ProfileSession.Connect(url, apiKey);
+        using HttpClient client = ServerConnection.Open(BenchCommand.Address(url, "--from"), apiKey);
         JsonNode profile = await FindAsync(client, url, profileId, wait);
         if ((string?)profile["error"] is { } error) throw new HttpRequestException($"{url}: profile {profileId} has failed there: {error}");
         List<string> paths = [];

@@ -1,3 +1,4 @@
+using SgLang.Bench.Profiling;
 using SgLang.Cli.Parsing;
 
 namespace SgLang.Cli.Commands;
@@ -10,23 +11,25 @@ internal static class SendOneProfile
     {
         if (!flags.Switch("--profile")) return await request();
         int steps = flags.Integer("--profile-steps")!.Value;
-        using HttpClient client = ProfileSession.Connect(flags.Text("--base-url") ?? $"http://{flags.Text("--host")}:{flags.Text("--port")}", flags.Text("--api-key"));
+        Uri server = BenchCommand.Address(flags.Text("--base-url") ?? $"http://{flags.Text("--host")}:{flags.Text("--port")}", "--base-url");
+        using HttpClient http = ServerConnection.Open(server, flags.Text("--api-key"));
+        ProfileClient profile = new(http, server);
         try
         {
             await output.WriteLineAsync($"Running profiler with {steps} steps...");
-            ProfileSession session = await ProfileSession.BeginAsync(client, new ProfileWish
+            await profile.AnnounceAndBeginAsync(new ProfileRequest
             {
                 NumSteps = steps,
                 ByStage = flags.Switch("--profile-by-stage"),
                 Prefix = flags.Text("--profile-prefix"),
             }, output, cancellation);
             int code = await request();
-            if (await session.PollAsync(cancellation) is null) await session.StopAsync(cancellation);
-            return await session.WaitAsync(output, error, cancellation) ? code : 1;
+            await profile.StopAsync(cancellation);
+            return await profile.WaitAsync(output, error, bar: null, cancellation) ? code : 1;
         }
         catch (HttpRequestException e)
         {
-            await error.WriteLineAsync($"send-one: the profiler of {client.BaseAddress}: {e.Message}");
+            await error.WriteLineAsync($"send-one: the profiler of {server}: {e.Message}");
             return 1;
         }
     }

@@ -18,6 +18,9 @@ internal sealed class MockServer : IAsyncDisposable
     private int _mostOpen;
 
     public Uri Address { get; private set; } = null!;
+
+    /// <summary>Answers of /profile_status; null: a server that has no such route.</summary>
+    public Func<string>? ProfileStatus { get; set; }
     public ConcurrentQueue<(string Path, string Body)> Requests { get; } = [];
     public int MostOpen => _mostOpen;
 
@@ -45,6 +48,11 @@ internal sealed class MockServer : IAsyncDisposable
                     break;
                 case "/model_info":
                     await context.Response.WriteAsync($$"""{"model_path": "{{DemoModel.ModelPath}}"}""");
+                    break;
+                case "/profile_status":
+                    string? status = server.ProfileStatus?.Invoke();
+                    context.Response.StatusCode = status is null ? 404 : 200;
+                    await context.Response.WriteAsync(status ?? "{}");
                     break;
                 case "/server_info" or "/flush_cache" or "/reset_prefix_cache" or "/start_profile" or "/stop_profile":
                     await context.Response.WriteAsync(context.Request.Path.Value == "/server_info" ? server.ServerInfo : "{}");

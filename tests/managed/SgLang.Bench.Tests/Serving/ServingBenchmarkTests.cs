@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using SgLang.Bench.Datasets;
 using SgLang.Bench.Load;
+using SgLang.Bench.Profiling;
 using SgLang.Bench.Reports;
 using SgLang.Bench.Serving;
 
@@ -152,9 +153,9 @@ public class ServingBenchmarkTests
     {
         await using MockServer server = await MockServer.StartAsync((context, _) => Three(context));
         var output = new StringWriter();
-        ServingOptions options = Options(server) with { WarmupRequests = 1, FlushCache = true, Profile = new ProfileOptions { StartStep = 3, OutputDirectory = "/tmp/p" } };
+        ServingOptions options = Options(server) with { WarmupRequests = 1, FlushCache = true, Profile = new ProfileRequest { StartStep = 3, OutputDirectory = "/tmp/p" } };
         await Run(options with { Dataset = options.Dataset with { NumPrompts = 1 } }, output);
-        Assert.Equal(["/generate", "/flush_cache?timeout=60", "/start_profile", "/generate", "/stop_profile", "/server_info"],
+        Assert.Equal(["/generate", "/flush_cache?timeout=60", "/start_profile", "/generate", "/profile_status", "/stop_profile", "/server_info"],
             server.Requests.Select(r => r.Path).Where(p => p is not ("/v1/models" or "/model_info")));
         JsonElement profile = JsonDocument.Parse(server.Requests.Single(r => r.Path == "/start_profile").Body).RootElement;
         Assert.Equal(3, profile.GetProperty("start_step").GetInt32());

@@ -110,8 +110,8 @@ public class BenchCommandsTests
     {
         ServingOptions options = BenchServingCommand.Options(Parse(BenchServingFlags.All,
             "--backend sglang --model m --num-prompts 10 --profile --pd-separated --profile-decode-url http://127.0.0.1:30001 http://127.0.0.1:30003"));
-        Assert.Equal(["Decode-0", "Decode-1"], options.Profile!.Workers.Select(w => w.Key));
-        Assert.Equal(30003, options.Profile.Workers[1].Value.Port);
+        Assert.Equal(["Decode-0", "Decode-1"], options.ProfiledWorkers.Select(w => w.Key));
+        Assert.Equal(30003, options.ProfiledWorkers[1].Value.Port);
     }
 
     [Theory]
