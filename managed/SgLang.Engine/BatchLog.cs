@@ -5,7 +5,7 @@ using SgLang.Scheduling;
 namespace SgLang.Engine;
 
 /// <summary>One line a prefill step and one every so many decode steps, with the rates since the last.</summary>
-internal struct BatchLog(ILogger logger, int decodeInterval, GraphBatchSizes graphs)
+internal struct BatchLog(ILogger logger, int decodeInterval)
 {
     private long _lastDecodeLine = Stopwatch.GetTimestamp();
     private long _lastPrefill = Stopwatch.GetTimestamp();
@@ -19,7 +19,7 @@ internal struct BatchLog(ILogger logger, int decodeInterval, GraphBatchSizes gra
     /// <summary>Output tokens per second over the last interval; 0 when idle.</summary>
     public double Throughput { get; private set; }
 
-    public void Planned(StepPlan plan, Scheduler scheduler)
+    public void Planned(StepPlan plan, Scheduler scheduler, bool isGraph)
     {
         SchedulerStats stats = scheduler.Stats;
         if (stats.NumRetracted != _retracted)
@@ -28,7 +28,7 @@ internal struct BatchLog(ILogger logger, int decodeInterval, GraphBatchSizes gra
         _retractedTokens = stats.RetractedTokens;
         _ratio = stats.NewTokenRatio;
         if (plan.Kind != StepKind.Decode) Prefill(plan, stats);
-        else if (++_decodeSteps % Math.Max(1, decodeInterval) == 0) Decode(stats, graphs.Select(plan.NumRequests) > 0);
+        else if (++_decodeSteps % Math.Max(1, decodeInterval) == 0) Decode(stats, isGraph);
     }
 
     public void Idle() => Throughput = 0;

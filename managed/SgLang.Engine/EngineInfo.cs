@@ -29,6 +29,9 @@ public sealed record EngineInfo
 
     /// <summary>Decode batches up to this are replayed from graphs; 0: none is.</summary>
     public int LargestGraphBatch { get; init; }
+
+    /// <summary>Of the first rank's device once everything was loaded.</summary>
+    public long FreeMemoryBytes { get; init; }
     public required long RandomSeed { get; init; }
     public required TimeSpan LoadTime { get; init; }
     public int TpSize { get; init; } = 1;
@@ -45,6 +48,13 @@ public sealed record EngineStats
 
     /// <summary>Requests whose grammar is being compiled.</summary>
     public int NumGrammarQueue { get; init; }
+
+    /// <summary>Waiting requests that had begun and gave their memory or place back.</summary>
+    public int NumRetractedWaiting { get; init; }
+
+    /// <summary>Of the KV pool: free, cached but not in use, and in use.</summary>
+    public int FreeTokens { get; init; }
+    public int EvictableTokens { get; init; }
     public int UsedTokens { get; init; }
     public double TokenUsage { get; init; }
 
@@ -58,6 +68,12 @@ public sealed record EngineStats
     public long NumRequests { get; init; }
     public long NumAborted { get; init; }
     public long NumRetracted { get; init; }
+    public long RetractedInputTokens { get; init; }
+    public long RetractedOutputTokens { get; init; }
+    public long EvictedTokens { get; init; }
+
+    /// <summary>Forward passes: how many, how long, how large.</summary>
+    public StepMeter Steps { get; init; }
     public double NewTokenRatio { get; init; }
 
     /// <summary><see cref="System.Diagnostics.Stopwatch"/> time stamp of the last finished step or idle check.</summary>
@@ -68,6 +84,9 @@ public sealed record EngineStats
     {
         NumRunning = all.Sum(stats => stats.NumRunning),
         NumWaiting = all.Sum(stats => stats.NumWaiting),
+        NumRetractedWaiting = all.Sum(stats => stats.NumRetractedWaiting),
+        FreeTokens = all.Sum(stats => stats.FreeTokens),
+        EvictableTokens = all.Sum(stats => stats.EvictableTokens),
         UsedTokens = all.Sum(stats => stats.UsedTokens),
         TokenUsage = all.Average(stats => stats.TokenUsage),
         GenerationThroughput = all.Sum(stats => stats.GenerationThroughput),
@@ -79,6 +98,10 @@ public sealed record EngineStats
         NumRequests = all.Sum(stats => stats.NumRequests),
         NumAborted = all.Sum(stats => stats.NumAborted),
         NumRetracted = all.Sum(stats => stats.NumRetracted),
+        RetractedInputTokens = all.Sum(stats => stats.RetractedInputTokens),
+        RetractedOutputTokens = all.Sum(stats => stats.RetractedOutputTokens),
+        EvictedTokens = all.Sum(stats => stats.EvictedTokens),
+        Steps = StepMeter.Sum(all.Select(stats => stats.Steps)),
         NewTokenRatio = all.Average(stats => stats.NewTokenRatio),
         Heartbeat = all.Min(stats => stats.Heartbeat),
     };

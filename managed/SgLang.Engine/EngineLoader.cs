@@ -135,6 +135,7 @@ internal static partial class EngineLoader
         DpSize = options.DpSize,
         GraphBytes = ranks.Sum(rank => rank.GraphBytes),
         LargestGraphBatch = ranks[0].Graphs.Largest,
+        FreeMemoryBytes = ranks[0].FreeMemoryBytes,
         RandomSeed = options.RandomSeed ?? Random.Shared.Next(MaxRandomSeed),
         LoadTime = Stopwatch.GetElapsedTime(started),
     };

@@ -20,6 +20,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly Scheduler _scheduler;
     private readonly RankGroup _ranks;
     private readonly EngineOptions _options;
+    private readonly GraphBatchSizes _graphs;
     private readonly ILogger _logger;
     private readonly EngineProfiler _profiler;
     private readonly int _replica;
@@ -34,6 +35,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly List<(TaskCompletionSource<bool> Completion, long Deadline)> _flushes = [];
     private readonly Lock _statsGate = new();
     private SchedulerStats _stats;
+    private StepMeter _steps;
     private double _throughput;
     private volatile bool _hasEnded;
     private long _heartbeat = Stopwatch.GetTimestamp();
@@ -42,6 +44,7 @@ internal sealed class EngineLoop : IDisposable
     private long _phaseStep;
     private long _lastIdleCheck;
     private BatchLog _log;
+    private StepMeter _meter;
 
     /// <param name="ended">Called on the engine thread when a request has ended, before its stream says so.</param>
     /// <param name="unfinished">All requests that have not, for the end of the engine itself.</param>
@@ -52,6 +55,7 @@ internal sealed class EngineLoop : IDisposable
         _scheduler = scheduler;
         _ranks = ranks;
         _options = options;
+        _graphs = graphs;
         _logger = logger;
         _profiler = profiler;
         _replica = replica;
@@ -59,7 +63,7 @@ internal sealed class EngineLoop : IDisposable
         _spans = profiler.Spans;
         _hasRanges = options.EnableSchedulerNvtx && NvtxRanges.IsActive;
         _ended = ended;
-        _log = new BatchLog(logger, options.DecodeLogInterval, graphs);
+        _log = new BatchLog(logger, options.DecodeLogInterval);
         _thread = new Thread(Run) { Name = RankFileSet.EngineThreadName(replica), IsBackground = true };
         _thread.Start();
     }
@@ -101,16 +105,21 @@ internal sealed class EngineLoop : IDisposable
     public EngineStats ReadStats()
     {
         SchedulerStats stats;
+        StepMeter steps;
         double throughput;
         lock (_statsGate)
         {
             stats = _stats;
+            steps = _steps;
             throughput = _throughput;
         }
         return new EngineStats
         {
             NumRunning = stats.NumRunning,
             NumWaiting = stats.NumWaiting,
+            NumRetractedWaiting = stats.NumRetractedWaiting,
+            FreeTokens = stats.FreeTokens,
+            EvictableTokens = stats.EvictableTokens,
             UsedTokens = stats.UsedTokens,
             TokenUsage = stats.TokenUsage,
             GenerationThroughput = throughput,
@@ -122,6 +131,10 @@ internal sealed class EngineLoop : IDisposable
             NumRequests = stats.NumAccepted,
             NumAborted = stats.NumAborted,
             NumRetracted = stats.NumRetracted,
+            RetractedInputTokens = stats.RetractedInputTokens,
+            RetractedOutputTokens = stats.RetractedOutputTokens,
+            EvictedTokens = stats.EvictedTokens,
+            Steps = steps,
             NewTokenRatio = stats.NewTokenRatio,
             Heartbeat = Volatile.Read(ref _heartbeat),
         };
@@ -245,7 +258,9 @@ internal sealed class EngineLoop : IDisposable
         long start = _recorder.Begin();
         if (_hasRanges) SchedulerRanges.RunBatch();
         _ranks.Launch(plan, trace);
-        _log.Planned(plan, _scheduler);
+        bool isGraph = plan.Kind == StepKind.Decode && _graphs.Select(plan.NumRequests) > 0;
+        _meter.Launched(plan, isGraph);
+        _log.Planned(plan, _scheduler, isGraph);
         if (_hasRanges) NvtxRanges.Pop();
         _recorder.End(start, _spans.RunBatch, plan.StepId, stage: trace.Stage);
     }
@@ -273,6 +288,7 @@ internal sealed class EngineLoop : IDisposable
         Volatile.Write(ref _phaseStep, plan.StepId);
         _phase = "waiting for a rank";
         StepOutcome outcome = _ranks.Wait();
+        _meter.Finished(plan, Math.Max(1, _options.DecodeLogInterval));
         _phase = "delivering";
         _recorder.End(start, _spans.WaitForRanks, plan.StepId);
         if (outcome.Error is { } error)
@@ -330,6 +346,7 @@ internal sealed class EngineLoop : IDisposable
         lock (_statsGate)
         {
             _stats = _scheduler.Stats;
+            _steps = _meter;
             _throughput = _log.Throughput;
         }
     }
@@ -339,6 +356,7 @@ internal sealed class EngineLoop : IDisposable
         _phase = "idle";
         Volatile.Write(ref _heartbeat, Stopwatch.GetTimestamp());
         _log.Idle();
+        _meter.Idle();
         if (_scheduler.IsIdle && Stopwatch.GetElapsedTime(_lastIdleCheck) > s_idleCheckInterval)
         {
             _lastIdleCheck = Stopwatch.GetTimestamp();

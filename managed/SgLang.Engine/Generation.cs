@@ -107,6 +107,9 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     /// <summary>Time since submission; until the last token once finished.</summary>
     public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_submitted, Volatile.Read(ref _finished) is var end and not 0 ? end : Stopwatch.GetTimestamp());
 
+    /// <summary>When it reached its stages.</summary>
+    public GenerationTimes Times => new(Scheduled.EnqueuedAt, Scheduled.AdmittedAt, Volatile.Read(ref _firstToken), Volatile.Read(ref _finished));
+
     /// <summary>Null until the first token.</summary>
     public TimeSpan? TimeToFirstToken => Volatile.Read(ref _firstToken) is var first and not 0 ? Stopwatch.GetElapsedTime(_submitted, first) : null;
 

@@ -70,6 +70,9 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Sampling defaults of generation_config.json.</summary>
     public SamplingParams ModelDefaults { get; }
 
+    /// <summary>Raised on an engine's thread when cached prefixes had to go, with how long that took; a handler must be quick.</summary>
+    public event Action<TimeSpan>? PrefixesEvicted;
+
     /// <summary>False once the engine has stopped by an error; <see cref="Fault"/> says which.</summary>
     public bool IsAlive => Fault is null;
 
@@ -214,7 +217,7 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     private Replica CreateReplica(int index, RankGroup ranks, EngineParts parts, ILogger logger)
     {
-        Scheduler scheduler = new(parts.SchedulerOptions);
+        Scheduler scheduler = new(parts.SchedulerOptions) { Evicted = took => PrefixesEvicted?.Invoke(took) };
         EngineLoop loop = new(scheduler, ranks, parts.Options, parts.Graphs, logger, parts.Profiler, index, Forget, () => _unfinished.Values.Where(generation => generation.Replica.Index == index));
         return new Replica(index, loop, scheduler);
     }

@@ -24,6 +24,9 @@ internal sealed record LoadedRank
     /// <summary>Device memory that capturing took.</summary>
     public required long GraphBytes { get; init; }
 
+    /// <summary>Of the device's memory, once everything was loaded.</summary>
+    public required long FreeMemoryBytes { get; init; }
+
     /// <param name="profiler">Where the rank leaves its spans; null for nowhere.</param>
     public static LoadedRank Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn,
         RankSetup setup, EngineProfiler? profiler = null)
@@ -73,6 +76,7 @@ internal sealed record LoadedRank
             GraphBatchSizes graphs = before.SupportsGraphs && ranks is null ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows) : GraphBatchSizes.None;
             long freeBeforeCapture = device.GetInfo().FreeMemoryBytes;
             if (graphs.Largest > 0) runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total));
+            long freeAtLast = device.GetInfo().FreeMemoryBytes;
             return new LoadedRank
             {
                 Runner = runner,
@@ -84,7 +88,8 @@ internal sealed record LoadedRank
                 WeightBytes = model.WeightBytes,
                 KvCacheBytes = model.KvBytesPerToken * memory.MaxTotalTokens,
                 Graphs = graphs,
-                GraphBytes = graphs.Largest > 0 ? Math.Max(0, freeBeforeCapture - device.GetInfo().FreeMemoryBytes) : 0,
+                GraphBytes = graphs.Largest > 0 ? Math.Max(0, freeBeforeCapture - freeAtLast) : 0,
+                FreeMemoryBytes = freeAtLast,
             };
         }
         catch

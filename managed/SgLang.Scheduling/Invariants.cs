@@ -27,6 +27,7 @@ public static class Invariants
         if (Members(state.Waiting.First).Count() != state.Waiting.Count) violations.Add("the waiting list's count is wrong");
         if (Members(state.Waiting.First).Sum(request => (long)request.ListedTokens) != state.Waiting.TokenCount) violations.Add("the waiting list's token count is wrong");
         if (Members(state.Running.First).Count() != state.Running.Count) violations.Add("the running list's count is wrong");
+        if (Members(state.Waiting.First).Count(request => request.NumRetractions > 0) != state.NumRetractedWaiting) violations.Add("the count of waiting requests that had begun is wrong");
         var rows = new HashSet<int>();
         foreach (Request request in Members(state.Waiting.First))
         {

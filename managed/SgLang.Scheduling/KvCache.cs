@@ -9,9 +9,11 @@ namespace SgLang.Scheduling;
 internal sealed class KvCache
 {
     private readonly bool _disableRadixCache;
+    private readonly TimeProvider _time;
 
-    public KvCache(int numPages, int pageSize, bool disableRadixCache = false)
+    public KvCache(int numPages, int pageSize, bool disableRadixCache = false, TimeProvider? time = null)
     {
+        _time = time ?? TimeProvider.System;
         PageSize = pageSize;
         _disableRadixCache = disableRadixCache;
         Reset(numPages);
@@ -21,6 +23,9 @@ internal sealed class KvCache
     public PagePool Pool { get; private set; }
     public RadixTree Tree { get; private set; }
     public long EvictedPages { get; private set; }
+
+    /// <summary>Told after each eviction how long it took.</summary>
+    public Action<TimeSpan>? Evicted { get; set; }
 
     /// <summary>Pages that are free or can be made free.</summary>
     public int AvailablePages => Pool.FreeCount + Tree.EvictablePages;
@@ -58,7 +63,7 @@ internal sealed class KvCache
     public bool EnsureFree(int pages)
     {
         if (pages > AvailablePages) return false;
-        if (pages > Pool.FreeCount) EvictedPages += Tree.Evict(pages - Pool.FreeCount);
+        if (pages > Pool.FreeCount) Evict(pages - Pool.FreeCount);
         return true;
     }
 
@@ -94,6 +99,13 @@ internal sealed class KvCache
         request.Pages.Clear();
         request.SharedPages = request.KvLength = request.CommittedKv = 0;
         request.Node = Tree.Root;
+    }
+
+    private void Evict(int pages)
+    {
+        long began = _time.GetTimestamp();
+        EvictedPages += Tree.Evict(pages);
+        Evicted?.Invoke(_time.GetElapsedTime(began));
     }
 
     private RadixNode Insert(Request request, int length)

@@ -66,6 +66,13 @@ public sealed class Scheduler
 
     public SchedulerStats Stats => SchedulerStats.Of(_state);
 
+    /// <summary>Told, on the scheduler's thread, after each eviction of cached prefixes how long it took.</summary>
+    public Action<TimeSpan>? Evicted
+    {
+        get => _state.Cache.Evicted;
+        set => _state.Cache.Evicted = value;
+    }
+
     internal SchedulerState State => _state;
 
     /// <summary>Uncommitted plans, oldest first.</summary>

@@ -11,7 +11,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     private SchedulerEvent[] _events = new SchedulerEvent[64];
 
     public SchedulerOptions Options { get; } = options;
-    public KvCache Cache { get; } = new(options.NumPages, options.PageSize, options.DisableRadixCache);
+    public KvCache Cache { get; } = new(options.NumPages, options.PageSize, options.DisableRadixCache, time);
     public RowPool Rows { get; } = new(options.MaxRunningRequests);
     public NewTokenRatio Ratio { get; } = new(options.Conservativeness);
     public WaitingQueue Waiting { get; } = new(options);
@@ -21,6 +21,9 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
 
     /// <summary>The one request whose prompt is partly in issued steps.</summary>
     public Request? Chunked { get; set; }
+
+    /// <summary>Waiting requests that had been admitted before.</summary>
+    public int NumRetractedWaiting { get; private set; }
 
     /// <summary>Admission failed for want of memory or rows; it cannot succeed before a request leaves.</summary>
     public bool BatchIsFull { get; set; }
@@ -72,6 +75,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
         request.Row = Rows.Take();
         long now = Now;
         if (request.NumRetractions == 0) request.AdmittedAt = now;
+        else NumRetractedWaiting--;
         request.Timeline?.Admitted(now, NextStep, request.KvLength, request.NumRetractions == 0, Log);
         int expected = request.Tokens.Length + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength);
         request.TokenBuffer.Reserve(expected);
@@ -83,12 +87,15 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     public void Retract(Request request, RequestEvent cause)
     {
         Totals.RetractedTokens += request.KvLength;
+        Totals.RetractedInputTokens += request.PromptLength;
+        Totals.RetractedOutputTokens += request.OutputLength;
         request.Timeline?.Add(new TimelineEntry(cause, Now, NextStep, request.KvLength, 0));
         Leave(request, insert: false);
         request.NumRetractions++;
         request.RetractedBeforeStep = NextStep;
         request.LastTokenAt = 0;
         Totals.Retracted++;
+        NumRetractedWaiting++;
         Enqueue(request);
     }
 
@@ -108,8 +115,15 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
 
     private void Leave(Request request, bool insert)
     {
-        if (Waiting.Contains(request)) Waiting.Remove(request);
-        else request.List?.Remove(request);
+        if (Waiting.Contains(request))
+        {
+            Waiting.Remove(request);
+            if (request.NumRetractions > 0) NumRetractedWaiting--;
+        }
+        else
+        {
+            request.List?.Remove(request);
+        }
         if (Chunked == request) Chunked = null;
         request.Epoch++;
         request.Pending = 0;
@@ -123,7 +137,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     /// <summary>Counts since the start.</summary>
     internal struct Counters
     {
-        public long Steps, DecodeSteps, PrefillTokens, CachedTokens, Generated, Dropped, Accepted, Finished, Aborted, Retracted, RetractedTokens;
+        public long Steps, DecodeSteps, PrefillTokens, CachedTokens, Generated, Dropped, Accepted, Finished, Aborted, Retracted, RetractedTokens, RetractedInputTokens, RetractedOutputTokens;
         public double CacheHitRate;
     }
 }

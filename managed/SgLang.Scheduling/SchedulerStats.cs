@@ -7,6 +7,9 @@ public readonly record struct SchedulerStats
     public int NumRunning { get; init; }
     public int NumWaiting { get; init; }
 
+    /// <summary>Those of the waiting that gave their memory or place back and are to start again.</summary>
+    public int NumRetractedWaiting { get; init; }
+
     /// <summary>Tokens of waiting and half-computed prompts that no step has taken yet, cached prefixes included.</summary>
     public long NumPendingTokens { get; init; }
     public int CapacityTokens { get; init; }
@@ -48,6 +51,10 @@ public readonly record struct SchedulerStats
     /// <summary>Tokens whose KV retractions gave up.</summary>
     public long RetractedTokens { get; init; }
 
+    /// <summary>Prompt tokens of the requests retracted, and output tokens they had; each retraction counts.</summary>
+    public long RetractedInputTokens { get; init; }
+    public long RetractedOutputTokens { get; init; }
+
     internal static SchedulerStats Of(SchedulerState state)
     {
         KvCache cache = state.Cache;
@@ -59,6 +66,7 @@ public readonly record struct SchedulerStats
         {
             NumRunning = state.NumAdmitted,
             NumWaiting = state.Waiting.Count,
+            NumRetractedWaiting = state.NumRetractedWaiting,
             NumPendingTokens = state.NumPendingTokens,
             CapacityTokens = capacity,
             FreeTokens = cache.Pool.FreeCount * pageSize,
@@ -80,6 +88,8 @@ public readonly record struct SchedulerStats
             NumAborted = totals.Aborted,
             NumRetracted = totals.Retracted,
             RetractedTokens = totals.RetractedTokens,
+            RetractedInputTokens = totals.RetractedInputTokens,
+            RetractedOutputTokens = totals.RetractedOutputTokens,
         };
     }
 }

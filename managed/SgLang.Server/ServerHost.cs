@@ -84,6 +84,7 @@ public sealed partial class ServerHost : IAsyncDisposable
             Log = log,
             Created = ServingContext.UnixTime(),
         };
+        if (options.EnableMetrics) engine.PrefixesEvicted += serving.Metrics.Evicted;
         var host = new ServerHost(app, serving, logs.CreateLogger(AccessLogCategory));
         host.Map();
         try
@@ -160,6 +161,7 @@ public sealed partial class ServerHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _serving.State.TryChange(ServerStatus.ShuttingDown);
+        _serving.Engine.PrefixesEvicted -= _serving.Metrics.Evicted;
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
         await _app.StopAsync(limit.Token);
         await _app.DisposeAsync();

@@ -34,6 +34,22 @@ public sealed record MetaInfo
 
     /// <summary>Seconds from submission to the last token; in the last event only.</summary>
     public double? E2eLatency { get; set; }
+
+    /// <summary>Seconds between arrival at the scheduler and the first step; like all below up to the throughput, in the last event of a server with metrics only.</summary>
+    public double? QueueTime { get; set; }
+
+    /// <summary>Seconds since the Unix epoch: the first step that computed the prompt, and the first token.</summary>
+    public double? ForwardEntryTime { get; set; }
+    public double? PrefillFinishedTime { get; set; }
+
+    /// <summary>Seconds since the Unix epoch: the HTTP request came, was given to the engine, was finished, and this event was written.</summary>
+    public double? RequestReceivedTs { get; set; }
+    public double? ApiServerDispatchFinishTs { get; set; }
+    public double? RequestFinishedTs { get; set; }
+    public double? ResponseSentToClientTs { get; set; }
+
+    /// <summary>Tokens a second after the first.</summary>
+    public double? DecodeThroughput { get; set; }
     public IReadOnlyList<LogprobEntry>? InputTokenLogprobs { get; set; }
     public IReadOnlyList<LogprobEntry>? OutputTokenLogprobs { get; set; }
     public int? OutputTokenLogprobsLength { get; set; }

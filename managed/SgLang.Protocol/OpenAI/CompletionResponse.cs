@@ -27,6 +27,9 @@ public sealed record CompletionResponse
     public required long Created { get; init; }
     public required string Model { get; init; }
     public required IReadOnlyList<CompletionChoice> Choices { get; init; }
+
+    /// <summary>Null in the events of a stream but the last, and there as null: clients that asked for usage look for it in each.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public Usage? Usage { get; init; }
     public ResponseMetadata? Metadata { get; init; }
 }

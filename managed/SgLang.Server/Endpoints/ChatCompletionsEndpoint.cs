@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using SgLang.Core;
@@ -16,6 +17,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
 {
     public async Task InvokeAsync(HttpContext http)
     {
+        long received = Stopwatch.GetTimestamp();
         ChatCompletionRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.ChatCompletionRequest);
         body.RefuseUnsupported();
         EmbeddingRun.Forbid(serving);
@@ -25,7 +27,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         OpenAIPlan plan = OpenAIPlan.ForChat(body, prompt, form, serving.Engine.ModelDefaults, facts, serving.Options);
         GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items.Select(item => item.Request));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
-        RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream);
+        RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, received);
         OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];
         string model = body.Model ?? serving.Engine.Info.ModelName;
         if (plan.Stream) await StreamAsync(http, plan, group, answers, form, model, observer);
@@ -59,7 +61,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
                     Logprobs = answer.ChatLogprobs(),
                     FinishReason = FinishName(answer, parsers[i]),
                     MatchedStop = answer.MatchedStop,
-                    MetaInfo = body.ReturnMetaInfo is true ? Meta(plan.Items[i], answer, group.Items[i]) : null,
+                    MetaInfo = body.ReturnMetaInfo is true ? Meta(plan.Items[i], answer, group.Items[i], observer.Times(i)) : null,
                 }),
             ],
             Usage = UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport),
@@ -137,15 +139,20 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
     private static string? FinishName(OpenAIAnswer answer, ChatAnswerParser parser) =>
         parser.HasCalls && answer.Finish is { Kind: FinishKind.StopToken or FinishKind.StopString } ? "tool_calls" : answer.FinishName;
 
-    private MetaInfo Meta(OpenAIItem item, OpenAIAnswer answer, Generation generation) => new()
+    private MetaInfo Meta(OpenAIItem item, OpenAIAnswer answer, Generation generation, RequestTimes? times)
     {
-        Id = item.Request.Rid,
-        FinishReason = answer.Finish is { } finish ? FinishReasonBody.From(finish, generation.CompletionTokens) : null,
-        PromptTokens = generation.PromptTokens,
-        CompletionTokens = generation.CompletionTokens,
-        CachedTokens = generation.CachedTokens,
-        NumRetractions = generation.NumRetractions,
-        WeightVersion = serving.Engine.Options.WeightVersion,
-        E2eLatency = generation.Elapsed.TotalSeconds,
-    };
+        var meta = new MetaInfo
+        {
+            Id = item.Request.Rid,
+            FinishReason = answer.Finish is { } finish ? FinishReasonBody.From(finish, generation.CompletionTokens) : null,
+            PromptTokens = generation.PromptTokens,
+            CompletionTokens = generation.CompletionTokens,
+            CachedTokens = generation.CachedTokens,
+            NumRetractions = generation.NumRetractions,
+            WeightVersion = serving.Engine.Options.WeightVersion,
+            E2eLatency = generation.Elapsed.TotalSeconds,
+        };
+        times?.WriteTo(meta);
+        return meta;
+    }
 }

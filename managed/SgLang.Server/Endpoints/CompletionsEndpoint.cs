@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using SgLang.Core;
 using SgLang.Engine;
@@ -14,13 +15,14 @@ internal sealed class CompletionsEndpoint(ServingContext serving)
 {
     public async Task InvokeAsync(HttpContext http)
     {
+        long received = Stopwatch.GetTimestamp();
         CompletionRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.CompletionRequest);
         EmbeddingRun.Forbid(serving);
         ServingFacts facts = ServingFacts.Of(serving);
         OpenAIPlan plan = OpenAIPlan.ForCompletion(body, facts, serving.Options);
         GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items.Select(item => item.Request));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
-        RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream);
+        RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, received);
         OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];
         string model = body.Model ?? serving.Engine.Info.ModelName;
         if (plan.Stream) await StreamAsync(http, plan, group, answers, model, observer);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using SgLang.Engine;
 using SgLang.Protocol;
@@ -13,6 +14,7 @@ internal sealed class EmbeddingsEndpoint(ServingContext serving)
 {
     public async Task InvokeAsync(HttpContext http)
     {
+        long received = Stopwatch.GetTimestamp();
         EmbeddingRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.EmbeddingRequest);
         EmbeddingRun.Demand(serving);
         body.RefuseUnsupported();
@@ -28,7 +30,7 @@ internal sealed class EmbeddingsEndpoint(ServingContext serving)
         string[] rids = NativePlan.Rids(body.Rid is { } rid ? rid : (OneOrMany<string>?)null, prompts.Length, 1, isMany: false);
         GenerationRequest[] requests = RoutedRank.Apply(http, prompts.Select((ids, i) => EmbeddingRun.Request(rids[i], ids, body.Priority, null)));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
-        RequestObserver observer = RequestObserver.Begin(serving, group, requests, isStreaming: false);
+        RequestObserver observer = RequestObserver.Begin(serving, group, requests, isStreaming: false, received);
         if (await EmbeddingRun.ReadAsync(http, serving, group, observer) is not { } vectors) return;
         var response = new EmbeddingResponse
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using SgLang.Core;
 using SgLang.Engine;
@@ -13,6 +14,7 @@ internal sealed class EncodeEndpoint(ServingContext serving)
 {
     public async Task InvokeAsync(HttpContext http)
     {
+        long received = Stopwatch.GetTimestamp();
         EncodeRequest body = await RequestBody.ReadAsync(http, ProtocolJsonContext.Default.EncodeRequest);
         EmbeddingRun.Demand(serving);
         body.RefuseUnsupported();
@@ -23,7 +25,7 @@ internal sealed class EncodeEndpoint(ServingContext serving)
         int? rank = body.RoutedDpRank ?? body.DataParallelRank;
         GenerationRequest[] requests = RoutedRank.Apply(http, prompts.Select((ids, i) => EmbeddingRun.Request(rids[i], ids, body.Priority, rank)));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
-        RequestObserver observer = RequestObserver.Begin(serving, group, requests, isStreaming: false, body.LogMetrics is not false, body.NoLogs is not true);
+        RequestObserver observer = RequestObserver.Begin(serving, group, requests, isStreaming: false, received, body.LogMetrics is not false, body.NoLogs is not true);
         if (await EmbeddingRun.ReadAsync(http, serving, group, observer) is not { } vectors) return;
         List<EncodeResponse> responses = [.. vectors.Select((vector, i) => new EncodeResponse(vector, Meta(group.Items[i])))];
         if (isMany) await Respond.JsonAsync(http, 200, responses, ProtocolJsonContext.Default.ListEncodeResponse);

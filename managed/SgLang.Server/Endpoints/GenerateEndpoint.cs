@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using SgLang.Core;
 using SgLang.Engine;
@@ -14,13 +15,14 @@ internal sealed class GenerateEndpoint(ServingContext serving)
 {
     public async Task InvokeAsync(HttpContext http)
     {
+        long received = Stopwatch.GetTimestamp();
         GenerateRequest body = await RequestBody.ReadAsync(http, ProtocolJsonContext.Default.GenerateRequest);
         EmbeddingRun.Forbid(serving);
         ServingFacts facts = ServingFacts.Of(serving);
         NativePlan plan = NativePlan.Create(body, facts);
         GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items);
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
-        RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, plan.LogMetrics, body.NoLogs is not true);
+        RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, received, plan.LogMetrics, body.NoLogs is not true);
         bool isIncremental = plan.Stream && serving.Options.IncrementalStreamingOutput;
         NativeAnswer[] answers =
         [
@@ -37,7 +39,7 @@ internal sealed class GenerateEndpoint(ServingContext serving)
         {
             answers[index].Add(chunk);
             observer.Chunk(index, chunk);
-            writer.Write(answers[index].ToResponse(GenerationProgress.Of(group.Items[index])), ProtocolJsonContext.Default.GenerateResponse);
+            writer.Write(answers[index].ToResponse(GenerationProgress.Of(group.Items[index], observer.Times(index))), ProtocolJsonContext.Default.GenerateResponse);
             await Respond.FlushAsync(http);
         }
         writer.WriteDone();
@@ -56,7 +58,7 @@ internal sealed class GenerateEndpoint(ServingContext serving)
                 return;
             }
         }
-        List<GenerateResponse> responses = [.. answers.Select((answer, i) => answer.ToResponse(GenerationProgress.Of(group.Items[i])))];
+        List<GenerateResponse> responses = [.. answers.Select((answer, i) => answer.ToResponse(GenerationProgress.Of(group.Items[i], observer.Times(i))))];
         if (plan.IsList) await Respond.JsonAsync(http, 200, responses, ProtocolJsonContext.Default.ListGenerateResponse);
         else await Respond.JsonAsync(http, 200, responses[0], ProtocolJsonContext.Default.GenerateResponse);
     }

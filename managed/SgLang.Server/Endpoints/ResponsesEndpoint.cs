@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
@@ -18,6 +19,7 @@ internal sealed class ResponsesEndpoint(ServingContext serving)
 
     public async Task CreateAsync(HttpContext http)
     {
+        long received = Stopwatch.GetTimestamp();
         ResponsesRequest body = await RequestBody.ReadJsonTypedAsync(http, ProtocolJsonContext.Default.ResponsesRequest);
         EmbeddingRun.Forbid(serving);
         body.RefuseUnsupported();
@@ -48,7 +50,7 @@ internal sealed class ResponsesEndpoint(ServingContext serving)
         CancellationTokenSource? cancellation = isBackground ? new CancellationTokenSource() : null;
         var stored = new StoredResponse(Begin(body, plan, isBackground), input, previous, cancellation);
         GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
-        var run = new ResponseRun(serving, stored, plan, form, group, RequestObserver.Begin(serving, group, requests, plan.Stream));
+        var run = new ResponseRun(serving, stored, plan, form, group, RequestObserver.Begin(serving, group, requests, plan.Stream, received));
         if (isBackground)
         {
             _store.Add(stored);

@@ -1,13 +1,17 @@
 using System.Diagnostics;
 using System.Text;
 using Microsoft.Extensions.Logging;
+using SgLang.Core;
 using SgLang.Engine;
 using SgLang.Server.Serving;
 
 namespace SgLang.Server.Monitoring;
 
-/// <summary>Watches the generations of one HTTP request and feeds the histograms and the request log.</summary>
-internal sealed partial class RequestObserver
+/// <summary>
+/// Watches the generations of one HTTP request and feeds the metrics and the request log. Disposed with its group: what has not finished by
+/// then was abandoned.
+/// </summary>
+internal sealed partial class RequestObserver : IDisposable
 {
     private readonly ServingContext _serving;
     private readonly GenerationGroup _group;
@@ -17,10 +21,14 @@ internal sealed partial class RequestObserver
     private readonly long[] _last;
     private readonly double[] _firstToken;
     private readonly StringBuilder?[] _texts;
-    private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly bool[] _hasFinished;
+    private readonly long _received;
+    private readonly long _dispatched = Stopwatch.GetTimestamp();
 
-    private RequestObserver(ServingContext serving, GenerationGroup group, bool isStreaming, bool measures, bool logs)
+    private RequestObserver(ServingContext serving, GenerationGroup group, bool isStreaming, long received, bool measures, bool logs)
     {
+        _received = received;
+        _hasFinished = new bool[group.Items.Count];
         _serving = serving;
         _group = group;
         _isStreaming = isStreaming;
@@ -31,14 +39,19 @@ internal sealed partial class RequestObserver
         _texts = new StringBuilder?[group.Items.Count];
     }
 
-    public static RequestObserver Begin(
-        ServingContext serving, GenerationGroup group, IReadOnlyList<GenerationRequest> requests, bool isStreaming, bool measures = true, bool logs = true)
+    /// <param name="received">Time stamp of the HTTP request's arrival.</param>
+    public static RequestObserver Begin(ServingContext serving, GenerationGroup group, IReadOnlyList<GenerationRequest> requests, bool isStreaming, long received,
+        bool measures = true, bool logs = true)
     {
-        var observer = new RequestObserver(serving, group, isStreaming, measures, logs);
+        var observer = new RequestObserver(serving, group, isStreaming, received, measures, logs);
+        group.Observer = observer;
         if (observer._logs)
             foreach (GenerationRequest request in requests) serving.RequestLog.Received(request);
         return observer;
     }
+
+    /// <summary>For meta_info; null on a server without metrics.</summary>
+    public RequestTimes? Times(int index) => _serving.Options.EnableMetrics ? new RequestTimes(_group.Items[index], _received, _dispatched) : null;
 
     public void Chunk(int index, GenerationChunk chunk)
     {
@@ -48,7 +61,7 @@ internal sealed partial class RequestObserver
         {
             if (_last[index] == 0)
             {
-                _firstToken[index] = Stopwatch.GetElapsedTime(_start, now).TotalSeconds;
+                _firstToken[index] = Stopwatch.GetElapsedTime(_received, now).TotalSeconds;
                 if (_measures) _serving.Metrics.FirstToken(_firstToken[index]);
                 if (_measures && chunk.TokenIds.Count > 1) _serving.Metrics.BetweenTokens(0, chunk.TokenIds.Count - 1);
             }
@@ -62,13 +75,21 @@ internal sealed partial class RequestObserver
         if (chunk.Finish is null) return;
 
         Generation generation = _group.Items[index];
-        if (_measures) _serving.Metrics.Finished(generation.Elapsed.TotalSeconds, generation.PromptTokens, generation.CachedTokens, generation.CompletionTokens);
+        _hasFinished[index] = true;
+        if (_measures) _serving.Metrics.Finished(generation, chunk.Finish.Value.Kind == FinishKind.Abort, _received);
         if (_logs) _serving.RequestLog.Finished(generation, chunk.Finish, _texts[index]?.ToString() ?? "");
         if (_serving.Options.EnableRequestTimeStatsLogging)
         {
             Log.TimeStats(_serving.Log, generation.Rid, generation.Elapsed.TotalSeconds, _isStreaming ? _firstToken[index] : null,
                 generation.PromptTokens, generation.CachedTokens, generation.CompletionTokens, generation.NumRetractions);
         }
+    }
+
+    public void Dispose()
+    {
+        if (!_measures) return;
+        for (int i = 0; i < _hasFinished.Length; i++)
+            if (!_hasFinished[i]) _serving.Metrics.Abandoned();
     }
 
     private static partial class Log

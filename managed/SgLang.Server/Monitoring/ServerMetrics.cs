@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Prometheus;
 using SgLang.Engine;
 
@@ -21,6 +22,8 @@ internal sealed class ServerMetrics
         35000, 40000, 60000, 80000, 100000, 200000, 300000, 400000, 600000, 800000, 1000000, 1100000,
     ];
 
+    private static readonly double[] s_stageBuckets = Histogram.ExponentialBuckets(0.001, 1.62, 30);
+
     private static readonly string[] s_httpLabels = ["model_name", "engine_type"];
     private static readonly string[] s_schedulerLabels = ["model_name", "engine_type", "tp_rank", "pp_rank", "moe_ep_rank"];
 
@@ -33,6 +36,14 @@ internal sealed class ServerMetrics
     private readonly Histogram.Child _promptTokens;
     private readonly Histogram.Child _uncachedPromptTokens;
     private readonly Histogram.Child _generationTokens;
+    private readonly Histogram.Child _queueTime;
+    private readonly Histogram _stages;
+    private readonly Histogram.Child _eviction;
+    private readonly Counter.Child _requests;
+    private readonly Counter.Child _aborted;
+    private readonly Counter.Child _prompt;
+    private readonly Counter.Child _generated;
+    private readonly Counter.Child _cached;
     private readonly Counter _httpRequests;
     private readonly Counter _httpResponses;
     private readonly Gauge.Child _httpActive;
@@ -48,6 +59,14 @@ internal sealed class ServerMetrics
         _promptTokens = HttpHistogram("prompt_tokens_histogram", "Prompt tokens of a request.", s_tokenBuckets);
         _uncachedPromptTokens = HttpHistogram("uncached_prompt_tokens_histogram", "Prompt tokens that were not in the prefix cache.", s_tokenBuckets);
         _generationTokens = HttpHistogram("generation_tokens_histogram", "Tokens generated for a request.", s_tokenBuckets);
+        _queueTime = SchedulerHistogram("queue_time_seconds", "Time from arrival at the scheduler to the first step.", s_latencyBuckets).WithLabels(_model, "unified", "0", "0", "0");
+        _stages = SchedulerHistogram("per_stage_req_latency_seconds", "Time of a request's stages.", s_stageBuckets, "stage");
+        _eviction = SchedulerHistogram("eviction_duration_seconds", "Time of making room by dropping cached prefixes.", s_stageBuckets).WithLabels(_model, "unified", "0", "0", "0");
+        _requests = HttpCounter("num_requests_total", "Requests that ended.");
+        _aborted = HttpCounter("num_aborted_requests_total", "Requests that ended early: aborted, refused by a full queue, or left by their client.");
+        _prompt = HttpCounter("prompt_tokens_total", "Prompt tokens of requests that ended.");
+        _generated = HttpCounter("generation_tokens_total", "Tokens generated for requests that ended.");
+        _cached = HttpCounter("cached_tokens_total", "Prompt tokens taken from the prefix cache, of requests that ended.", ("cache_source", "device"));
         _httpRequests = _factory.CreateCounter("sglang_http_requests_total", "HTTP requests received.", [.. s_httpLabels, "endpoint", "method"]);
         _httpResponses = _factory.CreateCounter("sglang_http_responses_total", "HTTP requests answered.", [.. s_httpLabels, "endpoint", "status_code", "method"]);
         _httpActive = _factory.CreateGauge("sglang_http_requests_active", "HTTP requests under way.", s_httpLabels).WithLabels(_model, "unified");
@@ -57,6 +76,7 @@ internal sealed class ServerMetrics
         Constant("num_pages", "Pages of the KV pool.", info.MaxTotalTokens / info.PageSize);
         Constant("context_len", "Longest prompt and answer together.", info.ContextLength);
         Constant("engine_startup_time", "Seconds from start to readiness for requests.", startupTime.TotalSeconds);
+        Constant("startup_available_gpu_memory_gb", "Memory of the device that was free once everything was loaded.", info.FreeMemoryBytes / (double)(1L << 30));
         Constant("engine_load_weights_time", "Seconds of loading the model.", info.LoadTime.TotalSeconds);
         RegisterEngine(info, stats);
     }
@@ -65,13 +85,35 @@ internal sealed class ServerMetrics
 
     public void BetweenTokens(double seconds, int tokens) => _betweenTokens.Observe(seconds, tokens);
 
-    public void Finished(double seconds, int promptTokens, int cachedTokens, int completionTokens)
+    /// <param name="received">Time stamp of the HTTP request's arrival.</param>
+    public void Finished(Generation generation, bool isAborted, long received)
     {
-        _latency.Observe(seconds);
-        _promptTokens.Observe(promptTokens);
-        _uncachedPromptTokens.Observe(promptTokens - cachedTokens);
-        _generationTokens.Observe(completionTokens);
+        _requests.Inc();
+        if (isAborted) _aborted.Inc();
+        _prompt.Inc(generation.PromptTokens);
+        _generated.Inc(generation.CompletionTokens);
+        _cached.Inc(generation.CachedTokens);
+        _latency.Observe(generation.Elapsed.TotalSeconds);
+        _promptTokens.Observe(generation.PromptTokens);
+        _uncachedPromptTokens.Observe(generation.PromptTokens - generation.CachedTokens);
+        _generationTokens.Observe(generation.CompletionTokens);
+        GenerationTimes times = generation.Times;
+        if (times.QueueSeconds is { } queued) _queueTime.Observe(queued);
+        if (times.Queued != 0) Stage("request_process", Stopwatch.GetElapsedTime(received, times.Queued).TotalSeconds);
+        Stage("prefill_waiting", times.QueueSeconds);
+        Stage("prefill_forward", times.PrefillSeconds);
+        Stage("decode_forward", times.DecodeSeconds);
     }
+
+    /// <summary>A request whose client went away.</summary>
+    public void Abandoned()
+    {
+        _requests.Inc();
+        _aborted.Inc();
+    }
+
+    /// <summary>Cached prefixes had to go.</summary>
+    public void Evicted(TimeSpan took) => _eviction.Observe(took.TotalSeconds);
 
     /// <param name="endpoint">The route, never the raw path: labels must stay few.</param>
     public void HttpBegan(string endpoint, string method)
@@ -104,13 +146,20 @@ internal sealed class ServerMetrics
         Gauge.Child hitRate = SchedulerGauge("cache_hit_rate", "Share of prompt tokens found in the prefix cache.");
         Gauge.Child ratio = SchedulerGauge("new_token_ratio", "Share of the remaining output that admission reserves for.");
         Gauge.Child utilization = SchedulerGauge("utilization", "Running requests over the most that may run.");
-        Counter.Child prompt = SchedulerCounter("prompt_tokens_total", "Prompt tokens processed.");
-        Counter.Child generated = SchedulerCounter("generation_tokens_total", "Tokens generated.");
-        Counter.Child cached = _factory.CreateCounter("sglang_cached_tokens_total", "Prompt tokens taken from the prefix cache.", [.. s_schedulerLabels, "cache_source"])
-            .WithLabels(_model, "unified", "0", "0", "0", "device");
-        Counter.Child requests = SchedulerCounter("num_requests_total", "Requests processed.");
-        Counter.Child aborted = SchedulerCounter("num_aborted_requests_total", "Requests aborted.");
+        Gauge.Child sentBack = SchedulerGauge("num_retracted_reqs", "Waiting requests that had begun and gave their memory or place back.");
+        Gauge.Child available = SchedulerGauge("kv_available_tokens", "Tokens of the KV pool that are free.");
+        Gauge.Child evictable = SchedulerGauge("kv_evictable_tokens", "Tokens of cached prefixes that no request uses.");
+        Gauge.Child kvUsed = SchedulerGauge("kv_used_tokens", "Tokens of the KV pool that requests use.");
+        Gauge.Child isGraph = SchedulerGauge("is_cuda_graph", "1 where the last decode step was replayed from a graph.");
+        Gauge.Child decodeLengths = SchedulerGauge("decode_sum_seq_lens", "Tokens in the KV of the last decode step's requests.");
+        Gauge.Child occupancy = SchedulerGauge("fwd_occupancy", "Percent of the last logging interval that forward passes took.");
         Counter.Child retracted = SchedulerCounter("num_retracted_requests_total", "Retractions for want of KV pages.");
+        Counter.Child retractedInput = SchedulerCounter("num_retracted_input_tokens_total", "Prompt tokens of retracted requests.");
+        Counter.Child retractedOutput = SchedulerCounter("num_retracted_output_tokens_total", "Output tokens that retracted requests had.");
+        Counter.Child evicted = SchedulerCounter("evicted_tokens_total", "Tokens of cached prefixes dropped to make room.");
+        Counter.Child[] realtime = LabelledCounters("realtime_tokens_total", "Tokens processed, counted step by step.", "mode", "prefill_compute", "prefill_cache", "decode");
+        Counter.Child[] passes = LabelledCounters("cuda_graph_passes_total", "Forward passes by use of graphs.", "mode", "prefill_none", "decode_cuda_graph", "decode_none");
+        Counter.Child[] seconds = LabelledCounters("forward_execution_seconds_total", "Time of forward passes.", "category", "prefill", "decode", "mixed");
         _registry.AddBeforeCollectCallback(() =>
         {
             EngineStats now = stats();
@@ -123,17 +172,57 @@ internal sealed class ServerMetrics
             hitRate.Set(now.CacheHitRate);
             ratio.Set(now.NewTokenRatio);
             utilization.Set((double)now.NumRunning / info.MaxRunningRequests);
-            prompt.IncTo(now.PromptTokens);
-            generated.IncTo(now.GeneratedTokens);
-            cached.IncTo(now.CachedTokens);
-            requests.IncTo(now.NumRequests);
-            aborted.IncTo(now.NumAborted);
+            sentBack.Set(now.NumRetractedWaiting);
+            available.Set(now.FreeTokens);
+            evictable.Set(now.EvictableTokens);
+            kvUsed.Set(now.UsedTokens);
+            isGraph.Set(now.Steps.IsGraph ? 1 : 0);
+            decodeLengths.Set(now.Steps.DecodeTokens);
+            occupancy.Set(now.Steps.Occupancy);
             retracted.IncTo(now.NumRetracted);
+            retractedInput.IncTo(now.RetractedInputTokens);
+            retractedOutput.IncTo(now.RetractedOutputTokens);
+            evicted.IncTo(now.EvictedTokens);
+            SetAll(realtime, now.PromptTokens, now.CachedTokens, now.GeneratedTokens);
+            SetAll(passes, now.Steps.PrefillPasses, now.Steps.GraphDecodePasses, now.Steps.EagerDecodePasses);
+            SetAll(seconds, now.Steps.PrefillSeconds, now.Steps.DecodeSeconds, now.Steps.MixedSeconds);
         });
     }
 
     private Histogram.Child HttpHistogram(string name, string help, double[] buckets) =>
         _factory.CreateHistogram($"sglang_{name}", help, s_httpLabels, new HistogramConfiguration { Buckets = buckets }).WithLabels(_model, "unified");
+
+    private Histogram SchedulerHistogram(string name, string help, double[] buckets, params string[] furtherLabels) =>
+        _factory.CreateHistogram($"sglang_{name}", help, [.. s_schedulerLabels, .. furtherLabels], new HistogramConfiguration { Buckets = buckets });
+
+    private Counter.Child HttpCounter(string name, string help, params ReadOnlySpan<(string Name, string Value)> further)
+    {
+        var names = new List<string>(s_httpLabels);
+        var values = new List<string> { _model, "unified" };
+        foreach ((string label, string value) in further)
+        {
+            names.Add(label);
+            values.Add(value);
+        }
+        return _factory.CreateCounter($"sglang_{name}", help, [.. names]).WithLabels([.. values]);
+    }
+
+    /// <summary>One counter with a label more, one child a value of it.</summary>
+    private Counter.Child[] LabelledCounters(string name, string help, string label, params string[] values)
+    {
+        Counter counter = _factory.CreateCounter($"sglang_{name}", help, [.. s_schedulerLabels, label]);
+        return [.. values.Select(value => counter.WithLabels(_model, "unified", "0", "0", "0", value))];
+    }
+
+    private void Stage(string stage, double? seconds)
+    {
+        if (seconds is { } value) _stages.WithLabels(_model, "unified", "0", "0", "0", stage).Observe(value);
+    }
+
+    private static void SetAll(Counter.Child[] counters, params ReadOnlySpan<double> values)
+    {
+        for (int i = 0; i < counters.Length; i++) counters[i].IncTo(values[i]);
+    }
 
     private Gauge.Child SchedulerGauge(string name, string help) =>
         _factory.CreateGauge($"sglang_{name}", help, s_schedulerLabels).WithLabels(_model, "unified", "0", "0", "0");

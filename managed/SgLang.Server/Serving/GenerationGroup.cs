@@ -13,6 +13,9 @@ internal sealed class GenerationGroup : IAsyncDisposable
 
     public IReadOnlyList<Generation> Items => _items;
 
+    /// <summary>Who watches it; disposed with it.</summary>
+    public IDisposable? Observer { get; set; }
+
     /// <inheritdoc cref="InferenceEngine.SubmitGroupAsync"/>
     public static async Task<GenerationGroup> SubmitAsync(InferenceEngine engine, IReadOnlyList<GenerationRequest> requests, CancellationToken cancellation) =>
         new(await engine.SubmitGroupAsync(requests, cancellation));
@@ -43,6 +46,7 @@ internal sealed class GenerationGroup : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (Generation item in _items) await item.DisposeAsync();
+        Observer?.Dispose();
     }
 
     private async Task PumpAllAsync(ChannelWriter<(int, GenerationChunk)> writer, CancellationToken cancellation)

@@ -2,14 +2,17 @@ using System.Text;
 using SgLang.Core;
 using SgLang.Engine;
 using SgLang.Protocol;
+using SgLang.Server.Monitoring;
 
 namespace SgLang.Server.Serving;
 
 /// <summary>Numbers of a generation at the moment an answer is written.</summary>
-internal readonly record struct GenerationProgress(int PromptTokens, int CompletionTokens, int CachedTokens, int NumRetractions, double ElapsedSeconds)
+/// <param name="Times">Null on a server without metrics.</param>
+internal readonly record struct GenerationProgress(
+    int PromptTokens, int CompletionTokens, int CachedTokens, int NumRetractions, double ElapsedSeconds, RequestTimes? Times = null)
 {
-    public static GenerationProgress Of(Generation generation) => new(
-        generation.PromptTokens, generation.CompletionTokens, generation.CachedTokens, generation.NumRetractions, generation.Elapsed.TotalSeconds);
+    public static GenerationProgress Of(Generation generation, RequestTimes? times) => new(
+        generation.PromptTokens, generation.CompletionTokens, generation.CachedTokens, generation.NumRetractions, generation.Elapsed.TotalSeconds, times);
 }
 
 /// <summary>Gathers the chunks of one generation and makes the bodies of /generate from them.</summary>
@@ -66,6 +69,7 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
                 E2eLatency = Finish is null ? null : progress.ElapsedSeconds,
             },
         };
+        if (Finish is not null) progress.Times?.WriteTo(response.MetaInfo);
         if (request.Logprobs is { } logprobs)
         {
             MetaInfo meta = response.MetaInfo;

@@ -31,6 +31,7 @@ public class CompletionsTests(DemoServer demo)
         List<JsonNode> events = await demo.StreamAsync(Path, Body + ",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
         Assert.Empty(events[^1]["choices"]!.AsArray());
         Assert.Equal(9, (int?)events[^1]["usage"]!["completion_tokens"]);
+        Assert.All(events.SkipLast(1), e => Assert.True(e.AsObject().TryGetPropertyValue("usage", out JsonNode? usage) && usage is null, "usage must be there and null"));
         Assert.Equal(text, string.Concat(events[..^1].Select(e => (string?)e["choices"]![0]!["text"])));
         Assert.Equal("length", (string?)events[^2]["choices"]![0]!["finish_reason"]);
         Assert.All(events[..^2], e => Assert.Null(e["choices"]![0]!["finish_reason"]));

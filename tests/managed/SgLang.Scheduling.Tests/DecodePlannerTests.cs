@@ -47,9 +47,12 @@ public sealed class DecodePlannerTests
         while (harness.Scheduler.Stats.NumRetracted == 0) harness.Step();
         Assert.Equal((0, 0, 1), (old.NumRetractions, shorter.NumRetractions, longer.NumRetractions));
         Assert.Equal(RequestState.Queued, longer.State);
+        SchedulerStats stats = harness.Scheduler.Stats;
+        Assert.Equal((1, 12, longer.OutputLength), (stats.NumRetractedWaiting, stats.RetractedInputTokens, stats.RetractedOutputTokens));
         double expected = (old.OutputLength - 1 + shorter.OutputLength - 1 + 40) / (90.0 + 1); // outputs before the step that retracted
         Assert.Equal(expected, harness.Scheduler.Stats.NewTokenRatio, 9);
         harness.Drain();
+        Assert.Equal(0, harness.Scheduler.Stats.NumRetractedWaiting);
         Assert.All(new[] { old, shorter, longer }, r => Assert.Equal(harness.Model.Expected(r, r.MaxNewTokens), r.OutputIds.ToArray()));
         harness.AssertIdleAndWhole();
     }
@@ -90,12 +93,17 @@ public sealed class DecodePlannerTests
     public void The_cache_is_evicted_before_anything_is_retracted()
     {
         var harness = new Harness(Harness.Options(60));
+        var evictions = new List<TimeSpan>();
+        harness.Scheduler.Evicted = evictions.Add;
         harness.Add("cached", Harness.Prompt(40, 500), maxNew: 1);
         harness.Drain();
+        Assert.Empty(evictions);
         harness.Add("r", Harness.Prompt(5), maxNew: 40);
         harness.Drain();
         SchedulerStats stats = harness.Scheduler.Stats;
         Assert.Equal(0, stats.NumRetracted);
         Assert.Equal(24, stats.EvictedTokens); // 5 + 39 tokens in KV, 20 were free
+        Assert.NotEmpty(evictions);
+        Assert.All(evictions, took => Assert.True(took >= TimeSpan.Zero));
     }
 }
