@@ -8,7 +8,7 @@ namespace SgLang.Integration.Tests;
 /// <summary>The benchmark commands of SGLang's documentation, as their users type them, on the demo model: only the names of model and server differ.</summary>
 public sealed class BenchCommandsTests(DemoServer demo) : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sgl-bench").FullName;
+    private readonly string _directory = TestDirectory.Create("sgl-bench");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -12,7 +12,7 @@ public class BenchServingTests(DemoServer demo)
     [InlineData("sglang-oai-chat")]
     public async Task Every_token_asked_for_is_counted(string backend)
     {
-        string file = Path.Combine(Directory.CreateTempSubdirectory("sgl-bench").FullName, "r.jsonl");
+        string file = Path.Combine(TestDirectory.Create("sgl-bench"), "r.jsonl");
         var output = new StringWriter();
         var error = new StringWriter();
         int code = await CommandLine.RunAsync(

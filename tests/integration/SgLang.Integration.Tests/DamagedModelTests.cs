@@ -7,7 +7,7 @@ namespace SgLang.Integration.Tests;
 /// <summary>Model directories that cannot be served: exit code 1 and a message that says what is wrong with which file.</summary>
 public sealed class DamagedModelTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sgl-damaged").FullName;
+    private readonly string _directory = TestDirectory.Create("sgl-damaged");
 
     public DamagedModelTests()
     {

@@ -9,7 +9,7 @@ namespace SgLang.Integration.Tests;
 /// <summary>Traces of a server that shares no storage: fetched, with its clock measured.</summary>
 public sealed class MergeTracesTests(DemoServer server) : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-remote").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-remote");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

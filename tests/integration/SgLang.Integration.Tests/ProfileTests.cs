@@ -6,7 +6,7 @@ namespace SgLang.Integration.Tests;
 /// <summary>A window over HTTP on the demo model, and what its file says.</summary>
 public sealed class ProfileTests(DemoServer server) : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-profile").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-profile");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

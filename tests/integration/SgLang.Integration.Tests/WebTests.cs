@@ -68,7 +68,7 @@ public class WebTests(DemoServer demo)
         using var key = RSA.Create(2048);
         var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        string directory = Directory.CreateTempSubdirectory("sglang-tls").FullName;
+        string directory = TestDirectory.Create("sglang-tls");
         string certFile = Path.Combine(directory, "cert.pem"), keyFile = Path.Combine(directory, "key.pem");
         await File.WriteAllTextAsync(certFile, certificate.ExportCertificatePem());
         await File.WriteAllTextAsync(keyFile, key.ExportPkcs8PrivateKeyPem());

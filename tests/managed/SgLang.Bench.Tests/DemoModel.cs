@@ -16,7 +16,7 @@ internal static class DemoModel
     };
 
     /// <summary>A file in a directory of its own.</summary>
-    public static string ResultFile() => Path.Combine(Directory.CreateTempSubdirectory("sgl-bench").FullName, "result.jsonl");
+    public static string ResultFile() => Path.Combine(TestDirectory.Create("sgl-bench"), "result.jsonl");
 
     public static JsonElement[] Lines(string path) => [.. File.ReadAllLines(path).Select(line => JsonDocument.Parse(line).RootElement)];
 }

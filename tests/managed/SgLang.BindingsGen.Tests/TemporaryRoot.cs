@@ -14,7 +14,7 @@ internal sealed class TemporaryRoot : IDisposable
         File.WriteAllText(HeaderPath, header);
     }
 
-    public string Path { get; } = Directory.CreateTempSubdirectory("bindings-gen-").FullName;
+    public string Path { get; } = TestDirectory.Create("bindings-gen-");
 
     public string HeaderPath => System.IO.Path.Combine(Path, "native/include/sgl/sgl.h");
 

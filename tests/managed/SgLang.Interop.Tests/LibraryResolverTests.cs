@@ -4,7 +4,7 @@ namespace SgLang.Interop.Tests;
 
 public sealed class LibraryResolverTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("sgl-resolver-").FullName;
+    private readonly string _folder = TestDirectory.Create("sgl-resolver-");
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 

@@ -33,7 +33,7 @@ internal static class TestFiles
 /// <summary>A directory that goes away with the test.</summary>
 internal sealed class TemporaryDirectory : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("sglang-models-").FullName;
+    public string Path { get; } = TestDirectory.Create("sglang-models-");
 
     public string File(string name) => System.IO.Path.Combine(Path, name);
 

@@ -104,7 +104,7 @@ public sealed class ChatTemplateTests
     [Fact]
     public void A_template_file_takes_precedence_and_a_missing_override_is_an_error()
     {
-        string directory = Directory.CreateTempSubdirectory("sgl-template-").FullName;
+        string directory = TestDirectory.Create("sgl-template-");
         try
         {
             Assert.Null(ChatTemplate.Load(directory));

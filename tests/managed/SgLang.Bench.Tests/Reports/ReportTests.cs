@@ -32,7 +32,7 @@ public class ReportTests
     [Fact]
     public void A_second_result_is_appended()
     {
-        string path = Path.Combine(Directory.CreateTempSubdirectory("sgl-bench").FullName, "r.jsonl");
+        string path = Path.Combine(TestDirectory.Create("sgl-bench"), "r.jsonl");
         ResultFile.Append(path, new JsonObject { ["x"] = 0.1 });
         ResultFile.Append(path, RunFacts.AddTo(new JsonObject { ["x"] = 0.2 }, "test", new JsonObject { ["flag"] = "v" }));
         JsonElement[] lines = [.. File.ReadAllLines(path).Select(line => JsonDocument.Parse(line).RootElement)];

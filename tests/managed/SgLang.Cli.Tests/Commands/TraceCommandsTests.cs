@@ -6,7 +6,7 @@ namespace SgLang.Cli.Tests.Commands;
 /// <summary>merge-traces and analyze-trace as they are called.</summary>
 public sealed class TraceCommandsTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-traces").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-traces");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -4,7 +4,7 @@ namespace SgLang.Cli.Tests.Parsing;
 
 public sealed class ConfigFileTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sgl-config").FullName;
+    private readonly string _directory = TestDirectory.Create("sgl-config");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

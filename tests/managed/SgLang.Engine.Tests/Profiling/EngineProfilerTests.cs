@@ -6,7 +6,7 @@ namespace SgLang.Engine.Tests.Profiling;
 
 public sealed class EngineProfilerTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-profile").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-profile");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -10,7 +10,7 @@ public sealed class RankFilesTests
 {
     private static async Task<(string Name, JsonNode Json)[]> ProfileAsync(EngineOptions options, bool merge = false)
     {
-        string directory = Directory.CreateTempSubdirectory("sglang-ranks-").FullName;
+        string directory = TestDirectory.Create("sglang-ranks-");
         try
         {
             await using InferenceEngine engine = InferenceEngine.Start(options);
@@ -77,7 +77,7 @@ public sealed class RankFilesTests
     [Fact]
     public async Task A_window_of_steps_over_several_replicas_ends()
     {
-        string directory = Directory.CreateTempSubdirectory("sglang-ranks-").FullName;
+        string directory = TestDirectory.Create("sglang-ranks-");
         await using InferenceEngine engine = InferenceEngine.Start(TestModels.DemoOptions with { DpSize = 2, NumThreads = 2 });
         for (int round = 0; round < 3; round++)
         {

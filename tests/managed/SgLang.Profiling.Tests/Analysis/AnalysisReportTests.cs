@@ -6,7 +6,7 @@ namespace SgLang.Profiling.Tests.Analysis;
 
 public sealed partial class AnalysisReportTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-report").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-report");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

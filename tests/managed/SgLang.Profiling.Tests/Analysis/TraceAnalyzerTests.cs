@@ -5,7 +5,7 @@ namespace SgLang.Profiling.Tests.Analysis;
 
 public sealed class TraceAnalyzerTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-analysis").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-analysis");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -2,7 +2,7 @@ namespace SgLang.Profiling.Tests.Analysis;
 
 public sealed class TraceDiffTests(ITestOutputHelper output) : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-diff").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-diff");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

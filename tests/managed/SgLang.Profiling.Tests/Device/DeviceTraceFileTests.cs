@@ -27,7 +27,7 @@ public sealed class DeviceTraceFileTests : IDisposable
         DriverVersion = 12080,
     };
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-device").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-device");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

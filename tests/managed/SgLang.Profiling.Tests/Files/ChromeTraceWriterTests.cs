@@ -5,7 +5,7 @@ namespace SgLang.Profiling.Tests.Files;
 
 public sealed class ChromeTraceWriterTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-trace").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-trace");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -17,7 +17,7 @@ public sealed class ReaderRulesTests : IDisposable
         ]}
         """;
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-rules").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-rules");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

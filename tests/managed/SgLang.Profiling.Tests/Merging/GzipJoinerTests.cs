@@ -59,7 +59,7 @@ public sealed class GzipJoinerTests(ITestOutputHelper output)
     [Fact]
     public void Nothing_is_left_of_the_temporary_files()
     {
-        string directory = Directory.CreateTempSubdirectory("sglang-segment").FullName;
+        string directory = TestDirectory.Create("sglang-segment");
         using (var segment = new GzipSegment(directory)) segment.Content.Write(new byte[100]);
         Assert.Empty(Directory.GetFileSystemEntries(directory));
         Directory.Delete(directory);

@@ -21,7 +21,7 @@ public class MergeSpeed(ITestOutputHelper output)
     {
         Assert.SkipUnless(IsWanted("SGLANG_MERGE_RANKS", $"{ranks}") && IsWanted("SGLANG_MERGE_FORMAT", $"{format}"), "not asked for");
         string? kept = Environment.GetEnvironmentVariable("SGLANG_MERGE_FILES");
-        string directory = kept is null ? Directory.CreateTempSubdirectory("sglang-merge-speed").FullName : Directory.CreateDirectory(Path.Combine(kept, $"{ranks}")).FullName;
+        string directory = kept is null ? TestDirectory.Create("sglang-merge-speed") : Directory.CreateDirectory(Path.Combine(kept, $"{ranks}")).FullName;
         try
         {
             string[] paths = [.. Enumerable.Range(0, ranks).Select(rank => Path.Combine(directory, $"17-TP-{rank}.trace.json.gz"))];

@@ -2,7 +2,7 @@ namespace SgLang.Profiling.Tests.Merging;
 
 public sealed class RankFilesTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-ranks").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-ranks");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

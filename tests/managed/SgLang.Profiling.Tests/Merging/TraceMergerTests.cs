@@ -6,7 +6,7 @@ namespace SgLang.Profiling.Tests.Merging;
 
 public sealed class TraceMergerTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-merge").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-merge");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

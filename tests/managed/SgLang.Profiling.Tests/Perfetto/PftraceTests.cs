@@ -6,7 +6,7 @@ namespace SgLang.Profiling.Tests.Perfetto;
 
 public sealed class PftraceTests(ITestOutputHelper output) : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-pftrace").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-pftrace");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -56,7 +56,7 @@ public class TextTests
     [Fact]
     public void The_log_also_goes_to_a_file()
     {
-        string path = Path.Combine(Directory.CreateTempSubdirectory("sgl-log").FullName, "server.log");
+        string path = Path.Combine(TestDirectory.Create("sgl-log"), "server.log");
         using (ILoggerFactory logs = ServerLog.Create("info", "info", path, new StringWriter())) logs.CreateLogger("x").LogInformation("line");
         Assert.EndsWith("] line" + Environment.NewLine, File.ReadAllText(path));
     }

@@ -10,7 +10,7 @@ namespace SgLang.Server.Tests.Serving;
 
 public sealed class ChatPromptTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sgl-template").FullName;
+    private readonly string _directory = TestDirectory.Create("sgl-template");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

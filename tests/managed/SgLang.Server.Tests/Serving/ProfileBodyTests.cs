@@ -7,7 +7,7 @@ namespace SgLang.Server.Tests.Serving;
 
 public sealed class ProfileBodyTests : IDisposable
 {
-    private readonly string _root = Directory.CreateTempSubdirectory("sglang-root").FullName;
+    private readonly string _root = TestDirectory.Create("sglang-root");
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
 

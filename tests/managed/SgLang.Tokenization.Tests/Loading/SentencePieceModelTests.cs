@@ -10,7 +10,7 @@ namespace SgLang.Tokenization.Tests.Loading;
 /// <summary>Directories that have a tokenizer.model and no tokenizer.json.</summary>
 public sealed class SentencePieceModelTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sgl-sentencepiece-").FullName;
+    private readonly string _directory = TestDirectory.Create("sgl-sentencepiece-");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

@@ -5,7 +5,7 @@ public sealed class TokenizerJsonTests : IDisposable
 {
     private const string Letters = """{"<unk>": 0, "a": 1, "b": 2, "c": 3, " ": 4, "ab": 5, "▁": 6, "!": 7, "1": 8, "2": 9, "12": 10, "A": 11, "X": 12, "é": 13}""";
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("sgl-tokenizer-").FullName;
+    private readonly string _directory = TestDirectory.Create("sgl-tokenizer-");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
