@@ -5,7 +5,7 @@ using SgLang.Profiling;
 
 namespace SgLang.Integration.Tests;
 
-/// <summary>The benchmark commands of SGLang's documentation, as their users type them, on the demo model: only the names of model and server differ.</summary>
+/// <summary>The benchmark commands on the demo model; those of SGLang's documentation are in <see cref="DocumentedCommandsTests"/>.</summary>
 public sealed class BenchCommandsTests(DemoServer demo) : IDisposable
 {
     private readonly string _directory = TestDirectory.Create("sgl-bench");
@@ -24,18 +24,6 @@ public sealed class BenchCommandsTests(DemoServer demo) : IDisposable
         int code = await CommandLine.RunAsync([.. line.Split(' '), .. more], output, error);
         Assert.True(code == 0, $"{line}: exit code {code}\n{error}\n{output}");
         return output.ToString().ReplaceLineEndings("\n");
-    }
-
-    [Theory]
-    [InlineData("bench-one-batch --model-path meta-llama/Meta-Llama-3.1-8B-Instruct --batch 32 --input-len 256 --output-len 32", 32, 256, 32)]
-    [InlineData("bench-one-batch --model meta-llama/Meta-Llama-3-8B --batch-size 64 --input-len 512", 64, 512, 16)]
-    [InlineData("bench-one-batch --model-path meta-llama/Meta-Llama-3.1-8B-Instruct --batch 32 --input-len 256 --output-len 32 --load-format dummy --json-model-override-args {\"num_hidden_layers\":1,\"num_key_value_heads\":1}", 32, 256, 32)]
-    public async Task One_batch(string line, int batch, int input, int tokens)
-    {
-        string output = await RunAsync(line, "--device", "cpu", "--max-total-tokens", "65536", "--result-filename", ResultFile);
-        Assert.Contains("Decode.  median latency:", output);
-        JsonElement result = Lines.Single();
-        Assert.Equal((batch, input, tokens), (result.GetProperty("batch_size").GetInt32(), result.GetProperty("input_len").GetInt32(), result.GetProperty("output_len").GetInt32()));
     }
 
     [Fact]
@@ -69,17 +57,6 @@ public sealed class BenchCommandsTests(DemoServer demo) : IDisposable
         }
     }
 
-    [Theory]
-    [InlineData("bench-one-batch --model-path meta-llama/Llama-3.1-8B-Instruct --batch 32 --input-len 1024 --output-len 10 --profile", "profile_batch32_input1024_output10_decode.trace.json.gz profile_batch32_input1024_output10_prefill.trace.json.gz")]
-    [InlineData("bench-offline-throughput --model-path meta-llama/Llama-3.1-8B-Instruct --dataset-name random --num-prompts 10 --profile --mem-frac=0.8", "*-TP-0.trace.json.gz")]
-    public async Task An_engine_in_the_tool_is_profiled(string line, string names)
-    {
-        await RunAsync(line, "--device", "cpu", "--max-total-tokens", "65536", "--result-filename", ResultFile, "--profile-output-dir", _directory);
-        string[] expected = names.Split(' ');
-        Assert.Equal(expected.Length, Directory.GetFiles(_directory, "*.trace.json.gz").Length);
-        foreach (string name in expected) Assert.True(TraceAnalyzer.Analyze([Assert.Single(Directory.GetFiles(_directory, name))]).Steps.Count > 0);
-    }
-
     [Fact]
     public async Task Half_of_a_batch_is_cached_on_request()
     {
@@ -102,43 +79,6 @@ public sealed class BenchCommandsTests(DemoServer demo) : IDisposable
         Assert.Equal([1, 2], Lines.Select(line => line.GetProperty("batch_size").GetInt32()));
         using HttpClient client = new();
         await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync($"http://127.0.0.1:{port}/health"));
-    }
-
-    [Theory]
-    [InlineData("bench-offline-throughput --model-path meta-llama/Meta-Llama-3.1-8B-Instruct --num-prompts 10")]
-    [InlineData("bench-offline-throughput --model-path meta-llama/Llama-3.1-8B-Instruct --dataset-name random --num-prompts 10 --mem-frac=0.8 --random-input 64 --random-output 16")]
-    public async Task Offline_throughput(string line)
-    {
-        string output = await RunAsync(line, "--device", "cpu", "--max-total-tokens", "16384", "--result-filename", ResultFile);
-        Assert.Contains("Successful requests:                     10        \n", output);
-        Assert.Equal(10, Lines.Single().GetProperty("successful_requests").GetInt32());
-    }
-
-    [Theory]
-    [InlineData("bench-serving --backend sglang --num-prompt 10")]
-    [InlineData("bench-serving --backend sglang --num-prompts 10 --dataset-name random --random-input 64 --random-output 32")]
-    public async Task Serving(string line)
-    {
-        string output = await RunAsync(line, "--base-url", demo.Host.Address.ToString(), "--output-file", ResultFile);
-        Assert.Contains("============ Serving Benchmark Result ============\n", output);
-        Assert.Equal((10, 0), (Lines.Single().GetProperty("completed").GetInt32(), Lines.Single().GetProperty("failed_requests").GetInt32()));
-    }
-
-    [Theory]
-    [InlineData("bench-serving --backend sglang --model meta-llama/Llama-3.1-8B-Instruct --num-prompts 2 --sharegpt-output-len 100 --profile")]
-    [InlineData("bench-serving --backend sglang --model meta-llama/Llama-3.1-8B-Instruct --num-prompts 10 --sharegpt-output-len 100 --profile --pd-separated --profile-prefill-url http://127.0.0.1:30000")]
-    public async Task Serving_under_the_profiler(string line)
-    {
-        string output = await RunAsync(line, "--base-url", demo.Host.Address.ToString(), "--output-file", ResultFile, "--profile-output-dir", _directory);
-        Assert.Contains("Starting profiler...", output);
-        Assert.DoesNotContain("Failed to", output);
-        Assert.NotEmpty(Directory.GetFiles(_directory, "*.trace.json.gz", SearchOption.AllDirectories));
-    }
-
-    [Fact]
-    public async Task One_request_and_its_speed()
-    {
-        Assert.Contains("| Latency (s) | Tokens | Acc Length | Speed (token/s) |", await RunAsync("send-one", "--base-url", demo.Host.Address.ToString()));
     }
 
     [Fact]

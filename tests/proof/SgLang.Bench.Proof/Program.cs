@@ -11,20 +11,24 @@ using SgLang.Bench.Statistics;
 
 // How precisely bench-serving measures and sends: it runs against a server with a known schedule, in a process of its own on the same machine.
 //
-//   SgLang.Bench.Proof            all three measurements
+//   SgLang.Bench.Proof            all four measurements
 //   SgLang.Bench.Proof streams    1,000 streams, 50,000 tokens/s: reported times against the schedule
 //   SgLang.Bench.Proof rate       2,000 requests/s: sent times against the schedule
 //   SgLang.Bench.Proof processor  20,000 tokens/s: the client's own use of the processor
+//   SgLang.Bench.Proof overhead   what bench-one-batch adds to a decode step
 PreciseSockets.UseForThisProcess();
 string model = Path.GetFullPath(Path.Combine(typeof(ScriptedServer).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "RepositoryRoot").Value!, "models", "demo"));
 if (args is ["serve", var firstMs, var intervalMs, var turns, var file]) return Serve(firstMs, intervalMs, turns, file);
+
+string[] wanted = args.Length > 0 ? args : ["streams", "rate", "processor", "overhead"];
+if (wanted.Contains("overhead")) OneBatchOverhead.Measure();
+if (wanted is ["overhead"]) return 0;
 
 // Also for the server, a process that has compiled nothing yet.
 const int WarmUpRequests = 200;
 
 // What the first run of a process measures is mostly its compilation.
 await MeasureAsync("warm-up", prompts: 200, tokens: 30, rate: double.PositiveInfinity, first: 60, interval: 10, quiet: true);
-string[] wanted = args.Length > 0 ? args : ["streams", "rate", "processor"];
 if (wanted.Contains("streams")) await MeasureAsync("1,000 streams, 50,000 tokens/s", prompts: 1000, tokens: 250, rate: double.PositiveInfinity, first: 60, interval: 20);
 if (wanted.Contains("rate")) await MeasureAsync("2,000 requests/s", prompts: 10000, tokens: 1, rate: 2000, first: 20, interval: 20);
 if (wanted.Contains("processor")) await MeasureAsync("20,000 tokens/s", prompts: 400, tokens: 250, rate: double.PositiveInfinity, first: 60, interval: 20);
