@@ -12,8 +12,10 @@ namespace SgLang.Bench.Proof;
 internal static class OneBatchOverhead
 {
     private const int Input = 64, Steps = 1000;
+    private const double Limit = 20;
 
-    public static void Measure()
+    /// <returns>Whether the median is below the limit at every batch.</returns>
+    public static bool Measure()
     {
         string directory = Directory.CreateTempSubdirectory("sgl-proof").FullName;
         try
@@ -24,6 +26,7 @@ internal static class OneBatchOverhead
                 """);
             EngineOptions options = new() { ModelPath = directory, LoadFormat = LoadFormat.Dummy, SkipTokenizerInit = true, Device = DeviceKind.Cpu, NumThreads = 1, MaxTotalTokens = 300_000 };
             int[] batches = [1, 32, 256];
+            bool isKept = true;
             using StaticBatch model = StaticBatch.Load(options, batches.Max(), batches.Max() * Input);
             foreach (int batch in batches)
             {
@@ -31,9 +34,11 @@ internal static class OneBatchOverhead
                 double[] own = [];
                 for (int round = 0; round < 2; round++) own = Run(model, batch);
                 Summary s = Summary.Of(own);
+                isKept &= s.Median < Limit;
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"bench-one-batch, batch {batch,3}: own time of a decode step      p50 {s.Median,9:F2} us  p99 {s.P99,9:F2} us  of {Steps} steps"));
+                    $"bench-one-batch, batch {batch,3}: own time of a decode step      p50 {s.Median,9:F2} us  p99 {s.P99,9:F2} us  of {Steps} steps, p50 {(s.Median < Limit ? "below" : "NOT BELOW")} {Limit} us"));
             }
+            return isKept;
         }
         finally
         {
