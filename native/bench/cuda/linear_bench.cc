@@ -1,5 +1,5 @@
 // Products of Llama-3.1-8B with few rows, beside cuBLASLt and the bandwidth of a copy. Usage: cuda_linear_bench [name filter]
-// [all]; `all` also times the tile shapes that are not chosen.
+// [all]; `all` also times the kernels that are not chosen.
 
 #include <cstdio>
 #include <cstring>
@@ -28,28 +28,51 @@ struct Product {
 constexpr Product kProducts[] = {
     {"qkv", 4096, 6144}, {"o", 4096, 4096}, {"gate_up", 4096, 28672, true}, {"down", 14336, 4096}, {"lm_head", 4096, 128256},
 };
-constexpr int64_t kRows[] = {1, 2, 4, 8, 16, 32, 64, 128};
+constexpr int64_t kRows[] = {1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256};
 
 /// Weights that consecutive calls rotate among hold several times the second-level cache.
 constexpr int64_t kRotatedBytes = int64_t{400} << 20;
 
-/// Times the few-rows kernels of every tile shape.
-void run_candidates(cuda::CudaContext& context, const Product& product, const std::vector<std::unique_ptr<sgl_weight>>& weights,
-                    const sgl_tensor& x, const sgl_tensor& y) {
+/// Kernels of ours that take the product.
+std::vector<cuda::LinearConfig> candidates(const cuda::CudaContext& context, const cuda::LinearDesc& desc) {
+  std::vector<cuda::LinearConfig> result;
   for (const int row_tiles : {1, 2}) {
-    if (row_tiles * 8 < x.shape[0] || (row_tiles > 1 && row_tiles * 4 >= x.shape[0])) continue;
+    if (row_tiles * 8 < desc.num_rows || (row_tiles > 1 && row_tiles * 4 >= desc.num_rows)) continue;
     for (const int weight_tiles : {1, 2}) {
-      if (product.is_gated && weight_tiles == 1) continue;
-      const cuda::LinearConfig config{cuda::LinearPath::kFewRows, weight_tiles, row_tiles};
-      const int num_copies = static_cast<int>(weights.size());
-      Timed timed(context, 4 * num_copies, [&](int call) {
-        const sgl_linear_args args{&y,      &x,      weights[call % num_copies].get(),
-                                   nullptr, nullptr, product.is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE,
-                                   0};
-        cuda::linear(context, args, config);
-      });
-      std::printf("  candidate %-14s %8.1f us\n", cuda::describe(config).c_str(), medians({&timed})[0]);
+      if (!desc.is_gated || weight_tiles == 2) result.push_back({cuda::LinearPath::kFewRows, weight_tiles, row_tiles});
     }
+  }
+  for (const int rows : {16, 32, 64, 128}) {
+    if (rows < desc.num_rows || (rows > 16 && rows / 2 >= desc.num_rows)) continue;
+    const cuda::StreamSm90Shape shape = cuda::stream_sm90_shape(rows, desc.is_gated);
+    cuda::LinearConfig config{cuda::LinearPath::kStreamSm90};
+    config.stream_rows = rows;
+    config.num_workers = cuda::stream_workers(shape, desc, context.device);
+    result.push_back(config);
+  }
+  return result;
+}
+
+/// Times every kernel that takes the product, by turns.
+void run_candidates(cuda::CudaContext& context, const Product& product, const std::vector<std::unique_ptr<sgl_weight>>& weights,
+                    const sgl_tensor& x, const sgl_tensor& y, const cuda::LinearDesc& desc) {
+  const int num_copies = static_cast<int>(weights.size());
+  std::vector<std::unique_ptr<Timed>> timed;
+  std::vector<Timed*> turns;
+  std::vector<cuda::LinearConfig> configs;
+  for (const cuda::LinearConfig& config : candidates(context, desc)) {
+    timed.push_back(std::make_unique<Timed>(context, 4 * num_copies, [&](int call) {
+      const sgl_linear_args args{&y,      &x,      weights[call % num_copies].get(),
+                                 nullptr, nullptr, product.is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE,
+                                 0};
+      cuda::linear(context, args, config);
+    }));
+    turns.push_back(timed.back().get());
+    configs.push_back(config);
+  }
+  const std::vector<double> us = medians(turns);
+  for (size_t i = 0; i < us.size(); ++i) {
+    std::printf("  candidate %-20s %8.1f us\n", cuda::describe(configs[i]).c_str(), us[i]);
   }
 }
 
@@ -62,7 +85,7 @@ void run(cuda::CudaContext& context, const Product& product, double bandwidth, b
     weights.push_back(cuda::create_weight(context, desc));
     cuda::fill_weight_random(context, *weights.back(), i, 0.03f);
   }
-  constexpr int64_t kMostRows = 128;
+  constexpr int64_t kMostRows = 256;
   const DeviceBuffer x(kMostRows * product.in_features * 2), y(kMostRows * product.out_features * 2);
   const int64_t width = product.is_gated ? product.out_features / 2 : product.out_features;
   for (const int64_t rows : kRows) {
@@ -95,7 +118,7 @@ void run(cuda::CudaContext& context, const Product& product, double bandwidth, b
                 static_cast<long long>(product.out_features),
                 cuda::describe(cuda::select_linear(choice, context.device)).c_str(), us[0], num_bytes / us[0] / 1e3,
                 100 * num_bytes / (us[0] * 1e-6) / bandwidth, us[1], us[1] / us[0]);
-    if (with_candidates) run_candidates(context, product, weights, x_view, y_view);
+    if (with_candidates) run_candidates(context, product, weights, x_view, y_view, choice);
     std::fflush(stdout);
   }
 }

@@ -13,17 +13,47 @@ LinearDesc plain(int64_t num_rows, int64_t out_features, int64_t in_features = 4
 
 std::string choice(const LinearDesc& desc) { return describe(select_linear(desc, h100())); }
 
+DeviceInfo a100() { return {0, 8, 0, 108, int64_t{40} << 20, 163 << 10}; }
+
 TEST(SelectLinear, Few_rows_stream_the_weight) {
   for (const int64_t rows : {1, 8}) EXPECT_EQ("few_rows 1x1", choice(plain(rows, 4096))) << rows;
-  EXPECT_EQ("few_rows 1x2", choice(plain(9, 4096)));
-  EXPECT_EQ("few_rows 1x2", choice(plain(kMaxFewRows, 4096)));
-  EXPECT_EQ("cublaslt", choice(plain(kMaxFewRows + 1, 4096)));
+  EXPECT_EQ("few_rows 1x2", describe(select_linear(plain(9, 2048), a100())));
+  EXPECT_EQ("few_rows 1x2", describe(select_linear(plain(kMaxFewRows, 2048), a100())));
+  EXPECT_EQ("cublaslt", describe(select_linear(plain(kMaxFewRows + 1, 2048), a100())));
+}
+
+TEST(SelectLinear, More_rows_stream_it_through_the_copy_engine_in_equal_shares) {
+  EXPECT_EQ("stream 16 by 128", choice(plain(9, 4096))) << "32 tiles in 4 parts";
+  EXPECT_EQ("stream 32 by 128", choice(plain(17, 4096)));
+  EXPECT_EQ("stream 32 by 96", choice(plain(32, 6144))) << "48 tiles in 2";
+  EXPECT_EQ("stream 64 by 128", choice(plain(33, 4096, 14336)));
+  EXPECT_EQ("stream 64 by 126", choice(plain(64, 128256))) << "1002 tiles in 8 rounds";
+  EXPECT_EQ("stream 32 by 3", choice(plain(20, 100, 300))) << "a part is at least a stage";
+  EXPECT_EQ("cublaslt", describe(select_linear(plain(32, 4096), a100())));
+}
+
+TEST(SelectLinear, Past_64_rows_only_what_the_library_would_split_streams) {
+  EXPECT_EQ("cublaslt", choice(plain(65, 4096))) << "too short to pay for the parts";
+  EXPECT_EQ("cublaslt", choice(plain(65, 128256))) << "not split";
+  EXPECT_EQ("stream 128 by 128", choice(plain(65, 4096, 14336)));
+  EXPECT_EQ("stream 128 by 128", choice(plain(128, 4096, 14336)));
+  EXPECT_EQ("cublaslt", choice(plain(129, 4096, 14336)));
+}
+
+TEST(SelectLinear, A_gated_product_streams_from_9_rows_to_128) {
+  LinearDesc desc = plain(9, 28672);
+  desc.is_gated = true;
+  EXPECT_EQ("stream 16 by 112", choice(desc)) << "224 tiles in 2 rounds";
+  desc.num_rows = 128;
+  EXPECT_EQ("stream 128 by 112", choice(desc));
+  desc.num_rows = 129;
+  EXPECT_EQ("cublaslt + epilogue", choice(desc));
 }
 
 TEST(SelectLinear, Two_weight_tiles_a_block_where_then_all_blocks_run_at_once) {
   EXPECT_EQ("few_rows 2x1", choice(plain(1, 6144)));
   EXPECT_EQ("few_rows 1x1", choice(plain(1, 128256))) << "many waves either way";
-  EXPECT_EQ("few_rows 2x2", choice(plain(16, 128256))) << "and there two tiles halve the reads of x";
+  EXPECT_EQ("few_rows 2x2", describe(select_linear(plain(16, 128256), a100()))) << "and there two tiles halve the reads of x";
 }
 
 TEST(SelectLinear, A_gate_has_its_tile_and_the_one_of_up_in_a_block) {
@@ -46,7 +76,7 @@ TEST(SelectLinear, Rows_that_are_not_whole_accesses_and_few_f32_rows_are_generic
 }
 
 TEST(SelectLinear, What_the_library_cannot_fuse_is_left_to_an_epilogue_of_ours) {
-  LinearDesc desc = plain(100, 4096);
+  LinearDesc desc = plain(200, 4096);
   desc.has_bias = true;
   EXPECT_EQ("cublaslt", choice(desc));
   desc.has_residual = true;
@@ -62,7 +92,7 @@ TEST(SelectLinear, What_the_library_cannot_fuse_is_left_to_an_epilogue_of_ours) 
 }
 
 TEST(SelectLinear, A_gated_product_is_rounded_only_where_it_no_longer_fits_the_cache) {
-  LinearDesc desc = plain(100, 28672);
+  LinearDesc desc = plain(200, 28672);
   desc.is_gated = true;
   EXPECT_EQ(SGL_F32, select_linear(desc, h100()).product_dtype);
   desc.num_rows = 4096;

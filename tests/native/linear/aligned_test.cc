@@ -35,6 +35,45 @@ TEST_F(AlignedLinear, Fuses_bias_residual_and_gate_at_any_number_of_rows) {
   }
 }
 
+TEST_F(AlignedLinear, Matches_the_reference_around_tiles_of_many_rows) {
+  for (const int64_t rows : {17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255}) {
+    expect_matches_reference(context, random, {rows, 136, 328, SGL_BF16, SGL_BF16});
+    expect_matches_reference(context, random, {rows, 72, 8, SGL_BF16, SGL_F32, true, true});
+    expect_matches_reference(context, random, {rows, 276, 136, SGL_BF16, SGL_BF16, true, true, true, 8});
+  }
+}
+
+TEST_F(AlignedLinear, Matches_the_reference_where_tiles_are_shared_out) {
+  // More stages along in_features than tiles of y, and more tiles than processors but no multiple of them.
+  for (const int64_t rows : {40, 61, 100, 200}) {
+    for (const int options : {0, 7}) {
+      LinearCase c{rows, 520, 4104, SGL_BF16, SGL_BF16, (options & 1) != 0, (options & 2) != 0, (options & 4) != 0};
+      expect_matches_reference(context, random, c);
+    }
+  }
+  expect_matches_reference(context, random, {35, 17600, 200, SGL_BF16, SGL_F32});
+  expect_matches_reference(context, random, {20, 34000, 72, SGL_BF16, SGL_BF16, false, false, true});
+}
+
+TEST_F(AlignedLinear, Matches_the_reference_for_a_large_share_of_many_rows) {
+  if (!is_on_gpu()) GTEST_SKIP() << "a shape that only a GPU takes another way";
+  expect_matches_reference(context, random, {66, 5700, 6152, SGL_BF16, SGL_BF16, true, true});
+}
+
+TEST_F(AlignedLinear, Gives_the_same_bits_every_time) {
+  for (const int64_t rows : {12, 24, 60}) {
+    const HostTensor x = HostTensor::normal(random, SGL_BF16, {rows, 2056});
+    const Weight weight(context, SGL_BF16, random_rows(random, SGL_BF16, 712, 2056));
+    const HostTensor first(SGL_F32, {rows, 712});
+    ASSERT_OK(run_linear(context, first, x, weight));
+    for (int i = 0; i < 10; ++i) {
+      const HostTensor again(SGL_F32, {rows, 712});
+      ASSERT_OK(run_linear(context, again, x, weight));
+      ASSERT_EQ(first.values(), again.values()) << rows << " rows";
+    }
+  }
+}
+
 TEST_F(AlignedLinear, Takes_many_rows) {
   for (const int64_t rows : {64, 129, 511, 700}) {
     expect_matches_reference(context, random, {rows, 200, 512, SGL_BF16, SGL_BF16, false, true});

@@ -13,4 +13,12 @@ __device__ __forceinline__ uint4 load_streamed(const void* source) {
   return value;
 }
 
+/// Asks for `num_bytes`, from 16 aligned bytes on and whole times 16, to be brought to the second-level cache, where what is
+/// written to them meanwhile is not lost (PTX ISA, cp.async.bulk.prefetch; nothing is done before sm_90).
+__device__ __forceinline__ void prefetch_to_l2(const void* source, int num_bytes) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(source), "r"(num_bytes) : "memory");
+#endif
+}
+
 }  // namespace sgl::cuda::ptx

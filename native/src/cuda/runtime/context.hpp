@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "cuda/runtime/counters.hpp"
 #include "cuda/runtime/device_info.hpp"
 #include "cuda/runtime/pinned.hpp"
 #include "cuda/runtime/scratch.hpp"
@@ -29,6 +30,7 @@ class CudaContext {
   const cudaStream_t stream;
   /// Between the begin and the end of a capture: work is recorded, not run, and waiting is an error.
   bool is_capturing = false;
+  Counters counters;
   Scratch scratch;
   PinnedRing pinned;
   /// cuBLASLt and its chosen algorithms.

@@ -2,6 +2,7 @@
 
 #include "cuda/kernels/attention/merge.cuh"
 #include "cuda/ptx/grid_dependency.cuh"
+#include "cuda/ptx/load.cuh"
 
 // Attention of few query rows over many keys: a KV head's query rows (one token's query heads, or a few tokens') are one mma
 // tile of 16 rows. Bound by memory: every key and value is read once.
@@ -12,11 +13,11 @@
 // without a barrier between warps, and the ring runs on over the ends of items. At the end of an item the warps' sums are added
 // in shared memory; an item that a block's stretch cuts is added up from its parts (merge.cuh).
 //
-// Measured on one H100 80GB HBM3, 32/8 heads of 128, pages of 16, against a copy's 3011 GB/s: 2919 GB/s for 256 requests of 1k
-// keys (97 %), 2725 for 32 of 1k (91 %), 2834 for one of 128k (94 %), 2393 for one of 32k; 0.89 to 0.97 of cuDNN in the same
-// run from 32k keys on, and 8.9 us against its 7.3 for one request of 1k. Tried and lost: three stages (2 us more a launch),
-// stretches of falling length taken from a counter (more parts to add up, no better balance), prefetch hints of 256 bytes (no
-// change).
+// Measured on one H100 80GB HBM3, 32/8 heads of 128, pages of 16, against a copy's 2990 GB/s: 2803 GB/s for 256 requests of 1k
+// keys (94 %), 2716 for 32 of 1k (91 %), 2730 for one of 128k (91 %), 2377 for one of 32k, and 8.5 us for one of 1k. cuDNN in
+// the same run as an earlier 2919 GB/s at 256 requests had 3118, and 7.3 us for one of 1k. The look ahead of the wait gained 1
+// to 5 % in a row of attentions alone. Tried and lost: three stages (2 us more a launch), stretches of falling length taken
+// from a counter (more parts to add up, no better balance), prefetch hints of 256 bytes (no change).
 
 namespace sgl::cuda {
 
@@ -29,6 +30,8 @@ struct DecodeConfig {
   static constexpr int kTileKeys = 16;
   static constexpr int kTileBytes = kTileKeys * kRowBytes<kDim>;  // of keys, or of values
   static constexpr int kStageBytes = 2 * kTileBytes;
+  /// Of each warp.
+  static constexpr int kTilesPrefetched = 2;
   /// Rows that the warps add up at a time.
   static constexpr int kExchangeRows = 4;
   static constexpr int kExchangeStride = kDim + 8;  // spreads the rows over banks
@@ -103,7 +106,8 @@ class DecodePieces {
   int count_;
 };
 
-/// A warp's ring of tiles in shared memory, filled ahead of use.
+/// A warp's ring of tiles in shared memory, filled ahead of use. What the work before may still write is not read until that
+/// has finished; where its tiles are is known before, and the first ones come to the second-level cache meanwhile.
 template <class Config>
 class DecodeRing {
  public:
@@ -111,6 +115,8 @@ class DecodeRing {
       : params_(params), pages_(pages), pieces_(pieces), ring_(ring) {
     if (!pieces_.is_done()) key_ = pieces_.key_begin() + first_tile();
     look_up();
+    prefetch();
+    ptx::wait_for_predecessor();
 #pragma unroll
     for (int stage = 0; stage < Config::kNumStages - 1; ++stage) fill();
   }
@@ -126,6 +132,25 @@ class DecodeRing {
   }
 
  private:
+  __device__ void prefetch() const {
+    DecodeRing ahead = *this;
+    for (int i = 0; i < Config::kTilesPrefetched && !ahead.pieces_.is_done(); ++i) {
+      const int lane = threadIdx.x % kWarpSize, row_in_page = ahead.key_ % params_.page_size;
+      const bool is_whole =
+          row_in_page + Config::kTileKeys <= params_.page_size && ahead.key_ + Config::kTileKeys <= ahead.pieces_.key_end();
+      if (ahead.page_ >= 0 && (!is_whole || lane % Config::kTileKeys == 0)) {
+        const int row_in_tile = lane % Config::kTileKeys;
+        const int row =
+            cache_row(params_, ahead.page_, ahead.pieces_.kv_head(), (ahead.key_ + row_in_tile) % params_.page_size);
+        const void* cache = lane < Config::kTileKeys ? params_.k_cache : params_.v_cache;
+        ptx::prefetch_to_l2(static_cast<const bf16*>(cache) + int64_t{row} * params_.head_dim,
+                            (is_whole ? Config::kTileKeys : 1) * params_.head_dim * 2);
+      }
+      ahead.key_ += Config::kNumWarps * Config::kTileKeys;
+      ahead.look_up();
+    }
+  }
+
   static __device__ int first_tile() { return threadIdx.x / kWarpSize * Config::kTileKeys; }
 
   /// Finds the tile after the last, and loads its lanes' page numbers, which the next `fill` needs.
@@ -342,12 +367,16 @@ __global__ void __launch_bounds__(Config::kThreads) decode_kernel(const __grid_c
   static_assert(sizeof(DecodeExchange<Config>) + Config::kNumWarps * kRingBytes <= Config::kSharedBytes, "shared memory");
   auto& exchange = *reinterpret_cast<DecodeExchange<Config>*>(shared + Config::kNumWarps * kRingBytes);
   const uint32_t warp_ring = ptx::shared_address(shared) + threadIdx.x / kWarpSize * kRingBytes;
-  ptx::wait_for_predecessor();
   ptx::allow_successor();
 
+  // Written by copies, not by kernels, so complete before any kernel after them starts.
   const StepHeader& step = *params.step;
   const int index = blockIdx.x;
-  if (index < step.num_stretches) attend_stretch<Config>(params, step, index, warp_ring, exchange);
+  if (index < step.num_stretches) {
+    attend_stretch<Config>(params, step, index, warp_ring, exchange);
+  } else {
+    ptx::wait_for_predecessor();
+  }
 }
 
 }  // namespace sgl::cuda

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cuda/kernels/attention/row_tile.cuh"
+#include "cuda/tile/finish_part.cuh"
 
 // Partial results of an item whose keys are split. Every part is written to memory; whichever block finishes the last one adds
 // them up, in the order of the keys, so that the sum does not depend on which block that was.
@@ -17,29 +18,6 @@ struct Partial {
   __device__ float* row(int row) const { return data + row * kDim; }
   __device__ float2* statistics(int row) const { return reinterpret_cast<float2*>(data + kRows * kDim) + row; }
 };
-
-/// The threads that share an item.
-struct WholeBlock {
-  __device__ int thread() const { return threadIdx.x; }
-  __device__ int num_threads() const { return blockDim.x; }
-  __device__ void synchronize() const { __syncthreads(); }
-};
-
-/// Called by all threads of a team after they wrote a part. Whether it was the last of `num_parts`; then all parts are visible
-/// and the counter is 0 again. `is_last` is a place in shared memory.
-template <class Team>
-__device__ __forceinline__ bool finish_part(const Team& team, int32_t* num_done, int num_parts, int* is_last) {
-  __threadfence();
-  team.synchronize();
-  if (team.thread() == 0) {
-    *is_last = atomicAdd(num_done, 1) == num_parts - 1;
-    if (*is_last) *num_done = 0;
-  }
-  team.synchronize();
-  if (!*is_last) return false;
-  __threadfence();
-  return true;
-}
 
 /// Stores rows [0, num_rows) of the item. `part(i)` is its i-th Partial, `place(row)` the row's token and query head.
 template <int kDim, class Team, class Part, class Place>

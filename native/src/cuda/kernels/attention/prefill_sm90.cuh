@@ -1,8 +1,8 @@
 #pragma once
 
 #include "cuda/kernels/attention/prefill.cuh"
-#include "cuda/ptx/mbarrier.cuh"
 #include "cuda/ptx/wgmma.cuh"
+#include "cuda/tile/tile_ring.cuh"
 
 // `prefill_kernel` for Hopper (FlashAttention-3, arXiv 2407.08608): products by wgmma, memory and tensor cores in different
 // warps.
@@ -42,38 +42,6 @@ struct PrefillSm90Config {
   static constexpr int kSharedBytes = kBarriersOffset + 256 + 1024;  // the base is aligned to 1024 by hand
   static_assert(kDim % 64 == 0, "tiles are 64 columns wide");
   static_assert(kKeys == 128, "the wrapper of wgmma for scores has 128 columns, and 4 warps fetch 32 rows each");
-};
-
-/// A ring of stages and its two barriers a stage: filled, and free again.
-template <int kNumStages>
-struct TileRing {
-  uint32_t tiles;
-  uint32_t barriers;  // [kNumStages] filled, then [kNumStages] free
-  int stage_bytes;
-  int stage = 0;
-  uint32_t parity = 0;
-
-  __device__ uint32_t barriers_end() const { return barriers + 2 * kNumStages * 8; }
-  __device__ void initialize(int num_producers, int num_consumers) const {
-    for (int i = 0; i < kNumStages; ++i) {
-      ptx::mbarrier_init(barriers + i * 8, num_producers);
-      ptx::mbarrier_init(barriers + (kNumStages + i) * 8, num_consumers);
-    }
-  }
-  __device__ uint32_t tile() const { return tiles + stage * stage_bytes; }
-  __device__ uint32_t filled() const { return barriers + stage * 8; }
-  __device__ uint32_t free() const { return barriers + (kNumStages + stage) * 8; }
-  __device__ void wait_filled() const {
-    ptx::mbarrier_wait(filled(), parity);
-    ptx::fence_async_proxy();
-  }
-  /// Holds at once for the first round, in which all stages are free.
-  __device__ void wait_free() const { ptx::mbarrier_wait(free(), parity ^ 1); }
-  __device__ void next() {
-    if (++stage < kNumStages) return;
-    stage = 0;
-    parity ^= 1;
-  }
 };
 
 template <class Config>
@@ -176,6 +144,13 @@ __device__ void produce(const AttentionParams& params, const StepHeader& step, P
   }
 }
 
+/// Waits for a tile that threads have copied, which products do not see without the fence.
+template <class Ring>
+__device__ __forceinline__ void wait_copied(const Ring& ring) {
+  ring.wait_filled();
+  ptx::fence_async_proxy();
+}
+
 /// Starts scores = queries keys^T of a warpgroup.
 template <class Config>
 __device__ __forceinline__ void start_scores(float (&scores)[Config::kKeys / 8][4], uint32_t query_rows, uint32_t key_tile) {
@@ -246,11 +221,11 @@ __device__ void consume(const AttentionParams& params, const StepHeader& step, P
       position[half] = tile.kv_length - tile.num_tokens + (tile.row_begin + row) / params.group;
     }
     uint32_t weights[kKeys / 16][4];
-    rings.queries.wait_filled();
+    wait_copied(rings.queries);
     const uint32_t query_rows = rings.queries.tile() + warpgroup * 64 * 128;
     {
       float scores[kKeys / 8][4];
-      rings.keys.wait_filled();
+      wait_copied(rings.keys);
       ptx::wgmma_fence();
       start_scores<Config>(scores, query_rows, rings.keys.tile());
       ptx::wgmma_wait<0>();
@@ -261,13 +236,13 @@ __device__ void consume(const AttentionParams& params, const StepHeader& step, P
     }
     for (int key = tile.key_begin + kKeys; key < tile.key_end; key += kKeys) {
       float scores[kKeys / 8][4];
-      rings.keys.wait_filled();
+      wait_copied(rings.keys);
       take_turn();
       ptx::wgmma_hold(weights);
       ptx::wgmma_hold(rows.out);
       ptx::wgmma_fence();
       start_scores<Config>(scores, query_rows, rings.keys.tile());
-      rings.values.wait_filled();
+      wait_copied(rings.values);
       start_values<Config>(rows.out, weights, rings.values.tile());
       end_turn();
       ptx::wgmma_wait<1>();
@@ -283,7 +258,7 @@ __device__ void consume(const AttentionParams& params, const StepHeader& step, P
       pack_tile<Config>(weights, scores);
     }
     release(rings.queries);
-    rings.values.wait_filled();
+    wait_copied(rings.values);
     ptx::wgmma_hold(weights);
     ptx::wgmma_hold(rows.out);
     ptx::wgmma_fence();

@@ -8,6 +8,7 @@
 #include "cuda/kernels/gemm/library.hpp"
 #include "cuda/kernels/gemm/linear.hpp"
 #include "cuda/kernels/gemm/linear_config.hpp"
+#include "cuda/kernels/gemm/stream_sm90.hpp"
 #include "cuda/kernels/gemm/weight.hpp"
 #include "cuda/runtime/launch.hpp"
 #include "cuda/runtime/tensor.hpp"
@@ -171,6 +172,7 @@ void linear(CudaContext& context, const sgl_linear_args& args) {
 void linear(CudaContext& context, const sgl_linear_args& args, const LinearConfig& config) {
   const LinearDesc desc = desc_of(args);
   if (config.path == LinearPath::kFewRows) return few_rows(context, args, desc, config);
+  if (config.path == LinearPath::kStreamSm90) return stream_sm90(context, args, config, epilogue_of(args));
   if (config.path == LinearPath::kLibrary) {
     const bool is_done = config.has_library_epilogue ? library_alone(context, args, desc)
                                                      : library_then_epilogue(context, args, desc, config.product_dtype);
