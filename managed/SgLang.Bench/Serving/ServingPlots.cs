@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using ScottPlot;
 using SgLang.Bench.Load;
 using SgLang.Bench.Reports;
 
@@ -48,7 +49,7 @@ internal static class ServingPlots
         [
             new Curve("median", xs, [.. finite.Select(group => Mean(group.Runs, run => run.Metrics.Ttft.Median))], HasMarkers: true),
             new Curve("p99", xs, [.. finite.Select(group => Mean(group.Runs, run => run.Metrics.Ttft.P99))], HasMarkers: true),
-        ]);
+        ]) { LegendPlace = Alignment.UpperLeft };
         yield return new Picture("sweep-throughput", "Output throughput by request rate", "requests / s", "tokens / s",
             [new Curve("output tokens / s", xs, [.. finite.Select(group => group.Runs.Average(run => run.Metrics.OutputTokens / run.Metrics.Duration))], HasMarkers: true)]);
 
@@ -60,10 +61,10 @@ internal static class ServingPlots
                 double[] ys = values(timeline);
                 return new Curve(Name(group.Rate), [.. ys.Select((_, i) => (i + 0.5) * timeline.Step)], ys);
             }),
-        ]);
+        ]) { LegendPlace = Alignment.UpperRight };
 
-        Picture Distribution(string name, string title, Func<RequestRecord, IEnumerable<double>> values) => new("cdf-" + name, title, "ms", "share of samples",
-            [.. rates.Select(group => Picture.Distribution(Name(group.Rate), group.Runs.SelectMany(run => run.Records).Where(r => r.IsSuccess).SelectMany(values)))]);
+        Picture Distribution(string name, string title, Func<RequestRecord, IEnumerable<double>> values) => new("cdf-" + name, title, "ms, logarithmic", "share of samples",
+            [.. rates.Select(group => Picture.Distribution(Name(group.Rate), group.Runs.SelectMany(run => run.Records).Where(r => r.IsSuccess).SelectMany(values)))]) { IsLogarithmic = true };
     }
 
     private static IEnumerable<double> InterTokenLatencies(RequestRecord record)

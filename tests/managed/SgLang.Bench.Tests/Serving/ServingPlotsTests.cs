@@ -40,6 +40,19 @@ public class ServingPlotsTests
         }
     }
 
+    [Theory]
+    [InlineData(2, 30, "2 5 10 20")]
+    [InlineData(0.5, 900000, "1 10 100 1000 10000 100000")]
+    [InlineData(0, 12, "0.01 0.1 1 10")]
+    [InlineData(7, 7, "")]
+    public void A_logarithmic_axis_has_round_numbers(double least, double most, string ticks)
+    {
+        // Next above 0 lies 0.002, where 0 stands too.
+        Picture picture = new("p", "t", "ms", "share", [Picture.Distribution("a", [least, least == 0 ? 0.002 : least, most]), Picture.Distribution("b", [most])]) { IsLogarithmic = true };
+        string[] texts = [.. XDocument.Parse(picture.ToSvg()).Descendants().Where(e => e.Name.LocalName == "text").Select(e => e.Value.Trim())];
+        Assert.All(ticks.Split(' ', StringSplitOptions.RemoveEmptyEntries), tick => Assert.Contains(tick, texts));
+    }
+
     [Fact]
     public void Over_time_open_requests_and_tokens_are_means_of_their_interval()
     {
