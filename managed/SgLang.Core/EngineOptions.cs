@@ -38,6 +38,34 @@ public enum SchedulePolicy : byte
     /// <summary>By the part of the prefix cache that most waiting requests share.</summary>
     DfsWeight,
     Random,
+
+    /// <summary>Requests whose routing key most running requests have first.</summary>
+    RoutingKey,
+}
+
+/// <summary>Which cached prefix that nobody uses is given up first.</summary>
+public enum RadixEvictionPolicy : byte
+{
+    /// <summary>The least recently used.</summary>
+    Lru,
+
+    /// <summary>The one used by the fewest requests, of equals the least recently used.</summary>
+    Lfu,
+
+    /// <summary>Those that only one request has used before those that more have, each least recently used first.</summary>
+    Slru,
+
+    /// <summary>The one whose requests had the lowest priority, of equals the least recently used.</summary>
+    Priority,
+
+    /// <summary>The oldest.</summary>
+    Fifo,
+
+    /// <summary>The newest.</summary>
+    Filo,
+
+    /// <summary>The most recently used.</summary>
+    Mru,
 }
 
 /// <summary>Which running requests go back to waiting when the KV pool is full.</summary>
@@ -127,6 +155,7 @@ public sealed record EngineOptions
     public RetractionPolicy RetractionPolicy { get; init; }
     public double ScheduleConservativeness { get; init; } = 1.0;
     public int PageSize { get; init; } = 16;
+    public RadixEvictionPolicy RadixEvictionPolicy { get; init; }
     public bool DisableRadixCache { get; init; }
     public bool DisableOverlapSchedule { get; init; }
     public bool EnableMixedChunk { get; init; }

@@ -51,6 +51,7 @@ internal static partial class EngineLoader
     private static EngineParts LoadParts(EngineOptions options, Action<string, long, long>? progress, ILogger logger)
     {
         long started = Stopwatch.GetTimestamp();
+        EngineEnvironment environment = EngineEnvironment.Read(Environment.GetEnvironmentVariable);
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, ChatTemplate? template) = ReadModel(options, logger);
         EngineProfiler profiler = new(logger);
 
@@ -81,8 +82,13 @@ internal static partial class EngineLoader
             RetractionPolicy = options.RetractionPolicy,
             Conservativeness = options.ScheduleConservativeness,
             EnableMixedChunk = options.EnableMixedChunk,
+            EvictionPolicy = options.RadixEvictionPolicy,
             DisableRadixCache = options.DisableRadixCache,
             MaxQueuedRequests = options.MaxQueuedRequests,
+            InBatchPrefixCheckThreshold = environment.InBatchPrefixCheckThreshold,
+            InBatchPrefixDeprioritizeThreshold = environment.InBatchPrefixDeprioritizeThreshold,
+            WaitingTimeout = environment.WaitingTimeout,
+            RunningTimeout = environment.RunningTimeout,
         };
         HashSet<int> eos = [.. config.EosTokenIds];
         if (tokenizer?.EosTokenId is { } eosOfTokenizer && eosOfTokenizer < config.VocabSize) eos.Add(eosOfTokenizer);

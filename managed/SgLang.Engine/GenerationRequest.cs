@@ -16,6 +16,9 @@ public sealed record GenerationRequest
     /// <summary>Counts with --enable-priority-scheduling only; null takes the server's default.</summary>
     public int? Priority { get; init; }
 
+    /// <summary>Counts with the schedule policy routing-key.</summary>
+    public string? RoutingKey { get; init; }
+
     /// <summary>The replica that takes it; null leaves the choice to the engine.</summary>
     public int? DpRank { get; init; }
 

@@ -152,6 +152,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         Request scheduled = new(request.Rid, request.InputIds, sampling, sampling.IgnoreEos && grammar is null ? [] : stops, request.Logprobs)
         {
             Priority = request.Priority,
+            RoutingKey = request.RoutingKey,
             Timeline = record.Timeline,
             WantsEmbedding = request.WantsEmbedding,
         };

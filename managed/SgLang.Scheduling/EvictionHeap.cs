@@ -1,11 +1,16 @@
+using SgLang.Core;
+
 namespace SgLang.Scheduling;
 
 /// <summary>
-/// The unlocked leaves of the radix tree, least recently used on top. Nodes know their place, so joining, leaving and being touched cost
+/// The unlocked leaves of the radix tree, the one to evict next on top. Nodes know their place, so joining, leaving and being touched cost
 /// O(log leaves) and nothing ever scans the tree.
 /// </summary>
-internal sealed class EvictionHeap
+internal sealed class EvictionHeap(RadixEvictionPolicy policy)
 {
+    /// <summary>Uses after which a node is protected under <see cref="RadixEvictionPolicy.Slru"/>.</summary>
+    private const int ProtectedUses = 2;
+
     private RadixNode[] _items = new RadixNode[64];
 
     public int Count { get; private set; }
@@ -30,11 +35,37 @@ internal sealed class EvictionHeap
         SiftUp(last.HeapIndex);
     }
 
-    /// <summary>The node's last access has grown.</summary>
-    public void Touched(RadixNode node) => SiftDown(node.HeapIndex);
+    /// <summary>The node's last access or priority has changed.</summary>
+    public void Touched(RadixNode node)
+    {
+        SiftDown(node.HeapIndex);
+        SiftUp(node.HeapIndex);
+    }
 
-    private static bool Less(RadixNode a, RadixNode b) =>
-        a.LastAccess != b.LastAccess ? a.LastAccess < b.LastAccess : a.Id < b.Id;
+    /// <summary>Whether a node is evicted before another one; a total order.</summary>
+    public bool Less(RadixNode a, RadixNode b)
+    {
+        (long firstRank, long secondRank) = (Rank(a), Rank(b));
+        if (firstRank != secondRank) return firstRank < secondRank;
+        (long first, long second) = (Time(a), Time(b));
+        return first != second ? first < second : a.Id < b.Id;
+    }
+
+    private long Rank(RadixNode node) => policy switch
+    {
+        RadixEvictionPolicy.Lfu => node.Uses,
+        RadixEvictionPolicy.Slru => node.Uses >= ProtectedUses ? 1 : 0,
+        RadixEvictionPolicy.Priority => node.Priority,
+        _ => 0,
+    };
+
+    private long Time(RadixNode node) => policy switch
+    {
+        RadixEvictionPolicy.Fifo => node.CreatedAt,
+        RadixEvictionPolicy.Filo => -node.CreatedAt,
+        RadixEvictionPolicy.Mru => -node.LastAccess,
+        _ => node.LastAccess,
+    };
 
     private void Place(RadixNode node, int index)
     {

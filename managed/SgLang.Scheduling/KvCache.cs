@@ -8,18 +8,19 @@ namespace SgLang.Scheduling;
 /// </summary>
 internal sealed class KvCache
 {
+    private readonly SchedulerOptions _options;
     private readonly bool _disableRadixCache;
     private readonly TimeProvider _time;
 
-    public KvCache(int numPages, int pageSize, bool disableRadixCache = false, TimeProvider? time = null)
+    public KvCache(SchedulerOptions options, TimeProvider? time = null)
     {
+        _options = options;
+        _disableRadixCache = options.DisableRadixCache;
         _time = time ?? TimeProvider.System;
-        PageSize = pageSize;
-        _disableRadixCache = disableRadixCache;
-        Reset(numPages);
+        Reset(options.NumPages);
     }
 
-    public int PageSize { get; }
+    public int PageSize => _options.PageSize;
     public PagePool Pool { get; private set; }
     public RadixTree Tree { get; private set; }
     public long EvictedPages { get; private set; }
@@ -114,15 +115,22 @@ internal sealed class KvCache
         int pages = Math.Max(length / PageSize, request.SharedPages);
         RadixNode node = length / PageSize < request.SharedPages
             ? request.Node
-            : Tree.Insert(request.Tokens[..(pages * PageSize)], request.Pages.Span[..pages], request.SharedPages);
+            : Tree.Insert(request.Tokens[..(pages * PageSize)], request.Pages.Span[..pages], request.SharedPages, PriorityOf(request));
         request.SharedPages = pages;
         return node;
+    }
+
+    /// <summary>Higher stays longer under the eviction policy of that name, with priority scheduling or without.</summary>
+    private long PriorityOf(Request request)
+    {
+        long priority = request.Priority ?? _options.DefaultPriority ?? 0;
+        return _options.LowPriorityValuesFirst ? -priority : priority;
     }
 
     [MemberNotNull(nameof(Pool), nameof(Tree))]
     private void Reset(int numPages)
     {
         Pool = new PagePool(numPages);
-        Tree = new RadixTree(PageSize, Pool);
+        Tree = new RadixTree(PageSize, Pool, _options.EvictionPolicy);
     }
 }

@@ -8,7 +8,7 @@ namespace SgLang.Scheduling;
 /// </summary>
 internal sealed class QueueOrder(SchedulerState state)
 {
-    /// <summary>Above this many waiting, matching all prompts would cost more than it saves and cache-aware policies are first-come.</summary>
+    /// <summary>Above this many waiting, looking at all would cost more than it saves and policies that sort are first-come.</summary>
     private const int MaxSorted = 128;
 
     private readonly Request[] _sorted = new Request[MaxSorted];
@@ -16,6 +16,7 @@ internal sealed class QueueOrder(SchedulerState state)
     private readonly Request[] _scratch = new Request[MaxSorted];
     private readonly RadixNode[] _ends = new RadixNode[MaxSorted];
     private readonly DfsWeightOrder _dfs = new(MaxSorted);
+    private readonly Dictionary<string, int> _numRunning = new(StringComparer.Ordinal);
     private readonly Random _random = new(state.Options.RandomSeed);
     private Request? _next;
     private int _index, _count;
@@ -25,7 +26,9 @@ internal sealed class QueueOrder(SchedulerState state)
         SchedulerOptions options = state.Options;
         _count = -1;
         _next = state.Waiting.First;
-        if (options.DisableRadixCache || state.Waiting.Count is <= 1 or > MaxSorted) return;
+        if (state.Waiting.Count is <= 1 or > MaxSorted) return;
+        if (options.Policy == SchedulePolicy.RoutingKey) SortByRoutingKey();
+        if (options.DisableRadixCache) return;
         if (options.Policy == SchedulePolicy.Lpm) SortByPrefix();
         else if (options.Policy == SchedulePolicy.DfsWeight) SortByTree();
     }
@@ -71,6 +74,23 @@ internal sealed class QueueOrder(SchedulerState state)
             _keys[_count] = (isDeprioritized ? Last : (long)(int.MaxValue - cached) << 8) + _count;
         }
         Array.Clear(_scratch, 0, numRepresentatives);
+        Array.Sort(_keys, _sorted, 0, _count);
+    }
+
+    /// <summary>Keys that most running requests have first, ties and requests without a key in order of arrival.</summary>
+    private void SortByRoutingKey()
+    {
+        _numRunning.Clear();
+        for (Request? request = state.Running.First; request is not null; request = request.Next)
+            if (request.RoutingKey is { } key) _numRunning[key] = _numRunning.GetValueOrDefault(key) + 1;
+        _count = _index = 0;
+        Array.Clear(_sorted);
+        for (Request? request = state.Waiting.First; request is not null; request = request.Next, _count++)
+        {
+            int running = request.RoutingKey is { } key ? _numRunning.GetValueOrDefault(key) : 0;
+            _sorted[_count] = request;
+            _keys[_count] = ((long)(int.MaxValue - running) << 8) + _count;
+        }
         Array.Sort(_keys, _sorted, 0, _count);
     }
 

@@ -24,6 +24,15 @@ internal sealed class RadixNode(long id, RadixNode? parent, int[] tokens, int[] 
     /// <summary>Logical time of the last match or insertion through this node.</summary>
     public long LastAccess { get; set; }
 
+    /// <summary>Logical time of the first insertion of its tokens.</summary>
+    public long CreatedAt { get; init; }
+
+    /// <summary>Requests that were admitted with its pages or brought them.</summary>
+    public int Uses { get; set; }
+
+    /// <summary>The best among those of the requests that inserted it; higher is better.</summary>
+    public long Priority { get; set; }
+
     /// <summary>Place in the <see cref="EvictionHeap"/>; -1 while the node is not an unlocked leaf.</summary>
     public int HeapIndex { get; set; } = -1;
 

@@ -1,9 +1,11 @@
+using SgLang.Core;
+
 namespace SgLang.Scheduling;
 
 /// <summary>
 /// Prefixes whose KV is in the pool, as a radix tree over token runs. A page belongs to exactly one node, nodes hold whole pages, and keys
-/// are cut to whole pages. A holder locks the node it matched before it relies on the pages; unlocked leaves are evicted least recently
-/// used first, from their ends.
+/// are cut to whole pages. A holder locks the node it matched before it relies on the pages; unlocked leaves are evicted in the
+/// order of a policy, from their ends.
 /// </summary>
 /// <remarks>
 /// Children are found in one hash table of the whole tree, keyed by parent and first page of tokens. Tokens are always compared, so a
@@ -13,17 +15,18 @@ internal sealed class RadixTree
 {
     private readonly int _pageSize;
     private readonly PagePool _pool;
-    private readonly EvictionHeap _leaves = new();
+    private readonly EvictionHeap _leaves;
     private RadixNode?[] _buckets;
     private long _nextId;
     private long _clock;
     private int _version; // odd while the tree changes
 
     /// <param name="initialBuckets">A power of two.</param>
-    public RadixTree(int pageSize, PagePool pool, int initialBuckets = 256)
+    public RadixTree(int pageSize, PagePool pool, RadixEvictionPolicy policy = RadixEvictionPolicy.Lru, int initialBuckets = 256)
     {
         _pageSize = pageSize;
         _pool = pool;
+        _leaves = new EvictionHeap(policy);
         _buckets = new RadixNode?[initialBuckets];
         Root = new RadixNode(_nextId++, null, [], []) { LockCount = 1 };
     }
@@ -130,8 +133,9 @@ internal sealed class RadixTree
     /// <paramref name="firstOwned"/> on; earlier ones are the tree's) and <paramref name="pages"/> gets the tree's instead.
     /// </summary>
     /// <param name="tokens">[pages.Length * page_size]</param>
+    /// <param name="priority">Of the request that brings them.</param>
     /// <returns>The node that ends the run.</returns>
-    public RadixNode Insert(ReadOnlySpan<int> tokens, Span<int> pages, int firstOwned)
+    public RadixNode Insert(ReadOnlySpan<int> tokens, Span<int> pages, int firstOwned, long priority = 0)
     {
         _clock++;
         RadixNode node = Root;
@@ -139,11 +143,12 @@ internal sealed class RadixTree
         while (done < pages.Length)
         {
             RadixNode? child = FindChild(node, tokens[(done * _pageSize)..]);
-            if (child is null) return AddLeaf(node, tokens[(done * _pageSize)..], pages[done..]);
+            if (child is null) return AddLeaf(node, tokens[(done * _pageSize)..], pages[done..], priority);
             int common = CommonPages(child, tokens[(done * _pageSize)..]);
             if (common < child.PageCount) child = Split(child, common);
             for (int i = Math.Max(firstOwned - done, 0); i < common; i++) _pool.Free(pages[done + i]);
             child.Pages.CopyTo(pages[done..]);
+            child.Priority = Math.Max(child.Priority, priority);
             Touch(child);
             done += common;
             node = child;
@@ -160,6 +165,12 @@ internal sealed class RadixTree
                 ProtectedPages += node.PageCount;
                 if (node.HeapIndex >= 0) _leaves.Remove(node);
             }
+    }
+
+    /// <summary>Counts a request that was admitted with the pages up to a node, which is locked.</summary>
+    public static void CountUse(RadixNode node)
+    {
+        for (; node.Parent is not null; node = node.Parent) node.Uses++;
     }
 
     public void Unlock(RadixNode node)
@@ -231,6 +242,9 @@ internal sealed class RadixTree
         {
             LockCount = node.LockCount,
             LastAccess = node.LastAccess,
+            CreatedAt = node.CreatedAt,
+            Uses = node.Uses,
+            Priority = node.Priority,
             ChildCount = 1,
         };
         node.DropFirst(atPage, _pageSize);
@@ -242,11 +256,11 @@ internal sealed class RadixTree
         return upper;
     }
 
-    private RadixNode AddLeaf(RadixNode parent, ReadOnlySpan<int> tokens, ReadOnlySpan<int> pages)
+    private RadixNode AddLeaf(RadixNode parent, ReadOnlySpan<int> tokens, ReadOnlySpan<int> pages, long priority)
     {
         BeginChange();
         if (parent.HeapIndex >= 0) _leaves.Remove(parent);
-        var leaf = new RadixNode(_nextId++, parent, tokens.ToArray(), pages.ToArray()) { LastAccess = _clock };
+        var leaf = new RadixNode(_nextId++, parent, tokens.ToArray(), pages.ToArray()) { LastAccess = _clock, CreatedAt = _clock, Uses = 1, Priority = priority };
         parent.ChildCount++;
         EvictablePages += pages.Length;
         if (++NodeCount > _buckets.Length) Grow();

@@ -46,6 +46,9 @@ public sealed class Request
     /// <summary>Null takes the scheduler's default; counts only with priority scheduling.</summary>
     public int? Priority { get; init; }
 
+    /// <summary>Counts with the policy of that name; null for none.</summary>
+    public string? RoutingKey { get; init; }
+
     /// <summary>What happened to it and when; null when nobody asks. May be read by any thread.</summary>
     public RequestTimeline? Timeline { get; init; }
 

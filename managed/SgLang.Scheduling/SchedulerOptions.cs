@@ -55,6 +55,7 @@ public sealed record SchedulerOptions
 
     /// <summary>Lets decoding requests join a prefill step.</summary>
     public bool EnableMixedChunk { get; init; }
+    public RadixEvictionPolicy EvictionPolicy { get; init; }
     public bool DisableRadixCache { get; init; }
 
     /// <summary>Waiting requests after which newcomers are refused; null means no limit.</summary>

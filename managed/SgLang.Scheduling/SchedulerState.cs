@@ -11,7 +11,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     private SchedulerEvent[] _events = new SchedulerEvent[64];
 
     public SchedulerOptions Options { get; } = options;
-    public KvCache Cache { get; } = new(options.NumPages, options.PageSize, options.DisableRadixCache, time);
+    public KvCache Cache { get; } = new(options, time);
     public RowPool Rows { get; } = new(options.MaxRunningRequests);
     public NewTokenRatio Ratio { get; } = new(options.Conservativeness);
     public WaitingQueue Waiting { get; } = new(options);
@@ -73,6 +73,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
         Waiting.Remove(request);
         request.State = RequestState.Prefill;
         request.Row = Rows.Take();
+        RadixTree.CountUse(request.Node);
         long now = Now;
         if (request.NumRetractions == 0) request.AdmittedAt = now;
         else NumRetractedWaiting--;

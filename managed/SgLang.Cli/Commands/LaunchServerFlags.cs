@@ -63,9 +63,9 @@ internal static class LaunchServerFlags
         new("--max-prefill-tokens", TokenCount, "Prompt tokens one step may compute when prompts are not cut.") { Default = "16384", Min = 1, Max = int.MaxValue },
         new("--prefill-max-requests", Integer, "Most requests one step may admit.") { Min = 1, Max = int.MaxValue },
         new("--schedule-policy", Text,
-            "Who is admitted next: fcfs by arrival, lpm by longest cached prefix, lof by longest output, dfs-weight by the part of the cache most wait for; priority is fcfs with --enable-priority-scheduling.")
+            "Who is admitted next: fcfs by arrival, lpm by longest cached prefix, lof by longest output, dfs-weight by the part of the cache most wait for, routing-key by the `routing_key` that most running requests have; priority is fcfs with --enable-priority-scheduling.")
         {
-            Default = "fcfs", Choices = ["fcfs", "lpm", "lof", "dfs-weight", "random", "priority"],
+            Default = "fcfs", Choices = ["fcfs", "lpm", "lof", "dfs-weight", "random", "routing-key", "priority"],
         },
         new("--schedule-conservativeness", Number, "Above 1 admission reserves more for answers to come, below 1 less.") { Default = "1.0", Min = 0 },
         Switch("--enable-priority-scheduling", "Admit requests of higher `priority` first; needs fcfs or lof."),
@@ -79,7 +79,10 @@ internal static class LaunchServerFlags
         Switch("--abort-on-priority-when-disabled", "Refuse requests with a priority while priority scheduling is off."),
         new("--retraction-policy", Text, "Who goes back to waiting when the KV pool is full: those with the shortest output, or of the lowest priority.") { Default = "length", Choices = ["length", "priority"] },
         new("--page-size", Integer, "Tokens of a KV page.") { Default = "16", Min = 1, Max = 65536 },
-        new("--radix-eviction-policy", Text, "Which cached prefix goes first.") { Default = "lru", Choices = ["lru", "lfu", "slru", "priority"], OnlyDefault = NotYet },
+        new("--radix-eviction-policy", Text, "Which cached prefix goes first: lru the least recently used, lfu the least often used, slru those used once, priority those of the lowest `priority`; fifo, filo and mru by age.")
+        {
+            Default = "lru", Choices = ["lru", "lfu", "slru", "priority", "fifo", "filo", "mru"],
+        },
         Switch("--disable-radix-cache", "Never reuse the KV of an earlier prompt."),
         new("--swa-full-tokens-ratio", Number, "") { Default = "0.8", Min = 0.0001, Max = 1, NoEffect = "sliding-window layers share the one pool" },
         Switch("--disable-hybrid-swa-memory", "") with { NoEffect = "sliding-window layers share the one pool" },

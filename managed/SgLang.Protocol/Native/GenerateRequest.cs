@@ -28,6 +28,9 @@ public sealed record GenerateRequest
     /// <summary>Counts with --enable-priority-scheduling.</summary>
     public int? Priority { get; set; }
 
+    /// <summary>Counts with --schedule-policy routing-key.</summary>
+    public string? RoutingKey { get; set; }
+
     // Not served: a value other than null, false or the only one possible is refused.
     public bool? ReturnHiddenStates { get; set; }
     public JsonElement? ImageData { get; set; }

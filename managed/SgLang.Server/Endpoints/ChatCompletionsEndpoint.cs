@@ -25,7 +25,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         (int[] prompt, string? text) = ChatPrompt.Encode(serving, body, facts);
         var form = new ChatForm(body, serving.ToolCallParser, serving.ReasoningParser, text);
         OpenAIPlan plan = OpenAIPlan.ForChat(body, prompt, form, serving.Engine.ModelDefaults, facts, serving.Options);
-        GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items.Select(item => item.Request));
+        GenerationRequest[] requests = RoutingKeyHeader.Apply(http, RoutedRank.Apply(http, plan.Items.Select(item => item.Request)));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, received);
         OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];

@@ -20,7 +20,7 @@ internal sealed class CompletionsEndpoint(ServingContext serving)
         EmbeddingRun.Forbid(serving);
         ServingFacts facts = ServingFacts.Of(serving);
         OpenAIPlan plan = OpenAIPlan.ForCompletion(body, facts, serving.Options);
-        GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items.Select(item => item.Request));
+        GenerationRequest[] requests = RoutingKeyHeader.Apply(http, RoutedRank.Apply(http, plan.Items.Select(item => item.Request)));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, received);
         OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];

@@ -20,7 +20,7 @@ internal sealed class GenerateEndpoint(ServingContext serving)
         EmbeddingRun.Forbid(serving);
         ServingFacts facts = ServingFacts.Of(serving);
         NativePlan plan = NativePlan.Create(body, facts);
-        GenerationRequest[] requests = RoutedRank.Apply(http, plan.Items);
+        GenerationRequest[] requests = RoutingKeyHeader.Apply(http, RoutedRank.Apply(http, plan.Items));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, received, plan.LogMetrics, body.NoLogs is not true);
         bool isIncremental = plan.Stream && serving.Options.IncrementalStreamingOutput;

@@ -43,6 +43,7 @@ internal sealed record NativePlan
                     Logprobs = logprobs,
                     IsStreaming = body.Stream ?? false,
                     Priority = body.Priority,
+                    RoutingKey = body.RoutingKey,
                     DpRank = body.RoutedDpRank ?? body.DataParallelRank,
                     StreamInterval = (body.SamplingParams is { Items.Count: > 0 } given ? given.For(prompt) : null)?.StreamInterval,
                 });

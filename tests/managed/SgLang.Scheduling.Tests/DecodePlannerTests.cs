@@ -7,7 +7,7 @@ public sealed class DecodePlannerTests
     [Fact]
     public void Only_lengths_that_fill_their_pages_need_one()
     {
-        var cache = new KvCache(100, 16);
+        var cache = new KvCache(Harness.Options(100, 16));
         int pages = 0;
         foreach (int length in new[] { 16, 17, 32, 40 })
         {
@@ -21,7 +21,7 @@ public sealed class DecodePlannerTests
     [Fact]
     public void An_extend_fills_the_partial_page_before_it_takes_new_ones()
     {
-        var cache = new KvCache(100, 4);
+        var cache = new KvCache(Harness.Options(100, 4));
         Request request = Harness.Make("r", Harness.Prompt(15));
         cache.Extend(request, 4);
         cache.Pool.Allocate();

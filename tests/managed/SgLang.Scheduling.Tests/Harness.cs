@@ -45,6 +45,7 @@ internal sealed class Harness
         new(rid, prompt, new SamplingParams { MaxNewTokens = maxNew, MinNewTokens = minNew, IgnoreEos = ignoreEos, Temperature = 0 }, stop, logprobs)
         {
             Priority = priority,
+            RoutingKey = $"key{prompt.Length % 3}",
             Timeline = new RequestTimeline(rid, prompt.Length),
         };
 

@@ -39,6 +39,23 @@ public sealed class QueueOrderTests
         Assert.Equal("a1 a2 b1", Order(harness));
     }
 
+    [Fact]
+    public void Routing_keys_that_most_running_requests_have_go_first()
+    {
+        var harness = new Harness(Harness.Options(10_000, maxRunning: 300) with { Policy = SchedulePolicy.RoutingKey });
+        foreach ((string rid, string? key) in new[] { ("r1", "x"), ("r2", "y"), ("r3", "y"), ("r4", null) }) Add(rid, key);
+        harness.Step();
+        foreach ((string rid, string? key) in new[] { ("none", null), ("z", "z"), ("x1", "x"), ("y1", "y"), ("x2", "x"), ("y2", "y") }) Add(rid, key);
+        Assert.Equal("y1 y2 x1 x2 none z", Order(harness));
+
+        void Add(string rid, string? key)
+        {
+            var request = new Request(rid, Harness.Prompt(5), new SamplingParams { MaxNewTokens = 100 }) { RoutingKey = key };
+            Assert.True(harness.Scheduler.TryEnqueue(request, out _));
+            harness.Streams[request] = [];
+        }
+    }
+
     [Theory]
     [InlineData(128, true)]
     [InlineData(129, false)]

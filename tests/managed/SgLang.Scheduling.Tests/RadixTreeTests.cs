@@ -1,3 +1,5 @@
+using SgLang.Core;
+
 namespace SgLang.Scheduling.Tests;
 
 public sealed class RadixTreeTests
@@ -163,17 +165,77 @@ public sealed class RadixTreeTests
         Assert.Equal(_pool.Capacity, _pool.FreeCount);
     }
 
+    /// <summary>a and c are old, b and d new; a and b have been used again; d and c were inserted with the better priority.</summary>
+    [Theory]
+    [InlineData(RadixEvictionPolicy.Lru, "c d a b")]
+    [InlineData(RadixEvictionPolicy.Lfu, "c d b a")]
+    [InlineData(RadixEvictionPolicy.Slru, "c d a b")]
+    [InlineData(RadixEvictionPolicy.Priority, "a b c d")]
+    [InlineData(RadixEvictionPolicy.Fifo, "a c b d")]
+    [InlineData(RadixEvictionPolicy.Filo, "d b c a")]
+    [InlineData(RadixEvictionPolicy.Mru, "b a d c")]
+    public void Each_policy_has_its_order(RadixEvictionPolicy policy, string order)
+    {
+        var tree = new RadixTree(1, _pool, policy);
+        Insert(tree, ['a'], _pool, priority: 0);
+        Insert(tree, ['c'], _pool, priority: 1);
+        Insert(tree, ['b'], _pool, priority: 0);
+        Insert(tree, ['d'], _pool, priority: 1);
+        Use('a', times: 2);
+        Use('b', times: 1);
+        var evicted = new List<char>();
+        while (tree.NodeCount > 0)
+        {
+            char[] before = [.. tree.Nodes().Select(node => (char)node.Tokens[0])];
+            tree.Evict(1);
+            evicted.Add(Assert.Single(before.Except(tree.Nodes().Select(node => (char)node.Tokens[0]))));
+        }
+        Assert.Equal(order, string.Join(' ', evicted));
+
+        void Use(char key, int times)
+        {
+            for (int i = 0; i < times; i++)
+            {
+                var pages = new PageList();
+                RadixNode node = tree.Match([key], ref pages);
+                tree.Lock(node);
+                RadixTree.CountUse(node);
+                tree.Unlock(node);
+            }
+        }
+    }
+
+    /// <summary>However large the tree: what one eviction touches is bounded by the pages asked for.</summary>
+    [Theory]
+    [InlineData(RadixEvictionPolicy.Lru)]
+    [InlineData(RadixEvictionPolicy.Lfu)]
+    public void Eviction_removes_no_more_nodes_than_pages_asked_for_and_allocates_nothing(RadixEvictionPolicy policy)
+    {
+        var pool = new PagePool(40_000);
+        var tree = new RadixTree(1, pool, policy);
+        for (int i = 0; i < 10_000; i++) Insert(tree, [i % 100, i, i + 1, i + 2], pool);
+        int nodes = tree.NodeCount;
+        Assert.True(nodes > 10_000);
+        Assert.Equal(3, tree.Evict(3));
+        Assert.InRange(nodes - tree.NodeCount, 1, 3);
+        Assert.Equal(0, Allocation.Of(() => tree.Evict(1)));
+    }
+
     /// <summary>Against a dictionary of page-aligned prefixes; one bucket to start with makes collisions the rule.</summary>
     [Theory]
-    [InlineData(1, 1)]
-    [InlineData(1, 2)]
-    [InlineData(3, 3)]
-    [InlineData(16, 4)]
-    public void It_agrees_with_a_table_of_prefixes(int pageSize, int seed)
+    [InlineData(1, 1, RadixEvictionPolicy.Lru)]
+    [InlineData(1, 2, RadixEvictionPolicy.Lfu)]
+    [InlineData(3, 3, RadixEvictionPolicy.Slru)]
+    [InlineData(16, 4, RadixEvictionPolicy.Priority)]
+    [InlineData(1, 5, RadixEvictionPolicy.Fifo)]
+    [InlineData(1, 6, RadixEvictionPolicy.Filo)]
+    [InlineData(3, 7, RadixEvictionPolicy.Mru)]
+    public void It_agrees_with_a_table_of_prefixes(int pageSize, int seed, RadixEvictionPolicy policy)
     {
+        var order = new EvictionHeap(policy);
         var random = new Random(seed);
         var pool = new PagePool(300);
-        var tree = new RadixTree(pageSize, pool, initialBuckets: 1);
+        var tree = new RadixTree(pageSize, pool, policy, initialBuckets: 1);
         var table = new Dictionary<string, int>(); // prefix -> page
         var locked = new List<RadixNode>();
         for (int step = 0; step < 1000; step++)
@@ -186,7 +248,7 @@ public sealed class RadixTreeTests
             switch (random.Next(5))
             {
                 case 0 or 1 when pool.FreeCount >= numPages:
-                    int[] pages = Insert(tree, tokens, pool).Pages;
+                    int[] pages = Insert(tree, tokens, pool, priority: random.Next(3)).Pages;
                     for (int n = 1; n <= numPages; n++)
                     {
                         string key = Key(tokens, n * pageSize);
@@ -201,6 +263,7 @@ public sealed class RadixTreeTests
                     if (random.Next(2) == 0)
                     {
                         tree.Lock(node);
+                        RadixTree.CountUse(node);
                         locked.Add(node);
                     }
                     break;
@@ -211,7 +274,7 @@ public sealed class RadixTreeTests
                     break;
                 case 4:
                     RadixNode[] evictable = [.. tree.Nodes().Where(n => n.LockCount == 0 && n.ChildCount == 0)];
-                    int[] oldest = evictable.Length == 0 ? [] : evictable.MinBy(n => (n.LastAccess, n.Id))!.Pages.ToArray();
+                    int[] oldest = evictable.Length == 0 ? [] : evictable.Aggregate((first, other) => order.Less(other, first) ? other : first).Pages.ToArray();
                     int count = random.Next(oldest.Length) + 1;
                     Assert.Equal(Math.Min(count, oldest.Length), tree.Evict(count));
                     Assert.All(oldest.TakeLast(count), page => Assert.True(pool.IsFree(page)));
@@ -227,13 +290,13 @@ public sealed class RadixTreeTests
 
     private (int[] Pages, int AlreadyThere, RadixNode Node) Insert(RadixTree tree, int[] tokens) => Insert(tree, tokens, _pool);
 
-    private static (int[] Pages, int AlreadyThere, RadixNode Node) Insert(RadixTree tree, int[] tokens, PagePool pool)
+    private static (int[] Pages, int AlreadyThere, RadixNode Node) Insert(RadixTree tree, int[] tokens, PagePool pool, long priority = 0)
     {
         int pageSize = tree.PageSize;
         int[] pages = new int[tokens.Length / pageSize];
         for (int i = 0; i < pages.Length; i++) pages[i] = pool.Allocate();
         int[] mine = [.. pages];
-        RadixNode node = tree.Insert(tokens.AsSpan(0, pages.Length * pageSize), pages, firstOwned: 0);
+        RadixNode node = tree.Insert(tokens.AsSpan(0, pages.Length * pageSize), pages, firstOwned: 0, priority);
         return (pages, mine.Zip(pages).Count(pair => pair.First != pair.Second), node);
     }
 

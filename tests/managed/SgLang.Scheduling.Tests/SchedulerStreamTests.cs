@@ -199,7 +199,8 @@ public sealed class SchedulerStreamTests
                 ContextLength = isTight ? 5000 : Pick(40, 120, 5000),
                 ChunkedPrefillSize = Pick(-1, 1, 7, 16, 64),
                 MaxPrefillTokens = Pick(10, 100, 16384),
-                Policy = hasPriorities ? (SchedulePolicy)Pick((int)SchedulePolicy.Fcfs, (int)SchedulePolicy.Lof) : (SchedulePolicy)random.Next(5),
+                Policy = hasPriorities ? (SchedulePolicy)Pick((int)SchedulePolicy.Fcfs, (int)SchedulePolicy.Lof) : (SchedulePolicy)random.Next(6),
+                EvictionPolicy = (RadixEvictionPolicy)priorities.Next(7),
                 RandomSeed = seed,
                 EnablePriorityScheduling = hasPriorities,
                 LowPriorityValuesFirst = hasPriorities && priorities.Next(2) == 0,
@@ -228,8 +229,10 @@ public sealed class SchedulerStreamTests
                 int[] prompt = new int[length];
                 int common = random.Next(length + 1);
                 for (int t = 0; t < length; t++) prompt[t] = t < common ? 100 * family + t : isTokenRich ? random.Next(1000) : random.Next(2);
-                arrivals.Add(new Arriving(step, prompt, random.Next(8) == 0 ? null : random.Next(isTight ? 60 : Pick(3, 12, 60)), random.Next(3) == 0 ? random.Next(3) : 0,
-                    random.Next(4) == 0, random.Next(4) == 0 ? random.Next(length + 1) : null, priorities.Next(4) == 0 ? null : 10 * priorities.Next(4)));
+                var arriving = new Arriving(step, prompt, random.Next(8) == 0 ? null : random.Next(isTight ? 60 : Pick(3, 12, 60)), random.Next(3) == 0 ? random.Next(3) : 0,
+                    random.Next(4) == 0, random.Next(4) == 0 ? random.Next(length + 1) : null, priorities.Next(4) == 0 ? null : 10 * priorities.Next(4));
+                // Sometimes n above 1: the same prompt several times over.
+                for (int copies = priorities.Next(6) == 0 ? 3 : 1; copies > 0; copies--) arrivals.Add(arriving);
             }
             return new Scenario(seed, options, Pick(0, 3, 15), arrivals);
 

@@ -68,12 +68,24 @@ public class LaunchServerSettingsTests
     [InlineData("lof", SchedulePolicy.Lof, false)]
     [InlineData("dfs-weight", SchedulePolicy.DfsWeight, false)]
     [InlineData("random", SchedulePolicy.Random, false)]
+    [InlineData("routing-key", SchedulePolicy.RoutingKey, false)]
     [InlineData("priority", SchedulePolicy.Fcfs, true)]
     public void Every_policy_has_its_name(string name, SchedulePolicy policy, bool hasPriorities)
     {
         EngineOptions engine = Settings("--schedule-policy", name).Engine;
         Assert.Equal((policy, hasPriorities), (engine.SchedulePolicy, engine.EnablePriorityScheduling));
     }
+
+    [Theory]
+    [InlineData("lru", RadixEvictionPolicy.Lru)]
+    [InlineData("lfu", RadixEvictionPolicy.Lfu)]
+    [InlineData("slru", RadixEvictionPolicy.Slru)]
+    [InlineData("priority", RadixEvictionPolicy.Priority)]
+    [InlineData("fifo", RadixEvictionPolicy.Fifo)]
+    [InlineData("filo", RadixEvictionPolicy.Filo)]
+    [InlineData("mru", RadixEvictionPolicy.Mru)]
+    public void Every_eviction_policy_has_its_name(string name, RadixEvictionPolicy policy) =>
+        Assert.Equal(policy, Settings("--radix-eviction-policy", name).Engine.RadixEvictionPolicy);
 
     [Fact]
     public void Priority_flags_that_contradict_each_other_are_refused()
@@ -174,7 +186,7 @@ public class LaunchServerSettingsTests
     [InlineData("--load-balance-method: must be one of: auto, cache_aware, round_robin, total_requests, total_tokens, shortest_queue, minimum_tokens, got 'x'", "--load-balance-method", "x")]
     [InlineData("--gpu-id-step: must be in [1, 1023], got '0'", "--gpu-id-step", "0")]
     [InlineData("--load-format: must be one of: auto, safetensors, dummy, got 'gguf'", "--load-format", "gguf")]
-    [InlineData("--schedule-policy: must be one of: fcfs, lpm, lof, dfs-weight, random, priority, got 'sjf'", "--schedule-policy", "sjf")]
+    [InlineData("--schedule-policy: must be one of: fcfs, lpm, lof, dfs-weight, random, routing-key, priority, got 'sjf'", "--schedule-policy", "sjf")]
     [InlineData("--context-length: must be an integer, or a number with one of k M G T, or an integer with one of Ki Mi Gi Ti, got '4K'", "--context-length", "4K")]
     [InlineData("--json-model-override-args: must be a JSON object, got '[1]'", "--json-model-override-args", "[1]")]
     [InlineData("--json-model-override-args: must be a JSON object, got '{a'", "--json-model-override-args", "{a")]
