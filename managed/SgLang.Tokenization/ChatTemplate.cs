@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using SgLang.Tokenization.Jinja;
 using SgLang.Tokenization.Loading;
+using SgLang.Tokenization.Templates;
 
 namespace SgLang.Tokenization;
 
@@ -29,23 +30,38 @@ public sealed class ChatTemplate
     }
 
     /// <summary>
-    /// From chat_template.jinja or tokenizer_config.json in <paramref name="directory"/>, or from <paramref name="overridePath"/>. Null where the
-    /// model has none. Throws <see cref="ChatTemplateException"/> for one that does not compile.
+    /// From chat_template.jinja or tokenizer_config.json in <paramref name="directory"/>, or what <paramref name="replacement"/> says: one of
+    /// <see cref="BuiltInNames"/>, or the path of a Jinja file or of a .json file in SGLang's form. Null where the model has none. Throws
+    /// <see cref="ChatTemplateException"/> for one that does not compile.
     /// </summary>
-    public static ChatTemplate? Load(string directory, string? overridePath = null)
+    public static ChatTemplate? Load(string directory, string? replacement = null)
     {
         TokenizerConfig config;
+        TemplateSource? source = null;
         try
         {
             config = TokenizerConfig.Load(directory);
+            if (replacement is not null)
+            {
+                source = BuiltInTemplates.Find(replacement);
+                if (source is null && Path.GetExtension(replacement) == ".json")
+                {
+                    source = ConversationFile.Read(replacement);
+                }
+            }
         }
         catch (TokenizerException e)
         {
             throw new ChatTemplateException(e.Message, e);
         }
 
-        string path = overridePath ?? Path.Combine(directory, "chat_template.jinja");
-        if (overridePath is not null || File.Exists(path))
+        if (source is not null)
+        {
+            return new ChatTemplate(source.Jinja, config.SpecialTokens, replacement!, time: null) { StopStrings = source.Stops, AddsSpecialTokens = true };
+        }
+
+        string path = replacement ?? Path.Combine(directory, "chat_template.jinja");
+        if (replacement is not null || File.Exists(path))
         {
             return new ChatTemplate(ReadSource(path), config.SpecialTokens, path, time: null);
         }
@@ -56,6 +72,15 @@ public sealed class ChatTemplate
     /// <summary>From source text. <paramref name="specialTokens"/>: bos_token and its like, which become variables. <paramref name="time"/> is what strftime_now reads.</summary>
     public static ChatTemplate Parse(string source, IReadOnlyDictionary<string, string>? specialTokens = null, TimeProvider? time = null) =>
         new(source, specialTokens ?? new Dictionary<string, string>(), "chat template", time);
+
+    /// <summary>Names of the templates that need no file.</summary>
+    public static IReadOnlyCollection<string> BuiltInNames => BuiltInTemplates.Names;
+
+    /// <summary>Texts that end an answer, beside the request's own.</summary>
+    public IReadOnlyList<string> StopStrings { get; private init; } = [];
+
+    /// <summary>Whether a rendering lacks the special tokens that the tokenizer puts around a text; a model's own template writes them itself.</summary>
+    public bool AddsSpecialTokens { get; private init; }
 
     /// <summary>The template's text.</summary>
     public string Source { get; }

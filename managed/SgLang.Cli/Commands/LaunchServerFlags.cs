@@ -37,7 +37,7 @@ internal static class LaunchServerFlags
         new("--download-dir", Text, "") { NoEffect = "models are local directories" },
         new("--served-model-name", Text, "Name in /v1/models and in answers; default: the model path."),
         new("--weight-version", Text, "Echoed in answers.") { Default = "default" },
-        new("--chat-template", Text, "Jinja file that replaces the model's chat template."),
+        new("--chat-template", Text, "What replaces the model's chat template: chatml, gemma-it, llama-2, mistral, vicuna_v1.1, a Jinja file, or a .json file in SGLang's form."),
         new("--completion-template", Text, "") { OnlyDefault = NotYet },
         new("--sampling-defaults", Text, "Where chat requests take sampling defaults: generation_config.json, or fixed values.") { Default = "model", Choices = ["model", "openai"] },
         new("--preferred-sampling-params", JsonObject, "") { OnlyDefault = NotYet },

@@ -1,6 +1,7 @@
 using SgLang.Cli.Parsing;
 using SgLang.Core;
 using SgLang.Server;
+using SgLang.Tokenization;
 
 namespace SgLang.Cli.Commands;
 
@@ -29,7 +30,7 @@ internal sealed record LaunchServerSettings
             JsonModelOverrideArgs = flags.Text("--json-model-override-args")!,
             ServedModelName = ServedName(flags.Text("--served-model-name")),
             WeightVersion = flags.Text("--weight-version")!,
-            ChatTemplate = TemplateFile(flags.Text("--chat-template")),
+            ChatTemplate = Template(flags.Text("--chat-template")),
             DType = DType(flags.Text("--dtype")!),
             Device = flags.Text("--device") switch { "cuda" => DeviceKind.Cuda, "cpu" => DeviceKind.Cpu, _ => DeviceKind.Auto },
             BaseGpuId = flags.Integer("--base-gpu-id")!.Value,
@@ -155,9 +156,9 @@ internal sealed record LaunchServerSettings
         ? throw new UsageException($"--served-model-name: must not be empty or contain ':', got '{name}'")
         : name;
 
-    private static string? TemplateFile(string? path) => path is not null && !File.Exists(path)
-        ? throw new UsageException($"--chat-template: must be the path of a Jinja file, got '{path}', which does not exist (built-in names are not supported)")
-        : path;
+    private static string? Template(string? given) => given is null || ChatTemplate.BuiltInNames.Contains(given) || File.Exists(given)
+        ? given
+        : throw new UsageException($"--chat-template: must be one of {string.Join(", ", ChatTemplate.BuiltInNames)} or the path of a .jinja or .json file, got '{given}', which does not exist");
 
     private static ModelDType DType(string name) => name switch
     {

@@ -31,8 +31,8 @@ internal sealed class TokenizeEndpoints(ServingContext serving)
         else
         {
             ChatTemplate template = serving.Engine.ChatTemplate ?? throw new InvalidRequestException("messages needs a chat template, and the model has none; start the server with --chat-template.");
-            // As in a chat: the template writes the special tokens itself.
-            int[] ids = tokenizer.Encode(ChatPrompt.Render(template, body.Messages, body.Tools, body.ChatTemplateKwargs, continueFinalMessage: false), addSpecialTokens: false);
+            // As in a chat: a model's own template writes the special tokens itself.
+            int[] ids = tokenizer.Encode(ChatPrompt.Render(template, body.Messages, body.Tools, body.ChatTemplateKwargs, continueFinalMessage: false), template.AddsSpecialTokens);
             response = new TokenizeResponse { Tokens = new OneOrMany<int[]>([ids], false), Count = ids.Length, MaxModelLen = tokenizer.ModelMaxLength ?? -1 };
         }
         await Respond.JsonAsync(http, 200, response, ProtocolJsonContext.Default.TokenizeResponse);

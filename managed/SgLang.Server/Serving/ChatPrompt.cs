@@ -23,10 +23,10 @@ internal static class ChatPrompt
         }
         bool wantsTools = body.ToolChoice is not { ValueKind: JsonValueKind.String } choice || !choice.ValueEquals("none"u8);
         string text = Render(template, body.Messages, wantsTools ? body.Tools : null, body.ChatTemplateKwargs, body.ContinueFinalMessage ?? false, body.ReasoningEffort);
-        return (facts.EncodeText(text, addSpecialTokens: false, "messages"), text);
+        return (facts.EncodeText(text, template.AddsSpecialTokens, "messages"), text);
     }
 
-    /// <summary>Text to encode without adding special tokens; the template writes its own.</summary>
+    /// <summary>Text to encode; a model's own template writes its special tokens itself.</summary>
     /// <exception cref="InvalidRequestException">A message of the wrong form.</exception>
     /// <exception cref="ChatTemplateException">The template refuses the conversation.</exception>
     public static string Render(ChatTemplate template, JsonElement? messages, JsonElement? tools, JsonElement? arguments, bool continueFinalMessage, string? reasoningEffort = null)

@@ -45,6 +45,7 @@ internal sealed record OpenAIPlan
         bool logprobs = body.Logprobs ?? false;
         if (!logprobs && body.TopLogprobs is > 0) throw new InvalidRequestException("top_logprobs needs logprobs to be true.");
         SamplingParams sampling = body.ToSamplingParams(maxTokens, options.SamplingDefaultsFromModel ? modelDefaults : new SamplingParams(), facts.VocabularySize);
+        if (facts.ChatStops.Count > 0) sampling = sampling with { Stop = [.. sampling.Stop, .. facts.ChatStops] };
         if (form.DemandedCalls is { } calls)
         {
             if (sampling.Grammar is not null) throw new InvalidRequestException("tool_choice that demands a call and another constraint of the answer (response_format, json_schema, regex, ebnf) exclude each other.");

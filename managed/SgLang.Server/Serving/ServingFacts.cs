@@ -23,10 +23,14 @@ internal sealed record ServingFacts
     /// <summary>The token that ends a model's reasoning; null where that is no single token.</summary>
     public int? ReasoningEndTokenId { get; init; }
 
+    /// <summary>Texts that the chat template says end an answer.</summary>
+    public IReadOnlyList<string> ChatStops { get; init; } = [];
+
     public static ServingFacts Of(ServingContext context) => new()
     {
         VocabularySize = context.Engine.Info.VocabularySize,
         ReasoningEndTokenId = context.Engine.Tokenizer?.TokenToId(Parsing.ReasoningSplitter.Close),
+        ChatStops = context.Engine.ChatTemplate?.StopStrings ?? [],
         MaxRequestsPerBody = context.Options.MaxRequestsPerBody,
         Encode = context.Engine.Tokenizer is { } tokenizer ? Traced(context.Engine.Profiler.Recorder, tokenizer.Encode) : null,
         DecodeToken = context.Engine.Tokenizer is { } decoder ? decoder.DecodeToken : null,

@@ -197,7 +197,7 @@ public class LaunchServerSettingsTests
     [InlineData("--dtype half is not supported: the engine computes in bfloat16 or float32; use one of: auto, bfloat16, float, float32", "--dtype", "half")]
     [InlineData("--kv-cache-dtype fp8_e4m3 is not supported: it is not implemented yet; use auto", "--kv-cache-dtype", "fp8_e4m3")]
     [InlineData("--kv-cache-dtype bf16: the cache has the model's number format; use auto, or --dtype bfloat16 with it", "--kv-cache-dtype", "bf16")]
-    [InlineData("--chat-template: must be the path of a Jinja file, got 'llama-2', which does not exist (built-in names are not supported)", "--chat-template", "llama-2")]
+    [InlineData("--chat-template: must be one of chatml, gemma-it, llama-2, mistral, vicuna_v1.1 or the path of a .jinja or .json file, got 'llama-9', which does not exist", "--chat-template", "llama-9")]
     public void Bad_values_say_flag_value_and_rule(string message, params string[] line) => Assert.Equal(message, Error(line));
 
     [Theory]
