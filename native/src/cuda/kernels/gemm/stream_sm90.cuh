@@ -20,8 +20,11 @@
 //
 // Measured on one H100 80GB HBM3, Llama-3.1-8B shapes, share of a copy's 2990 GB/s at 16 / 32 / 64 rows: gate_up 98 / 97 / 95
 // %, down 96 / 96 / 93 %, lm_head 99 / 99 / 95 %; qkv 83 / 84 / 78 %, o 79 / 79 / 74 %, which take 17 and 11 us by their bytes
-// and 3 to 4 us more from one product's last stage to the next one's first. Tried and lost: all processors busy to the end
-// whatever the tiles (more parts: 6 % slower), two smaller rings a processor (no gain at 32 rows, 3 % slower at 64), 64-row
+// and 3 to 4 us more from one product's last stage to the next one's first. By time stamps at 32 rows a block whose tile is cut
+// leaves 3 us after its last stage, and the one that adds up 4 to 8: each of its trips to the second-level cache meets the next
+// product's first copies. Tried and lost: all processors busy to the end whatever the tiles (more parts: 6 % slower), two
+// smaller rings a processor (no gain at 32 rows, 3 % slower at 64), rings of half a processor so that the next product's block
+// starts beside the last one's (6 % slower), one that is to add up polling for the parts (a third slower in the engine), 64-row
 // tiles, pairs of blocks that share x or the weight by multicast (half the rate).
 
 namespace sgl::cuda {
