@@ -197,5 +197,6 @@ public sealed record EngineOptions
 
     /// <summary>NVTX ranges around the stages of the scheduler.</summary>
     public bool EnableSchedulerNvtx { get; init; }
+    public FlightRecorderOptions FlightRecorder { get; init; } = new();
     public string ModelName => ServedModelName ?? ModelPath;
 }

@@ -53,7 +53,7 @@ internal static partial class EngineLoader
         long started = Stopwatch.GetTimestamp();
         EngineEnvironment environment = EngineEnvironment.Read(Environment.GetEnvironmentVariable);
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, ChatTemplate? template) = ReadModel(options, logger);
-        EngineProfiler profiler = new(logger);
+        EngineProfiler profiler = new(logger, options.FlightRecorder);
 
         RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler);
         LoadedRank loaded = world.Ranks[0];

@@ -45,6 +45,10 @@ internal sealed class EngineLoop : IDisposable
     private long _lastIdleCheck;
     private BatchLog _log;
     private StepMeter _meter;
+    private readonly FlightTriggers _triggers;
+
+    // Of the engine's thread, which makes it.
+    private FlightTrack _track = null!;
 
     /// <param name="ended">Called on the engine thread when a request has ended, before its stream says so.</param>
     /// <param name="unfinished">All requests that have not, for the end of the engine itself.</param>
@@ -63,6 +67,7 @@ internal sealed class EngineLoop : IDisposable
         _spans = profiler.Spans;
         _hasRanges = options.EnableSchedulerNvtx && NvtxRanges.IsActive;
         _ended = ended;
+        _triggers = new FlightTriggers(profiler.Flight, options.FlightRecorder);
         _log = new BatchLog(logger, options.DecodeLogInterval);
         _thread = new Thread(Run) { Name = RankFileSet.EngineThreadName(replica), IsBackground = true };
         _thread.Start();
@@ -151,6 +156,7 @@ internal sealed class EngineLoop : IDisposable
     private void Run()
     {
         StepPlan? inFlight = null;
+        _track = _profiler.Flight.Recorder.Attach();
         try
         {
             while (TakeMessages())
@@ -202,12 +208,12 @@ internal sealed class EngineLoop : IDisposable
 
     private bool HandleMessages()
     {
-        long start = _recorder.Begin();
+        long start = _track.Begin();
         if (_hasRanges) SchedulerRanges.ProcessInputs();
         bool goOn = true;
         while (_inbox.TryDequeue(out EngineMessage message)) goOn &= Handle(message);
         if (_hasRanges) NvtxRanges.Pop();
-        _recorder.End(start, _spans.ProcessInputs);
+        _track.End(start, _spans.ProcessInputs);
         return goOn;
     }
 
@@ -243,32 +249,37 @@ internal sealed class EngineLoop : IDisposable
     private StepPlan? Plan()
     {
         _phase = "planning";
-        long start = _recorder.Begin();
+        long start = _track.Begin();
         if (_hasRanges) SchedulerRanges.GetNextBatch();
         StepPlan? plan = _scheduler.Plan();
         Deliver();
         if (_hasRanges) NvtxRanges.Pop();
-        if (plan is not null) _recorder.End(start, _spans.GetNextBatch, plan.StepId);
+        if (plan is not null)
+        {
+            SchedulerStats stats = _scheduler.Stats;
+            _track.End(start, _spans.GetNextBatch, plan.StepId, stats.NumWaiting, stats.UsedTokens);
+        }
         return plan;
     }
 
     private void Launch(StepPlan plan)
     {
         StepTrace trace = _profiler.BeforeStep(plan, _replica);
-        long start = _recorder.Begin();
+        long start = _track.Begin();
+        _triggers.Launched(plan);
         if (_hasRanges) SchedulerRanges.RunBatch();
         _ranks.Launch(plan, trace);
         bool isGraph = plan.Kind == StepKind.Decode && _graphs.Select(plan.NumRequests) > 0;
         _meter.Launched(plan, isGraph);
         _log.Planned(plan, _scheduler, isGraph);
         if (_hasRanges) NvtxRanges.Pop();
-        _recorder.End(start, _spans.RunBatch, plan.StepId, stage: trace.Stage);
+        _track.End(start, _spans.RunBatch, plan.StepId, stage: trace.Stage);
     }
 
     /// <summary>Takes the result of a step: tokens to their streams, or the error to its requests.</summary>
     private void Finish(StepPlan plan)
     {
-        long start = _recorder.Begin();
+        long start = _track.Begin();
         if (_hasRanges) SchedulerRanges.ProcessResult();
         try
         {
@@ -277,20 +288,21 @@ internal sealed class EngineLoop : IDisposable
         finally
         {
             if (_hasRanges) NvtxRanges.Pop();
-            _recorder.End(start, _spans.ProcessResult, plan.StepId);
+            _track.End(start, _spans.ProcessResult, plan.StepId);
+            _triggers.Finished(plan);
             _profiler.AfterStep(plan, _replica);
         }
     }
 
     private void FinishStep(StepPlan plan)
     {
-        long start = _recorder.Begin();
+        long start = _track.Begin();
         Volatile.Write(ref _phaseStep, plan.StepId);
         _phase = "waiting for a rank";
         StepOutcome outcome = _ranks.Wait();
         _meter.Finished(plan, Math.Max(1, _options.DecodeLogInterval));
         _phase = "delivering";
-        _recorder.End(start, _spans.WaitForRanks, plan.StepId);
+        _track.End(start, _spans.WaitForRanks, plan.StepId);
         if (outcome.Error is { } error)
         {
             EngineLog.StepFailed(_logger, error, plan.StepId, plan.NumRequests);
@@ -329,7 +341,11 @@ internal sealed class EngineLoop : IDisposable
             Generation generation = Owner(happened.Request);
             // First, so that whoever sees the end may use the rid again.
             if (happened.Finish is not null) _ended(generation);
-            if (happened.TokenId >= 0) generation.Push(happened.TokenId, happened.Finish);
+            if (happened.TokenId >= 0)
+            {
+                bool isFirst = generation.Push(happened.TokenId, happened.Finish);
+                if (isFirst && _triggers.WatchesFirstTokens) _triggers.FirstToken(generation.TimeToFirstToken!.Value);
+            }
             else if (happened.Finish is { } finish) generation.End(finish);
         }
         _scheduler.ClearEvents();

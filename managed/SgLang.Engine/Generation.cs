@@ -182,13 +182,14 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         _nextChosen = chosen;
     }
 
-    /// <summary>Engine thread: a sampled token, with the engine's verdict if it is the last.</summary>
-    internal void Push(int tokenId, FinishReason? finish)
+    /// <summary>Engine thread: a sampled token, with the engine's verdict if it is the last. True for the first one.</summary>
+    internal bool Push(int tokenId, FinishReason? finish)
     {
-        bool wake;
+        bool wake, isFirst;
         lock (_gate)
         {
-            if (_firstToken == 0)
+            isFirst = _firstToken == 0;
+            if (isFirst)
             {
                 Volatile.Write(ref _firstToken, Stopwatch.GetTimestamp());
                 CompletePromptScores();
@@ -198,6 +199,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
             wake = SetFinish(finish) || ((WantsTokensEarly || _arrived.Count >= HeartbeatTokens) && Wake());
         }
         if (wake) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        return isFirst;
     }
 
     /// <summary>Engine thread: the request ended without a further token.</summary>

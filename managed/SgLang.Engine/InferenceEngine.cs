@@ -42,7 +42,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         _limits = parts.SchedulerOptions;
         _seeds = new Random((int)parts.Info.RandomSeed);
         _replicas = new ReplicaSet([.. parts.Replicas.Select((ranks, i) => CreateReplica(i, ranks, parts, logger))], parts.Options.LoadBalanceMethod);
-        _watchdogs = [.. _replicas.All.Select(replica => new Watchdog(replica, parts.Options, logger, reason => GiveUp(replica, reason)))];
+        _watchdogs = [.. _replicas.All.Select(replica => new Watchdog(replica, parts.Options, logger, parts.Profiler.Flight, reason => GiveUp(replica, reason)))];
     }
 
     /// <summary>Loads and starts. Throws <see cref="EngineStartException"/> with a message for the user.</summary>

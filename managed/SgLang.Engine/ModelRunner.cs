@@ -94,11 +94,11 @@ internal sealed class ModelRunner : IModelRunner
 
     public void Launch(StepPlan plan, StepOutcome outcome)
     {
-        long start = _trace.BeginStep(outcome.Trace);
+        long start = _trace.BeginStep(outcome.Trace, outcome.Slot);
         try
         {
             LaunchStep(plan, outcome);
-            _trace.EndStep(start, plan);
+            _trace.EndStep(start, plan, outcome.Slot);
         }
         catch (SglException error) when (error.Status == SglStatus.CudaFatal)
         {
@@ -108,17 +108,17 @@ internal sealed class ModelRunner : IModelRunner
 
     public void Complete(StepPlan plan, StepOutcome outcome)
     {
-        if (!_place.IsLastStage) return;
         StepResult result = _results[outcome.Slot];
         try
         {
-            result.Wait();
+            if (_place.IsLastStage) result.Wait();
+            _trace.Completed(plan, outcome.Slot);
         }
         catch (SglException error) when (error.Status == SglStatus.CudaFatal)
         {
             throw Lost(error);
         }
-        result.Read(plan, outcome);
+        if (_place.IsLastStage) result.Read(plan, outcome);
     }
 
     public void Dispose()
@@ -131,7 +131,7 @@ internal sealed class ModelRunner : IModelRunner
         {
             foreach (IDisposable? owned in (ReadOnlySpan<IDisposable?>)
                      [
-                         _graphs, _sampler, _drawnIds, _ranks, _results[1], _results[0], _logprobs, _ids, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
+                         _trace, _graphs, _sampler, _drawnIds, _ranks, _results[1], _results[0], _logprobs, _ids, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
                      ])
                 owned?.Dispose();
         }

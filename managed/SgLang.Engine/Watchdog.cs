@@ -14,17 +14,20 @@ internal sealed partial class Watchdog : IDisposable
     private readonly TimeSpan? _soft;
     private readonly TimeSpan _hard;
     private readonly ILogger _logger;
+    private readonly FlightDumper _flight;
     private readonly Timer _timer;
     private long _busySince;
     private long _reported;
 
     /// <param name="stalled">Called on a pool thread when the replica is given up.</param>
-    public Watchdog(Replica replica, EngineOptions options, ILogger logger, Action<EngineStalledException> stalled)
+    /// <param name="flight">Asked for a dump with each report.</param>
+    public Watchdog(Replica replica, EngineOptions options, ILogger logger, FlightDumper flight, Action<EngineStalledException> stalled)
     {
         _replica = replica;
         _soft = options.SoftWatchdogTimeoutSeconds is { } soft ? TimeSpan.FromSeconds(soft) : null;
         _hard = TimeSpan.FromSeconds(options.WatchdogTimeoutSeconds);
         _logger = logger;
+        _flight = flight;
         _stalled = stalled;
         TimeSpan period = TimeSpan.FromSeconds(Math.Clamp(Math.Min(_hard.TotalSeconds, _soft?.TotalSeconds ?? double.MaxValue) / 4, 0.02, 10));
         _timer = new Timer(_ => Look(), null, period, period);
@@ -47,11 +50,13 @@ internal sealed partial class Watchdog : IDisposable
         {
             _timer.Dispose();
             if (Interlocked.Exchange(ref _reported, long.MaxValue) == long.MaxValue) return;
+            _flight.Trigger(FlightTrigger.Stall, 0, now - last, 0);
             Log.Stalled(_logger, age.TotalSeconds, _replica.Loop.Phase, StallReport.Threads());
             _stalled(new EngineStalledException($"No step has ended for {age.TotalSeconds:0.0} seconds ({_replica.Loop.Phase}); the limit is --watchdog-timeout."));
         }
         else if (_soft is { } soft && age >= soft && Interlocked.Exchange(ref _reported, last) < last)
         {
+            _flight.Trigger(FlightTrigger.Stall, 0, now - last, 0);
             Log.Slow(_logger, age.TotalSeconds, _replica.Loop.Phase, StallReport.Threads());
         }
     }

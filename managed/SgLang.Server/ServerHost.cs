@@ -225,6 +225,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         Route(["GET", "POST"], profile.StartAsync, "/start_profile");
         Route(["GET", "POST"], profile.StopAsync, "/stop_profile", "/end_profile");
         Route(["POST"], profile.CancelAsync, "/cancel_profile");
+        Route(["POST"], profile.DumpFlightRecordAsync, "/dump_flight_record");
         Route(["GET"], profile.StatusAsync, "/profile_status");
         Route(["GET"], profile.ListAsync, "/profile_list");
         Route(["GET"], profile.ClockAsync, "/profile_clock");

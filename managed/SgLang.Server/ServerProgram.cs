@@ -23,6 +23,7 @@ public static partial class ServerProgram
             await ServerHost.CheckAddressAsync(options);
             await using InferenceEngine engine = Load(engineOptions, logs, progress, loaded);
             Summarize(log, engine);
+            using FlightSignal? flight = FlightSignal.Register(engine.Profiler.Flight);
             if (lifetime.Stopping.IsCancellationRequested) return 0;
             await using ServerHost host = await ServerHost.StartAsync(engine, options, logs);
             Log.Listening(log, host.Address.ToString());

@@ -4,8 +4,8 @@
 #
 #   GTEST_PREFIX    where GoogleTest is installed, if CMake does not find it by itself
 #   SGL_PUBLISH     folder with a published `sglang` (./build.sh publish): golden parity and serving run through it
-#   SGL_GPU_STEPS   which of: suites memcheck racecheck golden bench tools (all but the last two if unset); bench runs the kernels'
-#                   benchmarks, tools the benchmark commands (bench.sh)
+#   SGL_GPU_STEPS   which of: suites memcheck racecheck golden bench tools profile (all but the last three if unset); bench runs the kernels'
+#                   benchmarks, tools the benchmark commands (bench.sh), profile the profiler (profile.py)
 #   SGL_GPU_SUITES  test suites, all if unset
 #   SGL_SANITIZER_SECONDS   limit of one suite under compute-sanitizer; a suite that reaches it is reported as such
 set -uo pipefail
@@ -103,6 +103,16 @@ if [[ $steps == *" tools "* ]]; then
     cat "$logs/tools.log"
   else
     row skipped tools 0 "no published sglang (SGL_PUBLISH)"
+  fi
+fi
+
+if [[ $steps == *" profile "* ]]; then
+  if [ -x "${SGL_PUBLISH:-}/sglang" ]; then
+    cp "$build"/lib/libsgl*.so "$SGL_PUBLISH/"
+    timed profile profile timeout 600 python3 tests/gpu/profile.py "$SGL_PUBLISH/sglang"
+    grep "^|" "$logs/profile.log"
+  else
+    row skipped profile 0 "no published sglang (SGL_PUBLISH)"
   fi
 fi
 

@@ -80,6 +80,13 @@ internal sealed record LaunchServerSettings
             EnableMixedChunk = flags.Switch("--enable-mixed-chunk"),
             EnableLayerwiseNvtxMarker = flags.Switch("--enable-layerwise-nvtx-marker"),
             NvtxRoot = flags.Text("--nvtx-root"),
+            FlightRecorder = new FlightRecorderOptions
+            {
+                Seconds = flags.Number("--flight-recorder-seconds")!.Value,
+                Directory = (flags.Text("--flight-recorder-dir") ?? flags.Text("--profile-output-root")) is { Length: > 0 } dumps ? Path.GetFullPath(dumps) : null,
+                SlowStepRatio = flags.Number("--flight-recorder-slow-step"),
+                TtftLimitSeconds = flags.Number("--flight-recorder-ttft"),
+            },
             EnableSchedulerNvtx = IsOn("SGLANG_ENABLE_NVTX_SCHEDULER") || IsOn("SGLANG_ENABLE_NVTX"),
             DisableCudaGraph = flags.Switch("--disable-cuda-graph") || flags.Switch("--disable-decode-cuda-graph"),
             CudaGraphMaxBatchSize = flags.Integer("--cuda-graph-max-bs"),

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using SgLang.Core;
 using SgLang.Interop;
 using SgLang.Profiling;
 using SgLang.Runtime;
@@ -53,6 +54,7 @@ public sealed partial class EngineProfiler : IDisposable
     private readonly Lock _gate = new();
     private readonly ProfileWindow _window = new();
     private readonly List<ProfileResult> _results = [];
+    private ProfileResult? _last;
     private readonly List<(DeviceContext Context, DeviceProperties Properties)> _devices = [];
     private readonly PlanFacts _facts = new();
     private string _deviceReason = "this server runs on the CPU, which has no device activity";
@@ -66,13 +68,17 @@ public sealed partial class EngineProfiler : IDisposable
     private const int PlansInFlight = 4;
     private long[] _numbers = [];
 
-    internal EngineProfiler(ILogger? logger = null)
+    internal EngineProfiler(ILogger? logger = null, FlightRecorderOptions? flight = null)
     {
         _logger = logger ?? NullLogger.Instance;
         Spans = new EngineSpans(Recorder.Names);
+        Flight = new FlightDumper(this, flight ?? new FlightRecorderOptions(), _logger);
     }
 
     public TraceRecorder Recorder { get; } = new();
+
+    /// <summary>What is kept of the latest steps whether or not a window is open.</summary>
+    public FlightDumper Flight { get; }
     internal EngineSpans Spans { get; }
 
     /// <summary>Every rank, each of which gets a file of its own.</summary>
@@ -196,7 +202,24 @@ public sealed partial class EngineProfiler : IDisposable
         return Stop();
     }
 
-    /// <summary>Windows that are over, the latest last.</summary>
+    /// <summary>A dump of the flight recorder is listed among the windows.</summary>
+    internal void Add(FlightDump dump)
+    {
+        lock (_gate)
+        {
+            Remember(new ProfileResult
+            {
+                Id = dump.Id,
+                OutputDirectory = dump.OutputDirectory,
+                FirstStep = dump.FirstStep,
+                LastStep = dump.LastStep,
+                NumSteps = dump.NumSteps,
+                Files = dump.Files,
+            });
+        }
+    }
+
+    /// <summary>Windows that are over and dumps of the flight recorder, the latest last.</summary>
     public IReadOnlyList<ProfileResult> Results
     {
         get
@@ -219,7 +242,7 @@ public sealed partial class EngineProfiler : IDisposable
                     Options = isIdle ? null : _window.Options,
                     FirstStep = isIdle ? 0 : _window.FirstStep,
                     NumRecorded = isIdle ? 0 : _window.NumRecorded,
-                    Last = _results.Count > 0 ? _results[^1] : null,
+                    Last = _last,
                 };
             }
         }
@@ -323,9 +346,15 @@ public sealed partial class EngineProfiler : IDisposable
         _window.Exported();
         _isBusy = false;
         _capture = null;
+        _last = result;
+        Remember(result);
+        _ended.SetResult(result);
+    }
+
+    private void Remember(ProfileResult result)
+    {
         _results.Add(result);
         if (_results.Count > MaxResults) _results.RemoveAt(0);
-        _ended.SetResult(result);
     }
 
     private ProfileResult Describe(ProfileOptions options) => new()

@@ -40,7 +40,8 @@ internal sealed class RankFileSet(RankPlace[] places, string backend)
 
     internal int FileOf(string thread)
     {
-        if (thread.StartsWith(RankPrefix, StringComparison.Ordinal) && int.TryParse(thread.AsSpan(RankPrefix.Length), out int rank)) return rank;
+        // A rank's device has a track named after the rank's thread.
+        if (thread.StartsWith(RankPrefix, StringComparison.Ordinal) && int.TryParse(thread.AsSpan(RankPrefix.Length).Trim(" device"), out int rank)) return rank;
         for (int i = 0; i < places.Length; i++)
             if (places[i].WorldRank == 0 && thread == EngineThreadName(places[i].DpRank)) return i;
         return 0;

@@ -10,12 +10,14 @@ namespace SgLang.Engine;
 /// Spans of one rank's thread, and its part of device activity. Whether a step is recorded was decided when it was launched, because the rank
 /// may still be at an earlier step when recording begins or ends.
 /// </summary>
-internal sealed class RankTrace
+internal sealed class RankTrace : IDisposable
 {
     private readonly TraceRecorder _recorder;
     private readonly EngineProfiler _profiler;
     private readonly DeviceContext _device;
     private readonly OperatorTrace _operators;
+    private readonly FlightTrack _track;
+    private readonly StepClock? _clock;
     private StepTrace _step;
     private long _deviceWindow;
     private bool _isProfilerOn;
@@ -28,6 +30,9 @@ internal sealed class RankTrace
         _device = device;
         device.Trace = _operators = new OperatorTrace(device, _recorder);
         Modules = new ModuleTrace(_recorder, model, _operators, ranges);
+        FlightRecorder flight = profiler.Flight.Recorder;
+        _track = flight.Attach();
+        if (flight.IsOn) _clock = new StepClock(device, flight.AttachDeviceOf(_track), Spans.DeviceStep, StepOutcome.NumSlots);
     }
 
     public EngineSpans Spans => _profiler.Spans;
@@ -35,30 +40,43 @@ internal sealed class RankTrace
     /// <summary>For the forward pass.</summary>
     public ModuleTrace Modules { get; }
 
-    /// <summary>Begins a step; 0 when it is not recorded.</summary>
-    public long BeginStep(in StepTrace step)
+    /// <summary>Begins a step; 0 when nobody keeps it.</summary>
+    /// <param name="slot">Of its outcome.</param>
+    public long BeginStep(in StepTrace step, int slot)
     {
         if (step.DeviceWindow != _deviceWindow || step.UsesCudaProfiler != _isProfilerOn) SwitchDevice(step.DeviceWindow, step.UsesCudaProfiler);
         _step = step;
         _operators.Stage = step.Stage;
         _operators.IsRecording = step.IsRecorded;
+        _clock?.Start(slot);
         return Begin();
     }
 
-    public long Begin() => _step.IsRecorded ? Stopwatch.GetTimestamp() : 0;
+    public long Begin() => _step.IsRecorded || _track.IsKept ? Stopwatch.GetTimestamp() : 0;
 
     public void End(long start, int name, long value = 0)
     {
-        if (start != 0) _recorder.End(start, name, value, stage: _step.Stage);
+        if (start == 0) return;
+        _track.Keep(start, Stopwatch.GetTimestamp(), name, TraceKind.Span, TraceStage.Any, value, 0, 0, 0);
+        if (_step.IsRecorded) _recorder.End(start, name, value, stage: _step.Stage);
     }
 
-    public void EndStep(long start, StepPlan plan)
+    /// <summary>All of the step's work is queued.</summary>
+    public void EndStep(long start, StepPlan plan, int slot)
     {
         if (start == 0) return;
+        _clock?.Stop(slot);
+        _track.Keep(start, Stopwatch.GetTimestamp(), 0, TraceKind.Step, TraceStage.Any, plan.StepId, plan.NumRequests, plan.NumTokens, (long)EngineProfiler.ModeOf(plan));
+        if (!_step.IsRecorded) return;
         if (_step.IsDetailed) WriteGroups(start, plan);
         _recorder.Write(start, 0, TraceKind.Step, _step.Stage, 0, 0, plan.StepId, plan.NumRequests, plan.NumTokens, (long)EngineProfiler.ModeOf(plan));
         if (_step.IsLast && (_deviceWindow != 0 || _isProfilerOn)) SwitchDevice(0, false);
     }
+
+    /// <summary>The step's work is done; called by the thread that has waited for it.</summary>
+    public void Completed(StepPlan plan, int slot) => _clock?.Read(slot, plan);
+
+    public void Dispose() => _clock?.Dispose();
 
     /// <summary>Work of steps on either side is kept apart by waiting for the device, once at each end of a window.</summary>
     private void SwitchDevice(long window, bool profiler)

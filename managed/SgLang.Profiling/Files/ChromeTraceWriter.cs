@@ -17,21 +17,23 @@ public static class ChromeTraceWriter
     /// <summary>As Kineto writes strings: no newline, slashes for backslashes.</summary>
     internal static string Clean(string text) => text.Replace("\n", "", StringComparison.Ordinal).Replace('\\', '/');
 
-    public static TraceFile Write(TraceCapture capture, TraceFileInfo info)
+    /// <param name="records">Of a <see cref="TraceCapture"/>, device activity is written as well.</param>
+    public static TraceFile Write(ITraceRecords records, TraceFileInfo info)
     {
         string path = Path.Combine(info.Directory, info.FileName);
         long events = 0;
         AtomicFile.Write(path, file =>
         {
             using var gzip = new GZipStream(file, CompressionLevel.Optimal);
-            events = new Session(capture, info, path, new JsonText(gzip)).Write();
+            events = new Session(records, info, path, new JsonText(gzip)).Write();
         });
         return new TraceFile(path, events, new FileInfo(path).Length);
     }
 
     private sealed class Session
     {
-        private readonly TraceCapture _capture;
+        private readonly ITraceRecords _records;
+        private readonly TraceCapture? _device;
         private readonly TraceFileInfo _info;
         private readonly string _path;
         private readonly JsonText _json;
@@ -51,30 +53,31 @@ public static class ChromeTraceWriter
         // Of the record being visited, among all of the spool: what is written as its `External id`.
         private long _ordinal;
 
-        public Session(TraceCapture capture, TraceFileInfo info, string path, JsonText json)
+        public Session(ITraceRecords records, TraceFileInfo info, string path, JsonText json)
         {
-            _capture = capture;
+            _records = records;
+            _device = records is TraceCapture { Device: not null } capture && info.IncludesDevice ? capture : null;
             _info = info;
             _path = path;
             _json = json;
             _events = new EventText(json, _pid);
-            _names = [.. capture.Names.Select(name => JsonText.Quote(Clean(name.Text)))];
-            _arguments = [.. capture.Names.Select(name => name.Arguments.Select(JsonText.Quote).ToArray())];
-            foreach (TracedThread thread in capture.Threads)
+            _names = [.. records.Names.Select(name => JsonText.Quote(Clean(name.Text)))];
+            _arguments = [.. records.Names.Select(name => name.Arguments.Select(JsonText.Quote).ToArray())];
+            foreach (TracedThread thread in records.Threads)
                 if (info.Includes?.Invoke(thread) != false) _threadOfRing[thread.Ring] = thread.ThreadId;
-            if (capture.Device is null || !info.IncludesDevice) return;
+            if (_device is null) return;
             HostSpans spans = new();
-            capture.ForEach((int ring, ref readonly TraceRecord record) => Index(spans, ring, in record));
+            records.ForEach((int ring, ref readonly TraceRecord record) => Index(spans, ring, in record));
             spans.Seal();
             _indexIsFull = spans.IsFull;
-            _timeline = new DeviceTimeline(capture, spans, needsStep: info.Stage != TraceStage.Any);
+            _timeline = new DeviceTimeline(_device, spans, needsStep: info.Stage != TraceStage.Any);
         }
 
         private void Index(HostSpans spans, int ring, ref readonly TraceRecord record)
         {
             _ordinal++;
             if (record.Lane > 0 || !IsInFile(in record) || record.Kind is TraceKind.StepGroup or TraceKind.OperatorCost) return;
-            if (record.Start < _capture.StartTicks || !_threadOfRing.TryGetValue(ring, out int thread)) return;
+            if (record.Start < _records.StartTicks || !_threadOfRing.TryGetValue(ring, out int thread)) return;
             spans.Add(thread, new HostSpan(record.Start, record.End, _ordinal, record.Name, record.Kind, record.A, record.B, record.C));
         }
 
@@ -84,11 +87,11 @@ public static class ChromeTraceWriter
         {
             WriteHeader();
             _ordinal = 0;
-            _capture.ForEach(WriteRecord);
+            _records.ForEach(WriteRecord);
             DeviceEvents? device = null;
             if (_timeline is not null)
             {
-                device = new DeviceEvents(_capture, _timeline, _events, _names, NameOfSpan, _info.Options.RecordShapes, _info.Devices);
+                device = new DeviceEvents(_device!, _timeline, _events, _names, NameOfSpan, _info.Options.RecordShapes, _info.Devices);
                 device.Write();
             }
             WriteMetadata(device);
@@ -105,7 +108,7 @@ public static class ChromeTraceWriter
             _json.Raw("{\n\"schemaVersion\": 1,\n\"deviceProperties\": ["u8);
             for (int i = 0; i < _info.Devices.Count; i++) WriteDevice(_info.Devices[i], isFirst: i == 0);
             _json.Raw("]"u8);
-            if (_capture.Device is { } trace) Fact("cupti_version", trace.Version);
+            if (_device?.Device is { } trace) Fact("cupti_version", trace.Version);
             if (_info.Devices.Count > 0)
             {
                 Fact("cuda_runtime_version", _info.Devices[0].RuntimeVersion);
@@ -125,7 +128,7 @@ public static class ChromeTraceWriter
             WriteOwnFacts();
             Member("displayTimeUnit", "ms");
             _json.Raw(",\n\"baseTimeNanoseconds\": "u8);
-            _json.Number(_capture.Clock.BaseNanoseconds);
+            _json.Number(_records.Clock.BaseNanoseconds);
             _json.Raw(",\n\"traceEvents\": ["u8);
         }
 
@@ -194,7 +197,7 @@ public static class ChromeTraceWriter
         /// <summary>What was lost, what recording cost, and what a reader must know.</summary>
         private void WriteOwnFacts()
         {
-            TraceCapture c = _capture;
+            ITraceRecords c = _records;
             double windowNs = Stopwatch.GetElapsedTime(c.StartTicks, c.EndTicks).TotalNanoseconds;
             _json.Raw(",\n\"sglang\": {\"profile_id\": "u8);
             _json.Text(_info.Options.Id);
@@ -214,16 +217,16 @@ public static class ChromeTraceWriter
             _json.Number(c.DroppedByRings);
             _json.Raw(", \"records_dropped_by_spool\": "u8);
             _json.Number(c.DroppedBySpool);
-            if (_timeline is { } device)
+            if (_timeline is { } timeline)
             {
-                Property(", \"device_records_dropped\": "u8, c.DroppedActivities);
-                Property(", \"launches_without_kernels\": "u8, device.LaunchesWithoutWork);
-                Property(", \"kernels_without_launches\": "u8, device.WorkWithoutLaunch);
-                Property(", \"kernels_of_unknown_graph_nodes\": "u8, device.WorkOfUnknownNodes);
+                Property(", \"device_records_dropped\": "u8, _device!.DroppedActivities);
+                Property(", \"launches_without_kernels\": "u8, timeline.LaunchesWithoutWork);
+                Property(", \"kernels_without_launches\": "u8, timeline.WorkWithoutLaunch);
+                Property(", \"kernels_of_unknown_graph_nodes\": "u8, timeline.WorkOfUnknownNodes);
             }
             _json.Raw("}, \"overhead\": {\"records\": "u8);
             _json.Number(c.NumRecords);
-            if (_timeline is not null) Property(", \"device_records\": "u8, c.NumActivities);
+            if (_timeline is not null) Property(", \"device_records\": "u8, _device!.NumActivities);
             _json.Raw(", \"span_cost_ns\": "u8);
             _json.Raw(Decimal(c.SpanCostNanoseconds));
             _json.Raw(", \"spans_total_us\": "u8);
@@ -240,14 +243,14 @@ public static class ChromeTraceWriter
                 if (i > 0) _json.Raw(", "u8);
                 _json.Text(_info.Notes[i]);
             }
-            if (_capture.DeviceError is { } error)
+            if (_device?.DeviceError is { } error)
             {
                 if (_info.Notes.Count > 0) _json.Raw(", "u8);
                 _json.Text(error);
             }
             if (_indexIsFull)
             {
-                if (_info.Notes.Count > 0 || _capture.DeviceError is not null) _json.Raw(", "u8);
+                if (_info.Notes.Count > 0 || _device?.DeviceError is not null) _json.Raw(", "u8);
                 _json.Text($"The window has more than {HostSpans.MaxSpans} spans; calls in the later ones have no External id.");
             }
             _json.Raw("]}"u8);
@@ -273,17 +276,17 @@ public static class ChromeTraceWriter
             // Without host activity only steps are left, which say what the device's work belongs to.
             if (!_info.Options.RecordsHost && record.Kind != TraceKind.Step) return;
             // A thread that was interrupted between two windows may leave a record of the first in the second.
-            if (record.Lane == 0 && record.Start < _capture.StartTicks) return;
-            long start = Math.Max(record.Start, _capture.StartTicks);
+            if (record.Lane == 0 && record.Start < _records.StartTicks) return;
+            long start = Math.Max(record.Start, _records.StartTicks);
             if (record.End < start) return;
             int thread = record.Lane > 0 ? FirstLaneThread + record.Lane - 1 : _threadOfRing[ring];
             if (record.Lane > 0) _lanes.Add(record.Lane - 1);
             else _threads.Add(ring);
 
-            long from = _capture.Clock.Relative(start);
+            long from = _records.Clock.Relative(start);
             byte[] name = record.Kind == TraceKind.Step ? StepName(ring, in record) : _names[record.Name];
             _events.BeginComplete(record.Kind is TraceKind.Module or TraceKind.Operator ? "cpu_op"u8 : "user_annotation"u8, name, _pid, thread, from,
-                _capture.Clock.Relative(record.End) - from);
+                _records.Clock.Relative(record.End) - from);
             _json.Raw(",\"args\":{\"External id\":"u8);
             _json.Number(_ordinal);
             switch (record.Kind)
@@ -356,17 +359,17 @@ public static class ChromeTraceWriter
 
         private void WriteMetadata(DeviceEvents? device)
         {
-            long start = _capture.Clock.Relative(_capture.StartTicks);
-            long end = Math.Max(start, _capture.Clock.Relative(_capture.EndTicks));
+            long start = _records.Clock.Relative(_records.StartTicks);
+            long end = Math.Max(start, _records.Clock.Relative(_records.EndTicks));
             _events.Meta("process_name", start, _pid, 0, "name", JsonText.Quote("sglang"));
             _events.Meta("process_labels", start, _pid, 0, "labels", "\"CPU\""u8);
             _events.Meta("process_sort_index", start, _pid, 0, "sort_index", Digits(_pid));
-            foreach (TracedThread thread in _capture.Threads)
+            foreach (TracedThread thread in _records.Threads)
                 if (_threads.Contains(thread.Ring)) Track(thread.ThreadId, $"thread {thread.ThreadId} ({thread.Name})");
             if (device is not null)
             {
                 device.WriteMetadata(start);
-                foreach (int thread in device.CallThreads.Except(_capture.Threads.Where(t => _threads.Contains(t.Ring)).Select(t => t.ThreadId)))
+                foreach (int thread in device.CallThreads.Except(_records.Threads.Where(t => _threads.Contains(t.Ring)).Select(t => t.ThreadId)))
                     Track(thread, $"thread {thread} (cuda)");
             }
             foreach (int lane in _lanes) Track(FirstLaneThread + lane, $"thread {FirstLaneThread + lane} (HTTP request lane {lane})");
@@ -377,7 +380,7 @@ public static class ChromeTraceWriter
             _json.Raw(",\"dur\":"u8);
             _json.Microseconds(end - start);
             _json.Raw(",\"args\":{\"Op count\":"u8);
-            _json.Number(_capture.NumRecords);
+            _json.Number(_records.NumRecords);
             _json.Raw("}}"u8);
             _events.Next();
             _json.Raw("{\"name\":\"process_sort_index\",\"ph\":\"M\",\"ts\":"u8);

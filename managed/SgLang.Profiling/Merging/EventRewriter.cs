@@ -16,7 +16,8 @@ internal sealed class EventRewriter(JsonText json, TraceRank rank, int index, lo
     private readonly byte[] _label = Encoding.UTF8.GetBytes(rank.Label + " ");
     private int _copied;
 
-    public void Write(TraceEvent item)
+    /// <param name="lane">Beside its own track; 0 is the track.</param>
+    public void Write(TraceEvent item, int lane = 0)
     {
         ReadOnlySpan<byte> text = item.Text;
         _copied = 0;
@@ -26,7 +27,7 @@ internal sealed class EventRewriter(JsonText json, TraceRank rank, int index, lo
         bool isDevice = TraceEvent.TryInteger(item.Pid, out long pid) && pid is >= 0 and < FirstHostPid;
 
         // In the order in which they stand, whatever that is.
-        TextRange pidAt = item.PidRange, idAt = item.IdRange, timeAt = shift == 0 ? default : item.TimeRange;
+        TextRange pidAt = item.PidRange, tidAt = lane == 0 ? default : item.TidRange, idAt = item.IdRange, timeAt = shift == 0 ? default : item.TimeRange;
         TextRange argumentAt = default;
         for (int i = 0; i < item.NumArguments; i++)
         {
@@ -45,7 +46,7 @@ internal sealed class EventRewriter(JsonText json, TraceRank rank, int index, lo
         }
         while (true)
         {
-            TextRange next = First(First(pidAt, idAt), First(timeAt, argumentAt));
+            TextRange next = First(First(First(pidAt, tidAt), idAt), First(timeAt, argumentAt));
             if (next.IsEmpty) break;
             json.Raw(text[_copied..next.Start]);
             ReadOnlySpan<byte> value = text[next.Start..next.End];
@@ -53,6 +54,11 @@ internal sealed class EventRewriter(JsonText json, TraceRank rank, int index, lo
             {
                 WritePid(value);
                 pidAt = default;
+            }
+            else if (next == tidAt)
+            {
+                json.Raw(OverlapLanes.Tid(value, lane));
+                tidAt = default;
             }
             else if (next == idAt)
             {

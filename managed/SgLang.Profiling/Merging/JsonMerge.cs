@@ -46,11 +46,20 @@ internal static class JsonMerge
         {
             var json = new JsonText(segment.Content);
             var rewriter = new EventRewriter(json, source.Rank, source.Index, source.Shift, options.StringPids);
+            // Our own traces have their lanes.
+            OverlapLanes? lanes = source.Header is { IsOurs: true } ? null : OverlapLanes.Find(source);
             source.Read(item =>
             {
                 if (source.NumEvents > 0) json.Raw(",\n"u8);
-                rewriter.Write(item);
+                rewriter.Write(item, lanes?.Next(item) ?? 0);
             });
+            var description = new TraceEvent();
+            foreach (byte[] text in lanes?.Describe() ?? [])
+            {
+                description.TryRead(text, 0, text.Length);
+                json.Raw(",\n"u8);
+                rewriter.Write(description);
+            }
             json.Flush();
             segment.Complete();
             return segment;

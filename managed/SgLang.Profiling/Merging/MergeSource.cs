@@ -65,6 +65,20 @@ internal sealed class MergeSource
         Shift -= Clock.Value.Nanoseconds;
     }
 
+    /// <summary>Looks through it once before it is read, as far as it is whole: what is wrong with it <see cref="Read"/> meets again and says.</summary>
+    public void Scan(Action<TraceEvent> visit)
+    {
+        var item = new TraceEvent();
+        try
+        {
+            using var reader = new TraceReader(Path);
+            while (reader.TryRead(item)) visit(item);
+        }
+        catch (Exception error) when (IsDamage(error))
+        {
+        }
+    }
+
     /// <summary>Reads it to its end.</summary>
     /// <exception cref="TraceMergeException">It is damaged, and that is not allowed.</exception>
     public void Read(Action<TraceEvent> visit)

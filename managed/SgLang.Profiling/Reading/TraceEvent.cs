@@ -37,6 +37,7 @@ internal sealed class TraceEvent
 
     /// <summary>Ranges within <see cref="Text"/>.</summary>
     public TextRange PidRange => Within(_pid);
+    public TextRange TidRange => Within(_tid);
     public TextRange TimeRange => Within(_time);
     public TextRange IdRange => Within(_id);
 

@@ -6,7 +6,8 @@ namespace SgLang.Profiling;
 /// <param name="BaseNanoseconds">What its times are relative to.</param>
 /// <param name="Rank">Of distributedInfo; null where it says nothing.</param>
 /// <param name="WorldSize">Likewise.</param>
-internal readonly record struct TraceHeader(long BaseNanoseconds, int? Rank, int? WorldSize)
+/// <param name="IsOurs">This program has written it.</param>
+internal readonly record struct TraceHeader(long BaseNanoseconds, int? Rank, int? WorldSize, bool IsOurs)
 {
     /// <summary>The base stands before the events in every known trace; only one that has it behind them is read through for it.</summary>
     /// <exception cref="JsonException">The file is damaged where it was read.</exception>
@@ -23,7 +24,7 @@ internal readonly record struct TraceHeader(long BaseNanoseconds, int? Rank, int
             rank = Integer(document.RootElement, "rank");
             worldSize = Integer(document.RootElement, "world_size");
         }
-        return new TraceHeader(reader.BaseNanoseconds ?? 0, rank, worldSize);
+        return new TraceHeader(reader.BaseNanoseconds ?? 0, rank, worldSize, reader.Member("sglang") is not null);
     }
 
     private static int? Integer(JsonElement of, string name) =>

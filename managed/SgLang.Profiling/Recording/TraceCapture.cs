@@ -10,15 +10,13 @@ public readonly record struct TracedThread(int Ring, int ThreadId, string Name);
 /// Collects one window: turns the recorder on, moves records from rings to the spool on a thread of its own, and after <see cref="End"/>
 /// calls the exporter on that thread, so that nobody who serves waits for a file.
 /// </summary>
-public sealed class TraceCapture
+public sealed class TraceCapture : ITraceRecords
 {
     public const long DefaultSpoolBytes = 512L << 20;
     /// <summary>Of sweeps between two questions to CUPTI, which takes its locks for each.</summary>
     private const int SweepsPerFlush = 20;
     private static long s_windows;
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(5);
-
-    private static readonly Lazy<double> s_spanCost = new(MeasureSpanCost);
 
     private readonly TraceRecorder _recorder;
     private readonly TraceSpool<TraceRecord> _spool;
@@ -42,7 +40,7 @@ public sealed class TraceCapture
         _recorder = recorder;
         _export = export;
         recorder.ForgetDeadThreads();
-        SpanCostNanoseconds = s_spanCost.Value;
+        SpanCostNanoseconds = SpanCost.Nanoseconds;
         foreach (TraceRing ring in recorder.Rings)
         {
             ring.Discard();
@@ -218,27 +216,6 @@ public sealed class TraceCapture
         Threads = threads;
         Names = _recorder.Names.Snapshot();
         Graphs = _recorder.Graphs.Snapshot();
-    }
-
-    /// <summary>On a thread and a recorder of its own, so that no live ring is touched.</summary>
-    private static double MeasureSpanCost()
-    {
-        const int Count = 1000;
-        double best = double.MaxValue;
-        var thread = new Thread(() =>
-        {
-            for (int round = 0; round < 5; round++)
-            {
-                var scratch = new TraceRecorder(1024) { IsOn = true };
-                scratch.End(scratch.Begin(), 0);
-                long start = Stopwatch.GetTimestamp();
-                for (int i = 0; i < Count; i++) scratch.End(scratch.Begin(), 0);
-                best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalNanoseconds / Count);
-            }
-        });
-        thread.Start();
-        thread.Join();
-        return best;
     }
 }
 

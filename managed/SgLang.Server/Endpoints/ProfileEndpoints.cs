@@ -11,7 +11,7 @@ using SgLang.Server.Serving;
 namespace SgLang.Server.Endpoints;
 
 /// <summary>
-/// /start_profile, /stop_profile (also /end_profile), /cancel_profile, /profile_status, /profile_list, /profile_clock and /profile_download/{profile_id}/{file}.
+/// /start_profile, /stop_profile (also /end_profile), /cancel_profile, /profile_status, /profile_list, /profile_clock, /profile_download/{profile_id}/{file} and /dump_flight_record.
 /// </summary>
 internal sealed class ProfileEndpoints(ServingContext serving)
 {
@@ -104,6 +104,38 @@ internal sealed class ProfileEndpoints(ServingContext serving)
         http.Response.ContentLength = new FileInfo(path).Length;
         http.Response.Headers.ContentDisposition = "attachment";
         await http.Response.SendFileAsync(path, http.RequestAborted);
+    }
+
+    /// <summary>Writes what the flight recorder has of the last seconds; answers with the files.</summary>
+    public async Task DumpFlightRecordAsync(HttpContext http)
+    {
+        FlightBody body = ProfileBody.ParseFlight(await ReadAsync(http), serving.Options.ProfileOutputRoot);
+        FlightDumper flight = serving.Engine.Profiler.Flight;
+        if (!flight.IsOn)
+        {
+            await FailAsync(http, 409, "Conflict", "The flight recorder is off: start the server with --flight-recorder-seconds above 0.");
+            return;
+        }
+        FlightDump dump;
+        try
+        {
+            dump = await Task.Run(() => flight.Dump("asked for over HTTP", body.OutputDirectory, body.Length, body.Id), http.RequestAborted);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            await FailAsync(http, 400, "Bad Request", $"output_dir '{body.OutputDirectory ?? flight.DefaultDirectory}' cannot be written: {e.Message}");
+            return;
+        }
+        var answer = new JsonObject
+        {
+            ["profile_id"] = dump.Id,
+            ["output_dir"] = dump.OutputDirectory,
+            ["files"] = new JsonArray([.. dump.Files.Select(file => (JsonNode)file)]),
+            ["first_step"] = dump.FirstStep,
+            ["last_step"] = dump.LastStep,
+            ["seconds"] = Math.Round(dump.Duration.TotalSeconds, 3),
+        };
+        await Respond.JsonAsync(http, 200, answer, ProtocolJsonContext.Default.JsonObject);
     }
 
     /// <summary>

@@ -18,7 +18,7 @@ internal sealed class Authentication(string? apiKey, string? adminApiKey)
     /// <summary>These take the administrator's key where there is one, else the API key, else none.</summary>
     private static readonly HashSet<string> s_adminPaths = new(StringComparer.OrdinalIgnoreCase)
     {
-        "/requests", "/flush_cache", "/abort_request", "/start_profile", "/stop_profile", "/end_profile", "/profile_status", "/cancel_profile", "/profile_list", "/profile_clock",
+        "/requests", "/flush_cache", "/abort_request", "/start_profile", "/stop_profile", "/end_profile", "/profile_status", "/cancel_profile", "/profile_list", "/profile_clock", "/dump_flight_record",
         "/pause_generation", "/continue_generation",
         "/set_internal_state", "/configure_logging", "/slow_down", "/update_weights_from_disk", "/release_memory_occupation",
         "/resume_memory_occupation", "/start_expert_distribution_record", "/stop_expert_distribution_record", "/dump_expert_distribution_record",

@@ -17,6 +17,7 @@ internal static class ProfileBody
     public const string SecondManagerVariable = "SGLANG_PROFILE_V2";
     public const string DecodeBatchVariable = "SGLANG_PROFILE_BY_STAGE_DECODE_MIN_BS";
     private const int DefaultStageSteps = 5;
+    private const double MostFlightSeconds = 3600;
 
     private static readonly string[] s_activities = ["CPU", "GPU", "MEM", "CUDA_PROFILER", "RPD", "XPU"];
 
@@ -48,6 +49,26 @@ internal static class ProfileBody
             DetailedAnnotations = Boolean(json, "detailed_annotations") ?? false,
             Activities = Activities(Texts(json, "activities")),
         };
+    }
+
+    /// <summary>The body of /dump_flight_record: `output_dir`, `seconds`, `profile_id`, each left to the server's own where it is absent.</summary>
+    /// <param name="body">Empty for all defaults.</param>
+    /// <param name="root">Absolute directory that files must go into; null for any.</param>
+    /// <exception cref="MalformedBodyException">Not a JSON object, or a value that cannot be honoured.</exception>
+    public static FlightBody ParseFlight(ReadOnlyMemory<byte> body, string? root = null)
+    {
+        using JsonDocument? document = body.IsEmpty ? null : ParseJson(body);
+        JsonElement json = document?.RootElement ?? default;
+        TimeSpan? length = null;
+        if (Field(json, "seconds") is { } value)
+        {
+            string text = value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+            if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds) || !(seconds is > 0 and <= MostFlightSeconds))
+                throw Wrong("seconds", $"a number above 0 and at most {MostFlightSeconds}", value);
+            length = TimeSpan.FromSeconds(seconds);
+        }
+        string? directory = Text(json, "output_dir");
+        return new FlightBody(directory is null ? null : DirectoryOf(directory, root), length, FileNamePart("profile_id", Text(json, "profile_id")));
     }
 
     private static JsonDocument ParseJson(ReadOnlyMemory<byte> body)

@@ -124,6 +124,32 @@ public sealed class ProfileTests(DemoServer server) : IDisposable
     }
 
     [Fact]
+    public async Task The_flight_recorder_is_dumped_without_a_window()
+    {
+        await server.PostOkAsync("/generate", """{"text": "Flight", "sampling_params": {"max_new_tokens": 7, "temperature": 0, "ignore_eos": true}}""");
+        JsonNode dump = (await server.PostAsync("/dump_flight_record", $$"""{"output_dir": "{{_directory}}", "seconds": 60, "profile_id": "f"}""")).Body!;
+        string file = (string)dump["files"]![0]!;
+        Assert.Equal(Path.Combine(_directory, "flight-f-TP-0.trace.json.gz"), file);
+        JsonNode trace = Read(file);
+        var steps = Track(trace, e => ((string)e["name"]!).StartsWith("step[", StringComparison.Ordinal));
+        Assert.True(steps.Count >= 7, $"{steps.Count} steps");
+        long last = (long)dump["last_step"]!;
+        Assert.Equal(last, (long)steps[^1].Event["args"]!["step"]!);
+        // Each of the last steps has its phases on the engine's thread and its time on the device.
+        var device = Track(trace, e => (string)e["name"]! == "step on device");
+        Assert.Equal(Enumerable.Range(0, 7).Select(i => last - 6 + i), device.TakeLast(7).Select(span => (long)span.Event["args"]!["step"]!));
+        Assert.All(device.TakeLast(7), span => Assert.InRange((long)span.Event["args"]!["device_ns"]!, 1, 60_000_000_000));
+        foreach (string name in (string[])["scheduler.get_next_batch_to_run", "scheduler.run_batch", "scheduler.wait_for_ranks", "scheduler.process_batch_result", "prepare_inputs", "sampler.sample", "copy_result_to_cpu"])
+            Assert.True(Track(trace, e => (string)e["name"]! == name).Count >= 7, name);
+        foreach (var track in trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == "X" && e["tid"]!.GetValueKind() == System.Text.Json.JsonValueKind.Number).GroupBy(e => (int)e!["tid"]!))
+            AssertNested(Track(trace, e => e["tid"]!.GetValueKind() == System.Text.Json.JsonValueKind.Number && (int)e["tid"]! == track.Key));
+        Assert.Contains("asked for over HTTP", trace["sglang"]!["notes"]![0]!.ToString());
+        Assert.Contains("f", (await server.GetOkAsync("/profile_list"))["profiles"]!.AsArray().Select(p => (string)p!["profile_id"]!));
+        foreach (string wrong in (string[])["""{"seconds": 0}""", """{"seconds": "x"}""", """{"profile_id": "../x"}""", "[1]"])
+            Assert.Equal(400, (await server.PostAsync("/dump_flight_record", wrong)).Status);
+    }
+
+    [Fact]
     public async Task A_condition_takes_the_steps_of_one_request()
     {
         await server.PostOkTextAsync("/start_profile", $$"""{"output_dir": "{{_directory}}", "num_steps": 3, "condition": {"rid": "wanted"} }""");

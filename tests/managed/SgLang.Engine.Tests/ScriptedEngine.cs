@@ -34,6 +34,7 @@ internal static class ScriptedEngine
         return new InferenceEngine(new EngineParts
         {
             Options = options,
+            Profiler = new EngineProfiler(logger, options.FlightRecorder),
             Grammars = grammars,
             SchedulerOptions = limits,
             Replicas = [.. ranks.Select(rank => new RankGroup([rank], maxRunning))],

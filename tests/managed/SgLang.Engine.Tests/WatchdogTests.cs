@@ -11,7 +11,7 @@ public sealed class WatchdogTests
         using var release = new ManualResetEventSlim();
         var log = new CollectingLogger();
         await using InferenceEngine engine = ScriptedEngine.Start((_, _) => release.Wait(),
-            new EngineOptions { ModelPath = "scripted", PageSize = 16, SoftWatchdogTimeoutSeconds = 0.1, WatchdogTimeoutSeconds = 0.6 }, logger: log);
+            new EngineOptions { ModelPath = "scripted", PageSize = 16, SoftWatchdogTimeoutSeconds = 0.1, WatchdogTimeoutSeconds = 0.6, FlightRecorder = new() { Seconds = 0 } }, logger: log);
         Collected answer = await Collected.ReadAsync(engine.Submit(ScriptedEngine.Request("hangs")));
         Assert.Equal((FinishKind.Abort, 500), (answer.Finish.Kind, answer.Finish.StatusCode));
         Assert.Contains("waiting for a rank, step 1", answer.Finish.Text);

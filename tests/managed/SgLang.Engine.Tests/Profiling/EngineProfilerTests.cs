@@ -72,20 +72,28 @@ public sealed class EngineProfilerTests : IDisposable
     }
 
     [Fact]
-    public async Task Windows_may_follow_each_other_many_times()
+    public async Task Two_hundred_windows_with_idle_gaps_lose_nothing_and_memory_stays_flat()
     {
+        const int NumWindows = 200;
         await using InferenceEngine engine = ScriptedEngine.Start(static (plan, outcome) => outcome.Ids(plan).Fill(1));
         Random random = new(17);
-        for (int i = 0; i < 40; i++)
+        long settled = 0;
+        for (int i = 0; i < NumWindows; i++)
         {
+            if (random.Next(4) == 0) await Task.Delay(random.Next(1, 15));
             string? refused = engine.Profiler.Start(Options(random.Next(1, 4)) with { Id = $"{i}" });
             Assert.Null(refused);
             await Generate(engine, random.Next(1, 5));
             ProfileResult result = engine.Profiler.Stop() is { } ended ? await ended : await EndOf(engine.Profiler);
             Assert.Equal((null, 0L), (result.Error, result.RecordsDropped));
             Assert.Equal($"{i}", result.Id);
+            // As many steps in the file as the window says.
+            Assert.Equal(result.NumSteps, Spans(result.Files[0]).Count(e => (string)e["name"]! == "scheduler.run_batch" && (long)e["args"]!["step"]! >= result.FirstStep && (long)e["args"]!["step"]! <= result.LastStep));
+            // More results than are remembered have come by then.
+            if (i == 3 * NumWindows / 4) settled = GC.GetTotalMemory(forceFullCollection: true);
         }
-        Assert.Equal(40, Directory.GetFiles(_directory).Length);
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - settled, long.MinValue, 4 << 20);
+        Assert.Equal(NumWindows, Directory.GetFiles(_directory).Length);
     }
 
     [Fact]
