@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Net;
 using System.Text.Json.Nodes;
 using SgLang.Bench.Datasets;
 using SgLang.Bench.Http;
+using SgLang.Bench.Profiling;
 using SgLang.Bench.Reports;
 using SgLang.Tokenization;
 
@@ -51,13 +53,13 @@ public sealed class OneBatchServerBenchmark(OneBatchServerOptions options, TextW
             OneBatchServerResult result = await RunCaseAsync(batch, input, tokens, cancellation);
             results.Add(result);
             await output.WriteAsync(result.ToText());
-            if (options.BeginProfile is null) Append(result, info);
+            if (options.Profile is null) Append(result, info);
         });
 
         // :: Step 4. Profiled batches are slower, so their figures are dropped and only their directory is kept.
-        if (options.BeginProfile is { } begin)
+        if (options.Profile is { } profile)
         {
-            await ProfileAsync(results, begin, cancellation);
+            await ProfileAsync(results, profile, cancellation);
             foreach (OneBatchServerResult result in results) Append(result, info);
         }
 
@@ -108,21 +110,43 @@ public sealed class OneBatchServerBenchmark(OneBatchServerOptions options, TextW
         return null;
     }
 
-    private async Task ProfileAsync(List<OneBatchServerResult> results, Func<string, CancellationToken, Task<string>> begin, CancellationToken cancellation)
+    private async Task ProfileAsync(List<OneBatchServerResult> results, ProfileRequest request, CancellationToken cancellation)
     {
         for (int i = 0; i < results.Count; i++)
         {
             OneBatchServerResult clean = results[i];
             try
             {
-                string directory = await begin($"bs-{clean.BatchSize}-il-{clean.InputLength}", cancellation);
-                await RunCaseAsync(clean.BatchSize, clean.InputLength, clean.OutputLength, cancellation);
-                results[i] = clean with { ProfileDirectory = directory };
+                ProfileClient profile = new(_api.Http, options.BaseUrl);
+                await profile.AnnounceAndBeginAsync(request with { Prefix = $"{request.Prefix}bs-{clean.BatchSize}-il-{clean.InputLength}" }, output, cancellation);
+                try
+                {
+                    await RunCaseAsync(clean.BatchSize, clean.InputLength, clean.OutputLength, cancellation);
+                }
+                finally
+                {
+                    // A batch of fewer steps leaves the window open, which the next one would find taken.
+                    await profile.StopAsync(cancellation);
+                }
+                await WaitForFilesAsync(profile, cancellation);
+                results[i] = clean with { ProfileDirectory = profile.OutputDirectory };
             }
             catch (Exception e) when (e is BenchException or HttpRequestException)
             {
                 await error.WriteLineAsync($"WARNING: batch_size={clean.BatchSize} input_len={clean.InputLength} was not profiled: {e.Message}");
             }
+        }
+    }
+
+    private async Task WaitForFilesAsync(ProfileClient profile, CancellationToken cancellation)
+    {
+        try
+        {
+            await profile.WaitAsync(output, error, bar: null, cancellation);
+        }
+        catch (HttpRequestException e) when (e.StatusCode == HttpStatusCode.NotFound)
+        {
+            // A server of another make, which does not say when its files are written.
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using SgLang.Bench.Datasets;
+using SgLang.Bench.Profiling;
 
 namespace SgLang.Bench.OneBatchServer;
 
@@ -64,7 +65,7 @@ public sealed record OneBatchServerOptions
     /// <summary>Where the report is appended for a continuous-integration service; null: nowhere.</summary>
     public string? GithubSummaryFile { get; init; }
 
-    /// <summary>Starts a profiler's window whose files begin with the text given, and returns the directory. Null: nothing is profiled.</summary>
-    public Func<string, CancellationToken, Task<string>>? BeginProfile { get; init; }
+    /// <summary>What is recorded of a second run of each case, whose batch and input length follow the prefix; null: there is none.</summary>
+    public ProfileRequest? Profile { get; init; }
     public JsonObject Arguments { get; init; } = [];
 }

@@ -17,7 +17,7 @@ internal static class BenchOneBatchServerCommand
 
     private static async Task<int> RunAsync(FlagValues flags, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
-        OneBatchServerOptions options = Options(flags, output);
+        OneBatchServerOptions options = Options(flags);
         await using ServerChild? child = await ServerAsync(flags, options, output, error, cancellation);
         if (child is not null) options = options with { BaseUrl = child.Address };
         using OneBatchServerBenchmark benchmark = new(options, output, error);
@@ -47,7 +47,7 @@ internal static class BenchOneBatchServerCommand
         return await ServerChild.StartAsync(flags.ToArguments(LaunchServerFlags.All), options.BaseUrl, options.Authorization, cancellation);
     }
 
-    internal static OneBatchServerOptions Options(FlagValues flags, TextWriter output)
+    internal static OneBatchServerOptions Options(FlagValues flags)
     {
         if (flags.Switch("--apply-chat-template") && flags.Text("--fixed-prompt-file")!.Length == 0) throw new UsageException("--apply-chat-template needs --fixed-prompt-file");
         if (flags.IsGiven("--lora-name") && flags.Text("--backend") != "sglang") throw new UsageException("--lora-name: only with --backend sglang, which takes an adapter for each row");
@@ -91,25 +91,18 @@ internal static class BenchOneBatchServerCommand
             SummaryFile = flags.Text("--pydantic-result-filename")!,
             ServerArguments = flags.List("--server-args-for-metrics"),
             GithubSummaryFile = flags.Switch("--no-append-to-github-summary") ? null : Environment.GetEnvironmentVariable("GITHUB_STEP_SUMMARY") is { Length: > 0 } file ? file : null,
-            BeginProfile = flags.Switch("--profile") ? (prefix, cancellation) => BeginProfileAsync(flags, server, prefix, output, cancellation) : null,
+            Profile = flags.Switch("--profile") ? Profile(flags) : null,
             Arguments = BenchCommand.Shown(flags),
         };
     }
 
-    /// <summary>A window that ends by itself after its steps.</summary>
-    private static async Task<string> BeginProfileAsync(FlagValues flags, Uri server, string prefix, TextWriter output, CancellationToken cancellation)
+    private static ProfileRequest Profile(FlagValues flags) => new()
     {
-        using HttpClient http = ServerConnection.Open(server, flags.Text("--api-key"));
-        ProfileClient profile = new(http, server);
-        await profile.AnnounceAndBeginAsync(new ProfileRequest
-        {
-            OutputDirectory = flags.Text("--profile-output-dir"),
-            NumSteps = flags.Integer("--profile-steps")!.Value,
-            StartStep = flags.Integer("--profile-start-step"),
-            ByStage = flags.Switch("--profile-by-stage"),
-            Prefix = flags.Text("--profile-prefix") + prefix,
-            Activities = flags.IsGiven("--profile-activities") ? flags.List("--profile-activities") : ["CPU", "GPU"],
-        }, output, cancellation);
-        return profile.OutputDirectory;
-    }
+        OutputDirectory = flags.Text("--profile-output-dir"),
+        NumSteps = flags.Integer("--profile-steps")!.Value,
+        StartStep = flags.Integer("--profile-start-step"),
+        ByStage = flags.Switch("--profile-by-stage"),
+        Prefix = flags.Text("--profile-prefix"),
+        Activities = BenchCommand.Activities(flags),
+    };
 }

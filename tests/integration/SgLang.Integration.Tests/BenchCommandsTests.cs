@@ -1,7 +1,11 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging.Abstractions;
 using SgLang.Cli;
+using SgLang.Core;
+using SgLang.Engine;
 using SgLang.Profiling;
+using SgLang.Server;
 
 namespace SgLang.Integration.Tests;
 
@@ -79,6 +83,53 @@ public sealed class BenchCommandsTests(DemoServer demo) : IDisposable
         Assert.Equal([1, 2], Lines.Select(line => line.GetProperty("batch_size").GetInt32()));
         using HttpClient client = new();
         await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync($"http://127.0.0.1:{port}/health"));
+    }
+
+    [Fact]
+    public async Task A_folder_with_nothing_but_a_config_is_enough_for_every_tool()
+    {
+        string model = Path.Combine(_directory, "model");
+        Directory.CreateDirectory(model);
+        File.Copy(Path.Combine(DemoServer.ModelPath, "config.json"), Path.Combine(model, "config.json"));
+        string[] engine = ["--load-format", "dummy", "--model-path", model, "--device", "cpu", "--num-threads", "1", "--max-total-tokens", "4096"];
+        await RunAsync("bench-one-batch --batch 2 --input-len 16 --output-len 3", [.. engine, "--result-filename", ResultFile]);
+        await RunAsync("bench-offline-throughput --dataset-name random-ids --num-prompts 3 --random-input 16 --random-output 3", [.. engine, "--result-filename", ResultFile]);
+        await using InferenceEngine served = InferenceEngine.Start(new EngineOptions { ModelPath = model, LoadFormat = LoadFormat.Dummy, Device = DeviceKind.Cpu, NumThreads = 1, MaxTotalTokens = 4096 });
+        await using ServerHost host = await ServerHost.StartAsync(served, new ServerOptions { Port = 0 }, NullLoggerFactory.Instance);
+        string url = host.Address.ToString();
+        await RunAsync("bench-one-batch-server --batch 2 --input-len 16 --output-len 3 --dataset-name random-ids", "--base-url", url, "--result-filename", ResultFile);
+        Assert.Contains("No tokenizer: prompts are sent as token ids.",
+            await RunAsync("bench-serving --dataset-name random-ids --num-prompts 3 --random-input 16 --random-output 3", "--base-url", url, "--output-file", ResultFile));
+        Assert.Contains("| Latency (s) |", await RunAsync("send-one --random-input-len 9 --random-input-vocab-size 100 --max-new-tokens 3", "--base-url", url));
+        Assert.Equal(["bench-one-batch", "bench-offline-throughput", "bench-one-batch-server", "bench-serving"], Lines.Select(line => line.GetProperty("tool").GetString()));
+    }
+
+    [Fact]
+    public async Task Only_a_flush_makes_a_prompt_unknown_again()
+    {
+        string[] more = ["--base-url", demo.Host.Address.ToString(), "--output-file", ResultFile];
+        const string One = "bench-serving --dataset-name random-ids --num-prompts 1 --random-input 200 --random-output 2 --random-range-ratio 1 --cache-report";
+        await RunAsync(One + " --flush-cache", more);
+        await RunAsync(One, more);
+        await RunAsync(One + " --flush-cache", more);
+        int[] cached = [.. Lines.Select(line => line.GetProperty("cached_tokens").GetInt32())];
+        Assert.Equal((0, 0), (cached[0], cached[2]));
+        Assert.True(cached[1] > 100, $"{cached[1]} tokens were cached");
+    }
+
+    [Fact]
+    public async Task A_run_whose_requests_all_fail_says_why_and_fails()
+    {
+        var output = new StringWriter();
+        int code = await CommandLine.RunAsync(
+            ["bench-serving", "--dataset-name", "random-ids", "--num-prompts", "3", "--random-input", "8", "--random-output", "2", "--warmup-requests", "0", "--extra-request-body",
+                """{"sampling_params": {"temperature": -1}}""", "--base-url", demo.Host.Address.ToString(), "--output-file", ResultFile], output, TextWriter.Null);
+        Assert.Equal(1, code);
+        Assert.Contains("3 requests FAILED", output.ToString());
+        Assert.Contains("temperature must be a non-negative", output.ToString());
+        Assert.Contains("n/a", output.ToString());
+        JsonElement line = Lines.Single();
+        Assert.Equal((0, 3, JsonValueKind.Null), (line.GetProperty("completed").GetInt32(), line.GetProperty("failed_requests").GetInt32(), line.GetProperty("mean_ttft_ms").ValueKind));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using SgLang.Bench.OneBatchServer;
+using SgLang.Bench.Profiling;
 using SgLang.Bench.Tests.Serving;
 
 namespace SgLang.Bench.Tests.OneBatchServer;
@@ -122,20 +123,22 @@ public class OneBatchServerTests
     {
         await using MockServer server = await StartAsync();
         string file = DemoModel.ResultFile();
-        List<string> prefixes = [];
-        (var results, _, _) = await Run(Options(server, file) with
+        // The first batch ends before its window, which must be closed and its files waited for.
+        int asked = 0;
+        string Directory() => JsonDocument.Parse(server.Requests.Last(r => r.Path == "/start_profile").Body).RootElement.GetProperty("output_dir").GetString()!;
+        server.ProfileStatus = () => asked++ switch
         {
-            OutputLengths = [2, 3],
-            BeginProfile = (prefix, _) =>
-            {
-                prefixes.Add(prefix);
-                return Task.FromResult("/tmp/p");
-            },
-        });
-        Assert.Equal(["bs-2-il-9", "bs-2-il-9"], prefixes);
+            0 => $$"""{"state": "running", "ranks": [{"state": "running", "output_dir": "{{Directory()}}", "steps_recorded": 2}]}""",
+            1 => $$"""{"state": "stopping", "ranks": [{"state": "stopping", "output_dir": "{{Directory()}}", "steps_recorded": 2}]}""",
+            _ => $$"""{"state": "idle", "ranks": [{"state": "idle", "last": {"output_dir": "{{Directory()}}", "files": ["a.trace.json.gz"], "steps_recorded": 4, "first_step": 7, "last_step": 10, "records_dropped": 0} }]}""",
+        };
+        (var results, string output, _) = await Run(Options(server, file) with { OutputLengths = [2, 3], Profile = new ProfileRequest { NumSteps = 5, Prefix = "p-", OutputDirectory = "/tmp/none-of-ours" } });
+        Assert.Equal(["p-bs-2-il-9", "p-bs-2-il-9"], server.Requests.Where(r => r.Path == "/start_profile").Select(r => JsonDocument.Parse(r.Body).RootElement.GetProperty("profile_prefix").GetString()));
+        Assert.Equal(1, server.Requests.Count(r => r.Path == "/stop_profile"));
+        Assert.Contains("a.trace.json.gz\nSteps recorded: 4 (7 to 10).", output);
         Assert.Equal(4, server.Requests.Count(r => r.Path == "/generate"));
         Assert.Equal(2, DemoModel.Lines(file).Length);
-        Assert.All(results, r => Assert.Equal("/tmp/p", r.ProfileDirectory));
+        Assert.All(results, r => Assert.StartsWith("/tmp/none-of-ours/", r.ProfileDirectory));
     }
 
     [Fact]

@@ -119,9 +119,9 @@ public class BenchCommandsTests
     [InlineData("--base-url http://127.0.0.1:30000 --model m --batch 32 --input-len 256 --output-len 32 --mem-frac=0.8 --load-format dummy --tp 1")]
     public void One_batch_server(string line)
     {
-        OneBatchServerOptions options = BenchOneBatchServerCommand.Options(Parse(BenchOneBatchServerFlags.All, line), TextWriter.Null);
+        OneBatchServerOptions options = BenchOneBatchServerCommand.Options(Parse(BenchOneBatchServerFlags.All, line));
         Assert.Equal((32, 256, 32, new Uri("http://127.0.0.1:30000")), (options.BatchSizes.Single(), options.InputLengths.Single(), options.OutputLengths.Single(), options.BaseUrl));
-        Assert.Equal(("random", 5, null), (options.Dataset.Name, 5, options.BeginProfile));
+        Assert.Equal(("random", 5, null), (options.Dataset.Name, 5, options.Profile));
     }
 
     [Fact]
@@ -129,7 +129,7 @@ public class BenchCommandsTests
     {
         FlagValues flags = Parse(BenchOneBatchServerFlags.All, "--model m --batch 1 2 --seed 7 --port 31000 --mem-frac=0.8 --disable-radix-cache --temperature 0.5 --profile");
         Assert.Equal(["--model-path=m", "--mem-fraction-static=0.8", "--disable-radix-cache", "--port=31000"], flags.ToArguments(LaunchServerFlags.All));
-        Assert.NotNull(BenchOneBatchServerCommand.Options(flags, TextWriter.Null).BeginProfile);
+        Assert.NotNull(BenchOneBatchServerCommand.Options(flags).Profile);
     }
 
     [Theory]
@@ -138,7 +138,7 @@ public class BenchCommandsTests
     [InlineData("--base-url ftp://x", "--base-url: must be an http or https URL, got 'ftp://x'")]
     public void One_batch_server_refuses_by_name(string line, string message)
     {
-        Assert.Contains(message, Assert.Throws<UsageException>(() => BenchOneBatchServerCommand.Options(Parse(BenchOneBatchServerFlags.All, line), TextWriter.Null)).Message);
+        Assert.Contains(message, Assert.Throws<UsageException>(() => BenchOneBatchServerCommand.Options(Parse(BenchOneBatchServerFlags.All, line))).Message);
     }
 
     [Fact]
