@@ -210,6 +210,10 @@ public sealed partial class ServerHost : IAsyncDisposable
         Route(["POST"], tokenize.TokenizeAsync, "/tokenize", "/v1/tokenize");
         Route(["POST"], tokenize.DetokenizeAsync, "/detokenize", "/v1/detokenize");
 
+        var parsers = new ParserEndpoints(serving);
+        Route(["POST"], parsers.SeparateReasoningAsync, "/separate_reasoning");
+        Route(["POST"], parsers.ParseFunctionCallAsync, "/parse_function_call");
+
         var admin = new AdminEndpoints(serving);
         Route(["GET", "POST"], admin.FlushCacheAsync, "/flush_cache");
         Route(["POST"], admin.AbortAsync, "/abort_request");

@@ -28,7 +28,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         GenerationRequest[] requests = RoutingKeyHeader.Apply(http, RoutedRank.Apply(http, plan.Items.Select(item => item.Request)));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, plan.Stream, received);
-        OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken))];
+        OpenAIAnswer[] answers = [.. plan.Items.Select(item => new OpenAIAnswer(plan, item, facts.DecodeToken, form.NewReasoningCounter(serving.Engine.Tokenizer, item.Request.Sampling.SkipSpecialTokens)))];
         string model = body.Model ?? serving.Engine.Info.ModelName;
         if (plan.Stream) await StreamAsync(http, plan, group, answers, form, model, observer);
         else await AnswerAsync(http, body, plan, group, answers, form, model, observer);
@@ -64,7 +64,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
                     MetaInfo = body.ReturnMetaInfo is true ? Meta(plan.Items[i], answer, group.Items[i], observer.Times(i)) : null,
                 }),
             ],
-            Usage = UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport),
+            Usage = UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport, answers.Sum(answer => answer.ReasoningTokens)),
             Metadata = new ResponseMetadata(serving.Engine.Options.WeightVersion),
             PromptTokenIds = body.ReturnPromptTokenIds is true ? plan.Items[0].Request.InputIds : null,
         };
@@ -91,7 +91,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
                     return;
                 }
                 events ??= Respond.BeginEvents(http);
-                Usage? usage = plan.ContinuousUsage ? UsageCounter.Count(group.Items[index], serving.Options.EnableCacheReport) : null;
+                Usage? usage = plan.ContinuousUsage ? UsageCounter.Count(group.Items[index], serving.Options.EnableCacheReport, answer.ReasoningTokens) : null;
                 if (!hasRole[index])
                 {
                     hasRole[index] = true;
@@ -115,7 +115,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
                 await Respond.FlushAsync(http);
             }
             events ??= Respond.BeginEvents(http);
-            if (plan.IncludeUsage) Send([], UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport));
+            if (plan.IncludeUsage) Send([], UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport, answers.Sum(answer => answer.ReasoningTokens)));
             events.WriteDone();
             await Respond.FlushAsync(http);
 
@@ -148,6 +148,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
             PromptTokens = generation.PromptTokens,
             CompletionTokens = generation.CompletionTokens,
             CachedTokens = generation.CachedTokens,
+            ReasoningTokens = answer.ReasoningTokens,
             NumRetractions = generation.NumRetractions,
             WeightVersion = serving.Engine.Options.WeightVersion,
             E2eLatency = generation.Elapsed.TotalSeconds,

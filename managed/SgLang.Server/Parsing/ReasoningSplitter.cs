@@ -33,6 +33,10 @@ internal sealed class ReasoningSplitter
         Content,
     }
 
+    /// <summary>Whether there is reasoning, and whether what comes now is none of it.</summary>
+    public bool HasReasoned { get; private set; }
+    public bool IsOver => _state is State.AfterReasoning or State.Content;
+
     public void Append(string text, List<ParsedPart> parts)
     {
         _held += text;
@@ -59,7 +63,8 @@ internal sealed class ReasoningSplitter
                 bool isWhole = trimmed.StartsWith(Open, StringComparison.Ordinal);
                 if (!isWhole && Open.StartsWith(trimmed, StringComparison.Ordinal)) return false;
                 if (isWhole) _held = trimmed[Open.Length..];
-                _state = isWhole || _state == State.AfterOpening ? State.Reasoning : State.Content;
+                HasReasoned = isWhole || _state == State.AfterOpening;
+                _state = HasReasoned ? State.Reasoning : State.Content;
                 return true;
             case State.Reasoning:
                 int end = _held.IndexOf(Close, StringComparison.Ordinal);

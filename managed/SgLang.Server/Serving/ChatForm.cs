@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using SgLang.Core;
 using SgLang.Protocol;
 using SgLang.Server.Parsing;
+using SgLang.Tokenization;
 
 namespace SgLang.Server.Serving;
 
@@ -48,6 +49,10 @@ internal sealed class ChatForm
 
     /// <summary>What the answer must look like for the calls that are demanded; null when none are.</summary>
     public GrammarSpec? DemandedCalls => _choice.IsDemanded ? new GrammarSpec(GrammarKind.JsonSchema, _choice.Schema()) : null;
+
+    /// <summary>One for each choice of the answer; null where nothing is to be counted.</summary>
+    public ReasoningCounter? NewReasoningCounter(Tokenizer? tokenizer, bool skipSpecialTokens) =>
+        _reasoning is null || tokenizer is null ? null : new ReasoningCounter(new ReasoningSplitter(_isOpen), tokenizer.CreateStream(skipSpecialTokens));
 
     /// <summary>One for each choice of the answer.</summary>
     public ChatAnswerParser NewParser() => new(

@@ -7,13 +7,17 @@ using SgLang.Protocol.Json;
 namespace SgLang.Server.Serving;
 
 /// <summary>Gathers the chunks of one choice: everything for a whole answer, or since the last <see cref="TakeDelta"/> for a stream.</summary>
-internal sealed class OpenAIAnswer(OpenAIPlan plan, OpenAIItem item, Func<int, string>? decodeToken)
+/// <param name="reasoning">Null where nothing is reasoning.</param>
+internal sealed class OpenAIAnswer(OpenAIPlan plan, OpenAIItem item, Func<int, string>? decodeToken, ReasoningCounter? reasoning = null)
 {
     private readonly StringBuilder _text = new(item.EchoText);
     private readonly List<TokenLogprob> _logprobs = [];
     private readonly List<IReadOnlyList<TokenLogprob>?> _top = [];
 
     public FinishReason? Finish { get; private set; }
+
+    /// <summary>Tokens so far that are reasoning.</summary>
+    public int ReasoningTokens => reasoning?.Tokens ?? 0;
     public string Text => _text.ToString();
 
     public string? FinishName => Finish?.Kind switch
@@ -34,6 +38,7 @@ internal sealed class OpenAIAnswer(OpenAIPlan plan, OpenAIItem item, Func<int, s
     public void Add(GenerationChunk chunk)
     {
         _text.Append(chunk.Text);
+        reasoning?.Add(chunk.TokenIds);
         Finish = chunk.Finish ?? Finish;
         if (plan.TopLogprobs is null) return;
         if (item.EchoText is not null) AddScored(chunk.InputLogprobs, chunk.InputTopLogprobs);
@@ -118,7 +123,7 @@ internal sealed class OpenAIAnswer(OpenAIPlan plan, OpenAIItem item, Func<int, s
 /// <summary>Counts tokens for `usage`. Each prompt counts once, however many choices continue it.</summary>
 internal static class UsageCounter
 {
-    public static Usage Count(OpenAIPlan plan, IReadOnlyList<Generation> generations, bool cacheReport)
+    public static Usage Count(OpenAIPlan plan, IReadOnlyList<Generation> generations, bool cacheReport, int reasoning = 0)
     {
         int prompt = 0, completion = 0, cached = 0;
         for (int i = 0; i < generations.Count; i++)
@@ -128,21 +133,22 @@ internal static class UsageCounter
             prompt += generations[i].PromptTokens;
             cached += generations[i].CachedTokens;
         }
-        return Create(prompt, completion, cached, cacheReport);
+        return Create(prompt, completion, cached, cacheReport, reasoning);
     }
 
-    public static Usage Count(Generation generation, bool cacheReport) =>
-        Create(generation.PromptTokens, generation.CompletionTokens, generation.CachedTokens, cacheReport);
+    public static Usage Count(Generation generation, bool cacheReport, int reasoning = 0) =>
+        Create(generation.PromptTokens, generation.CompletionTokens, generation.CachedTokens, cacheReport, reasoning);
 
     /// <summary>Of requests that generate nothing.</summary>
     public static Usage OfPrompts(IReadOnlyList<Generation> generations, bool cacheReport) =>
         Create(generations.Sum(generation => generation.PromptTokens), 0, generations.Sum(generation => generation.CachedTokens), cacheReport);
 
-    private static Usage Create(int prompt, int completion, int cached, bool cacheReport) => new()
+    private static Usage Create(int prompt, int completion, int cached, bool cacheReport, int reasoning = 0) => new()
     {
         PromptTokens = prompt,
         CompletionTokens = completion,
         TotalTokens = prompt + completion,
+        ReasoningTokens = reasoning,
         PromptTokensDetails = cacheReport ? new PromptTokensDetails(cached) : null,
     };
 }

@@ -9,7 +9,8 @@ namespace SgLang.Server.Serving;
 /// <summary>One response under way: reads its generation to the end and keeps the stored body up to date.</summary>
 internal sealed class ResponseRun(ServingContext serving, StoredResponse stored, OpenAIPlan plan, ChatForm form, GenerationGroup group, RequestObserver observer)
 {
-    private readonly OpenAIAnswer _answer = new(plan, plan.Items[0], serving.Engine.Tokenizer is { } tokenizer ? tokenizer.DecodeToken : null);
+    private readonly OpenAIAnswer _answer = new(plan, plan.Items[0], serving.Engine.Tokenizer is { } tokenizer ? tokenizer.DecodeToken : null,
+        form.NewReasoningCounter(serving.Engine.Tokenizer, plan.Items[0].Request.Sampling.SkipSpecialTokens));
     private readonly ChatAnswerParser _parser = form.NewParser();
     private readonly List<ParsedPart> _parts = [];
 
@@ -88,7 +89,7 @@ internal sealed class ResponseRun(ServingContext serving, StoredResponse stored,
 
     private void Settle(ResponseOutput output, ResponseBody body)
     {
-        Usage usage = UsageCounter.Count(plan, group.Items, cacheReport: true);
+        Usage usage = UsageCounter.Count(plan, group.Items, cacheReport: true, _answer.ReasoningTokens);
         stored.Body = body with
         {
             Output = [.. output.Items],
