@@ -81,13 +81,15 @@ internal sealed record MemoryPlan
         if (input.MaxTotalTokens is { } limit) tokens = Math.Min(tokens, limit);
         tokens = Math.Min(tokens, int.MaxValue / 2);
         int pages = (int)(tokens / input.PageSize);
-        // The smallest pool that can run anything: a prompt of one token, its answer, and the page of slack that admission keeps.
-        const int SmallestPool = 3;
-        if (pages * (long)input.PageSize < SmallestPool || pages < 2)
+        // The smallest pool that can run anything: a page for a prompt, one for its answer and the one that admission keeps (spec/scheduler.md 1),
+        // and as for a context the six tokens that are kept back.
+        const int SmallestPages = 3, SmallestTokens = 8;
+        int smallest = Math.Max(SmallestPages, (SmallestTokens + input.PageSize - 1) / input.PageSize);
+        if (pages < smallest)
         {
             long wanted = input.WeightBytes + input.ActivationBytes + (input.ContextLength * input.KvBytesPerToken);
-            throw new EngineStartException(input.MaxTotalTokens is { } max && max < SmallestPool * input.PageSize
-                ? $"--max-total-tokens {max} leaves {pages} pages of {input.PageSize} tokens; at least {Math.Max(2, SmallestPool)} pages are needed: raise it or lower --page-size."
+            throw new EngineStartException(input.MaxTotalTokens is { } max && max < (long)smallest * input.PageSize
+                ? $"--max-total-tokens {max} leaves {pages} pages of {input.PageSize} tokens; at least {smallest} pages are needed: raise it or lower --page-size."
                 : $"No memory is left for the KV cache: weights take {Gib(input.WeightBytes)}, activations {Gib(input.ActivationBytes)}, and " +
                   $"--mem-fraction-static {Short(fraction)} allows {Gib(budget)} of {Gib(input.FreeMemory)} free. " +
                   $"One full context needs {Gib(wanted)}: raise --mem-fraction-static, lower --context-length, or free memory.");

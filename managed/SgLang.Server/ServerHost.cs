@@ -31,6 +31,9 @@ public sealed partial class ServerHost : IAsyncDisposable
     internal const string AccessLogCategory = "SgLang.Access";
     private static readonly TimeSpan s_progressInterval = TimeSpan.FromSeconds(5);
 
+    /// <summary>Kestrel looks once a second.</summary>
+    private static readonly TimeSpan s_leastPatience = TimeSpan.FromSeconds(2);
+
     private readonly WebApplication _app;
     private readonly ServingContext _serving;
     private readonly ILogger _access;
@@ -62,8 +65,9 @@ public sealed partial class ServerHost : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxRequestBodyBytes;
-            // A reader may pause between tokens, and a long prompt may come slowly.
-            kestrel.Limits.MinResponseDataRate = null;
+            // A reader may take its time between tokens, but not for ever: the limit is on a write that waits, whatever its size.
+            kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 1e12, options.StalledReaderTimeout < s_leastPatience ? s_leastPatience : options.StalledReaderTimeout);
+            // A long prompt may come slowly.
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Listen(address, options.Port, listen =>
             {

@@ -62,6 +62,9 @@ public sealed record ServerOptions
     /// <summary>Absolute path that output_dir of /start_profile must lie in; null: anywhere.</summary>
     public string? ProfileOutputRoot { get; init; }
 
+    /// <summary>A client that takes nothing for this long (2 s at least) while something waits to be sent is disconnected.</summary>
+    public TimeSpan StalledReaderTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>SIGTERM ends running requests instead of waiting for them.</summary>
     public bool ForceShutdown { get; init; }
 
@@ -75,6 +78,7 @@ public sealed record ServerOptions
         WarmupTimeout = Seconds("SGLANG_WARMUP_TIMEOUT", WarmupTimeout, variable),
         HealthCheckTimeout = Seconds("SGLANG_HEALTH_CHECK_TIMEOUT", HealthCheckTimeout, variable),
         HealthGeneration = Switch("SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION", HealthGeneration, variable),
+        StalledReaderTimeout = Seconds("SGL_STALLED_READER_TIMEOUT", StalledReaderTimeout, variable),
         ForceShutdown = Switch("SGL_FORCE_SHUTDOWN", ForceShutdown, variable),
     };
 

@@ -45,6 +45,31 @@ public partial class ProcessTests
     }
 
     [Fact]
+    public async Task Killed_in_the_middle_of_streams_it_starts_again_on_the_same_port_and_answers_the_same()
+    {
+        const string Body = """{"text":"My fellow Americans,","sampling_params":{"max_new_tokens":12,"temperature":0,"ignore_eos":true}}""";
+        Uri address;
+        string answer;
+        await using (ServerProcess server = ServerProcess.Start(s_demo))
+        {
+            address = await server.ReadyAsync();
+            using var client = new HttpClient { BaseAddress = address, Timeout = DemoServer.Deadline };
+            answer = (string)(await DemoServer.PostAsync(client, "/generate", Body)).Body!["text"]!;
+            (Task<string> rest, HttpResponseMessage response) = await BeginAsync(client, 1500);
+            using (response)
+            {
+                server.Signal("KILL");
+                Assert.Equal(137, await server.ExitAsync());
+                Assert.True(await Record.ExceptionAsync(() => rest) is HttpRequestException or IOException, "the stream ended as if it were complete");
+            }
+        }
+        await using ServerProcess again = ServerProcess.Start([.. s_demo[..^1], address.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        Assert.Equal(address, await again.ReadyAsync());
+        using var later = new HttpClient { BaseAddress = address, Timeout = DemoServer.Deadline };
+        Assert.Equal(answer, (string?)(await DemoServer.PostAsync(later, "/generate", Body)).Body!["text"]);
+    }
+
+    [Fact]
     public async Task A_second_signal_ends_at_once()
     {
         await using ServerProcess server = ServerProcess.Start(s_demo);

@@ -62,6 +62,37 @@ public sealed class GoldenTests
         for (int i = 0; i < requests.Length; i++) Assert.Equal(outputs[0][i], outputs[1][i]);
     }
 
+    /// <summary>The pool holds one request at most: all others wait, are admitted in turn, and answer as in a pool that holds all.</summary>
+    [Theory]
+    [InlineData(1, 8, true)]
+    [InlineData(1, 8, false)]
+    [InlineData(16, 48, true)]
+    [InlineData(16, 48, false)]
+    public async Task The_smallest_pool_serves_every_request_that_fits_it(int pageSize, int tokens, bool overlap)
+    {
+        await using InferenceEngine small = InferenceEngine.Start(TestModels.DemoOptions with { PageSize = pageSize, MaxTotalTokens = tokens, DisableOverlapSchedule = !overlap });
+        await using InferenceEngine large = InferenceEngine.Start(TestModels.DemoOptions with { PageSize = pageSize });
+        Assert.Equal(tokens, small.Info.MaxTotalTokens);
+        int longest = small.Info.MaxRequestInputLength - 1;
+        GenerationRequest[] requests = [.. Enumerable.Range(0, 40).Select(i => new GenerationRequest
+        {
+            Rid = $"r{i}", InputIds = [.. TestModels.DemoGoldens[i % 4].InputIds.Take(1 + (i % longest))],
+            Sampling = new SamplingParams { Temperature = 1, Seed = i, MaxNewTokens = null, IgnoreEos = true },
+        })];
+        Collected[] answers = await Task.WhenAll(requests.Select(request => Collected.ReadAsync(small.Submit(request))));
+        for (int i = 0; i < requests.Length; i++)
+        {
+            Assert.Equal(FinishReason.Length, answers[i].Finish);
+            if (answers[i].Ids.Count == 0) continue; // the prompt alone takes the pool
+            Collected expected = await Collected.ReadAsync(large.Submit(requests[i] with { Sampling = requests[i].Sampling with { MaxNewTokens = answers[i].Ids.Count } }));
+            Assert.Equal(expected.Ids, answers[i].Ids);
+        }
+        Assert.Contains(answers, answer => answer.Ids.Count > 0);
+        Assert.Equal(400, Assert.Throws<RequestRejectedException>(() => small.Submit(requests[0] with { Rid = "long", InputIds = new int[longest + 1] })).StatusCode);
+        Assert.True(await small.FlushCacheAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal(0, small.Stats.UsedTokens);
+    }
+
     [Fact]
     public async Task Log_probabilities_are_the_references()
     {

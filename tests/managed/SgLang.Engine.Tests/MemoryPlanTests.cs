@@ -47,6 +47,17 @@ public sealed class MemoryPlanTests
         Assert.Contains("--chunked-prefill-size", error.Message);
     }
 
+    [Theory]
+    [InlineData(1, 8)]
+    [InlineData(3, 9)]
+    [InlineData(16, 48)]
+    public void The_smallest_pool_serves_one_token_and_a_smaller_one_is_refused(int pageSize, int tokens)
+    {
+        Assert.Equal(tokens, MemoryPlan.Make(s_gpu with { PageSize = pageSize, MaxTotalTokens = tokens }).MaxTotalTokens);
+        EngineStartException error = Assert.Throws<EngineStartException>(() => MemoryPlan.Make(s_gpu with { PageSize = pageSize, MaxTotalTokens = tokens - 1 }));
+        Assert.Equal($"--max-total-tokens {tokens - 1} leaves {(tokens / pageSize) - 1} pages of {pageSize} tokens; at least {tokens / pageSize} pages are needed: raise it or lower --page-size.", error.Message);
+    }
+
     [Fact]
     public void Nothing_left_for_the_cache_says_what_to_change()
     {

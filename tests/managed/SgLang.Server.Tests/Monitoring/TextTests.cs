@@ -88,9 +88,10 @@ public class TextTests
     [Fact]
     public void Environment_variables_set_time_limits_and_switches()
     {
-        var variables = new Dictionary<string, string> { ["SGLANG_WARMUP_TIMEOUT"] = "5", ["SGLANG_HEALTH_CHECK_TIMEOUT"] = "1.5", ["SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION"] = "false", ["SGL_FORCE_SHUTDOWN"] = "1" };
+        var variables = new Dictionary<string, string> { ["SGLANG_WARMUP_TIMEOUT"] = "5", ["SGLANG_HEALTH_CHECK_TIMEOUT"] = "1.5", ["SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION"] = "false", ["SGL_FORCE_SHUTDOWN"] = "1", ["SGL_STALLED_READER_TIMEOUT"] = "60" };
         ServerOptions options = new ServerOptions().WithEnvironment(variables.GetValueOrDefault);
         Assert.Equal((5, 1.5, false, true), (options.WarmupTimeout.TotalSeconds, options.HealthCheckTimeout.TotalSeconds, options.HealthGeneration, options.ForceShutdown));
+        Assert.Equal(60, options.StalledReaderTimeout.TotalSeconds);
         Assert.Equal(new ServerOptions { LaunchArguments = options.LaunchArguments }, new ServerOptions { LaunchArguments = options.LaunchArguments }.WithEnvironment(_ => null));
         Assert.Equal("SGLANG_WARMUP_TIMEOUT must be a number of seconds above 0, got 'soon'.",
             Assert.Throws<ServerStartException>(() => new ServerOptions().WithEnvironment(name => name == "SGLANG_WARMUP_TIMEOUT" ? "soon" : null)).Message);
