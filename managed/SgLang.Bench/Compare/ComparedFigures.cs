@@ -10,7 +10,7 @@ internal static class ComparedFigures
 
     private static readonly string[] s_latencies =
     [
-        "prefill_latency", "median_decode_latency", "p99_decode_latency", "total_latency", "latency", "last_ttft",
+        "prefill_latency", "median_decode_latency", "p99_decode_latency", "prefill_device_latency", "median_decode_device_latency", "total_latency", "latency", "last_ttft",
         "mean_ttft_ms", "median_ttft_ms", "p99_ttft_ms", "mean_tpot_ms", "p99_tpot_ms", "mean_itl_ms", "p99_itl_ms", "mean_e2e_latency_ms", "p99_e2e_latency_ms",
         "mean_ttft_from_scheduled_ms", "p99_ttft_from_scheduled_ms", "p99_e2e_latency_from_scheduled_ms",
     ];

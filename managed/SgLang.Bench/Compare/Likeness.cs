@@ -14,6 +14,7 @@ internal static class Likeness
         "output_file", "output_details", "result_filename", "pydantic_result_filename", "server_args_for_metrics", "run_name", "tag", "plot", "html", "plot_throughput", "print_requests",
         "cache_report", "show_report", "disable_tqdm", "api_key", "admin_api_key", "base_url", "host", "port", "num_repeats", "log_level", "log_level_http", "log_file", "request_rate", "batch_size",
         "input_len", "output_len", "append_to_github_summary", "no_append_to_github_summary", "ready_check_timeout_sec", "hourly_price",
+        "profile_output_dir", "profile_prefix",
     ];
 
     /// <summary>Facts beside the arguments: name for the user, and where it is.</summary>

@@ -58,6 +58,7 @@ public class ComparisonTests
 
     [Theory]
     [InlineData("arguments.seed", "43", "seed: 42 and 43")]
+    [InlineData("arguments.profile", "true", "profile: null and true")]
     [InlineData("device", "\"cuda\"", "device: \"cpu\" and \"cuda\"")]
     [InlineData("dataset.sha256", "\"def\"", "dataset: \"abc\" and \"def\"")]
     [InlineData("host.name", "\"elsewhere\"", "host_name: ")]
@@ -73,6 +74,17 @@ public class ComparisonTests
         string first = FileOf(Line(1, 100, 50)), second = FileOf(other);
         Assert.Contains(message, Assert.Throws<UnlikeRunsException>(() => Compare(first, second)).Message);
         if (path == "arguments.seed") Assert.Single(Compare(first, second, "seed"));
+    }
+
+    [Theory]
+    [InlineData("output_file")]
+    [InlineData("profile_output_dir")]
+    [InlineData("tag")]
+    public void Where_a_run_was_written_does_not_matter(string argument)
+    {
+        JsonObject other = Line(1, 100, 50);
+        other["arguments"]![argument] = "elsewhere";
+        Assert.Single(Compare(FileOf(Line(1, 100, 50)), FileOf(other)));
     }
 
     [Theory]
