@@ -11,6 +11,9 @@ internal sealed class DeviceEvents
     private const int TrackStride = 1_000_000;
     private const int OverheadProcess = -1;
 
+    /// <summary>Kernels of graphs that are put in order at once: some 20 MB.</summary>
+    private const int MaxDeferred = 1 << 17;
+
     private readonly TraceCapture _capture;
     private readonly DeviceTimeline _timeline;
     private readonly EventText _events;
@@ -23,6 +26,9 @@ internal sealed class DeviceEvents
     private readonly SortedSet<int> _callThreads = [];
     private readonly HashSet<(uint Device, int Stream)> _syncTracks = [];
     private readonly HashSet<uint> _devicesWithWaits = [];
+    private readonly List<(SglActivity Activity, DeviceTimeline.Work Work)> _replayed = [];
+    private readonly Dictionary<string, int> _kinds = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, int> _kindOfModule = [];
     private int _nextWork;
     private bool _hasOverhead;
 
@@ -47,6 +53,7 @@ internal sealed class DeviceEvents
     public void Write()
     {
         _capture.ForEachActivity(WriteActivity);
+        WriteReplayed();
         foreach (DeviceTimeline.Annotation annotation in _timeline.Annotations)
         {
             long start = Relative(annotation.Start);
@@ -99,9 +106,44 @@ internal sealed class DeviceEvents
                 _json.Raw("}"u8);
                 break;
             default:
-                if (_timeline.Belongs(in a)) WriteWork(in a, _timeline[_nextWork++]);
+                if (!_timeline.Belongs(in a)) break;
+                DeviceTimeline.Work work = _timeline[_nextWork++];
+                if (a is not { Kind: SglActivityKind.Kernel, GraphNode: not 0 })
+                {
+                    WriteWork(in a, work);
+                    break;
+                }
+                _replayed.Add((a, work));
+                if (_replayed.Count == MaxDeferred) WriteReplayed();
                 break;
         }
+    }
+
+    /// <summary>
+    /// Kernels of graphs, alike ones next to each other: a step's are more text than gzip looks back, so that in the order of their times each step
+    /// would be packed as if there had been none before. Readers put events in order themselves, as they must with Kineto's.
+    /// </summary>
+    private void WriteReplayed()
+    {
+        _replayed.Sort((a, b) =>
+        {
+            int order = a.Activity.Name.CompareTo(b.Activity.Name);
+            if (order == 0) order = KindOf(a.Work).CompareTo(KindOf(b.Work));
+            return order != 0 ? order : a.Activity.StartNs.CompareTo(b.Activity.StartNs);
+        });
+        foreach ((SglActivity activity, DeviceTimeline.Work work) in _replayed) WriteWork(in activity, work);
+        _replayed.Clear();
+    }
+
+    /// <summary>The same number for modules that differ only in the number of their layer.</summary>
+    private int KindOf(DeviceTimeline.Work work)
+    {
+        if (work.Operator is not { Module: >= 0 } op) return -1;
+        if (_kindOfModule.TryGetValue(op.Module, out int kind)) return kind;
+        string path = string.Concat(Encoding.UTF8.GetString(_names[op.Module]).Where(c => !char.IsAsciiDigit(c)));
+        if (!_kinds.TryGetValue(path, out kind)) _kinds.Add(path, kind = _kinds.Count);
+        _kindOfModule.Add(op.Module, kind);
+        return kind;
     }
 
     private void WriteCall(in SglActivity call)
@@ -144,7 +186,9 @@ internal sealed class DeviceEvents
         }
         if (work.Operator is { } op) WriteOperator(in op, work);
         _json.Raw("}}"u8);
-        if (work.Launch is not null) _events.Flow(isStart: false, a.Correlation, (int)a.Device, track, Relative(a.StartNs));
+        // A graph's launch has one arrow, to the kernel that begins first: readers find the others by the correlation they share.
+        if (work.Launch is null || (a.GraphNode != 0 && !work.IsFirstOfLaunch)) return;
+        _events.Flow(isStart: false, a.Correlation, (int)a.Device, track, Relative(a.StartNs));
     }
 
     private unsafe void WriteShape(in SglActivity k)

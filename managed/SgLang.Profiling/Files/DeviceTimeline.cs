@@ -107,6 +107,7 @@ internal sealed class DeviceTimeline
         foreach (IGrouping<Launch?, Work> replay in _work.Where(w => w.GraphNode != 0).GroupBy(w => w.Launch))
         {
             Work[] works = [.. replay.OrderBy(w => w.GraphNode)];
+            works.MinBy(w => w.Start)!.IsFirstOfLaunch = true;
             HostSpans.Chain launched = replay.Key?.GraphLaunch ?? default;
             GraphMap? map = !launched.IsNone && launched.Span.A < _capture.Graphs.Length ? _capture.Graphs[(int)launched.Span.A] : null;
             if (map is null || map.OperatorOfActivity.Length != works.Length)
@@ -232,6 +233,9 @@ internal sealed class DeviceTimeline
 
         /// <summary>The operator's cost is told at its first kernel, so that sums are right.</summary>
         public bool IsFirstOfOperator { get; set; }
+
+        /// <summary>Of all work of a graph's launch, the one that begins first.</summary>
+        public bool IsFirstOfLaunch { get; set; }
         public long Pairs { get; set; }
         public long Keys { get; set; }
     }

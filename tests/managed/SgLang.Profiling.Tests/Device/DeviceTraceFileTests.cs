@@ -5,6 +5,7 @@ using SgLang.Profiling.Tests.Files;
 namespace SgLang.Profiling.Tests.Device;
 
 /// <summary>What becomes of a device's activity in a trace file, against the rules of spec/profiling.md 10 and 11.</summary>
+[Collection(FakeCupti.Tests)]
 public sealed class DeviceTraceFileTests : IDisposable
 {
     private static readonly DeviceProperties s_h100 = new()
@@ -210,8 +211,10 @@ public sealed class DeviceTraceFileTests : IDisposable
         Assert.Equal(100, (int)Kernel("gemm", 2)["args"]!["flops"]!);
         Assert.Equal("[[4,8,64]]", Kernel("split", 1)["args"]!["Input Dims"]!.ToJsonString());
         Assert.Equal(1, (int)trace["sglang"]!["loss"]!["kernels_of_unknown_graph_nodes"]!);
-        // All of a replay share its correlation.
-        Assert.Equal(4, Of(trace, "ac2g", "f").Count(e => (int)e["id"]! == 1));
+        // All of a replay share its correlation; its arrow ends at the first.
+        Assert.Equal(4, Of(trace, "kernel").Count(e => (int)e["args"]!["correlation"]! == 1));
+        JsonNode arrow = Assert.Single(Of(trace, "ac2g", "f"), e => (int)e["id"]! == 1);
+        Assert.Equal(Nanoseconds(Kernel("split", 1)["ts"]!), Nanoseconds(arrow["ts"]!));
     }
 
     [Fact]

@@ -5,6 +5,8 @@ namespace SgLang.Profiling.Tests.Device;
 /// <summary>A device that does what a test says, seen through tests/native/profile/fake_cupti.cc. One trace at a time.</summary>
 internal sealed partial class FakeCupti : IDisposable
 {
+    /// <summary>A collection of tests, of which one runs at a time.</summary>
+    public const string Tests = "fake CUPTI";
     public const uint LaunchKernel = 211;
     public const uint GraphLaunch = 311;
     private const string Library = "libfake_cupti.so";

@@ -90,11 +90,12 @@ internal static partial class ReaderRules
         HashSet<string> starts = [.. events.Where(e => Text(e["ph"]) == "s" && Text(e["cat"]) == "ac2g").Select(End)];
         HashSet<string> ends = [.. events.Where(e => Text(e["ph"]) == "f" && Text(e["cat"]) == "ac2g" && Text(e["bp"]) == "e").Select(End)];
         var calls = spans.Where(e => s_calls.Contains(Text(e["cat"])) && e["args"]?["correlation"] is not null).GroupBy(e => Text(e["args"]!["correlation"])).ToDictionary(g => g.Key, g => g.First());
+        HashSet<string> ended = [.. events.Where(e => Text(e["ph"]) == "f" && Text(e["cat"]) == "ac2g").Select(e => Text(e["id"]))];
         foreach (JsonNode kernel in spans.Where(e => s_deviceWork.Contains(Text(e["cat"]))))
         {
             if (kernel["args"]?["correlation"] is not { } correlation || !calls.TryGetValue(Text(correlation), out JsonNode? call)) continue;
             if (!starts.Contains($"{correlation}@{call["pid"]}/{call["tid"]}/{Nanoseconds(call["ts"])}")) wrong.Add($"tracelens-flow: no arrow starts at the launch of {kernel["name"]}");
-            if (!ends.Contains($"{correlation}@{kernel["pid"]}/{kernel["tid"]}/{Nanoseconds(kernel["ts"])}")) wrong.Add($"tracelens-flow: no arrow ends at {kernel["name"]}");
+            if (kernel["args"]!["graph node id"] is not null ? !ended.Contains(Text(correlation)) : !ends.Contains($"{correlation}@{kernel["pid"]}/{kernel["tid"]}/{Nanoseconds(kernel["ts"])}")) wrong.Add($"tracelens-flow: no arrow ends at {kernel["name"]}");
         }
 
         static string End(JsonNode e) => $"{e["id"]}@{e["pid"]}/{e["tid"]}/{Nanoseconds(e["ts"])}";
