@@ -129,7 +129,16 @@ public sealed record EngineOptions
     public int DpSize { get; init; } = 1;
     public LoadBalanceMethod LoadBalanceMethod { get; init; }
 
-    /// <summary>How long a rank waits for another.</summary>
+    /// <summary>Processes, each on a machine of its own, that share the stages of all replicas.</summary>
+    public int NumNodes { get; init; } = 1;
+
+    /// <summary>Which of them this is; 0 serves HTTP and schedules.</summary>
+    public int NodeRank { get; init; }
+
+    /// <summary>host:port where node 0 listens for the others; needed with several nodes.</summary>
+    public string? DistInitAddress { get; init; }
+
+    /// <summary>How long a rank waits for another, and a starting node for the others.</summary>
     public int DistTimeoutSeconds { get; init; } = 300;
 
     /// <summary>CPU worker threads of all ranks together; 0 means one per physical core.</summary>
@@ -199,4 +208,5 @@ public sealed record EngineOptions
     public bool EnableSchedulerNvtx { get; init; }
     public FlightRecorderOptions FlightRecorder { get; init; } = new();
     public string ModelName => ServedModelName ?? ModelPath;
+    public NodeLayout Layout => new(NumNodes, TpSize, PpSize, DpSize);
 }

@@ -17,7 +17,17 @@ internal static partial class EngineLoader
     private const int MaxRandomSeed = 1 << 30;
 
     /// <summary>Every failure is an <see cref="EngineStartException"/> with a message for the user.</summary>
-    public static EngineParts Load(EngineOptions options, Action<string, long, long>? progress, ILogger logger) => Guarded(() => LoadParts(options, progress, logger));
+    /// <param name="nodes">Null for a world of one node.</param>
+    public static EngineParts Load(EngineOptions options, Action<string, long, long>? progress, ILogger logger, INodes? nodes = null) =>
+        Guarded(() => LoadParts(options, progress, logger, nodes));
+
+    /// <summary>The ranks of a node that schedules nothing, and what compiles the grammars of their requests.</summary>
+    public static (RankWorld World, GrammarStore Grammars) LoadNode(EngineOptions options, Action<string, long, long>? progress, ILogger logger, INodes nodes) => Guarded(() =>
+    {
+        (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
+        RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), new EngineProfiler(logger), nodes);
+        return (world, new GrammarStore(options, tokenizer, config.VocabSize));
+    });
 
     /// <summary>The model on the calling thread, which must be the one that uses and disposes it.</summary>
     public static (LoadedRank Rank, EngineInfo Info, Tokenizer? Tokenizer) LoadOnThisThread(EngineOptions options, Action<string, long, long>? progress, ILogger logger, EngineProfiler profiler) => Guarded(() =>
@@ -48,14 +58,14 @@ internal static partial class EngineLoader
         }
     }
 
-    private static EngineParts LoadParts(EngineOptions options, Action<string, long, long>? progress, ILogger logger)
+    private static EngineParts LoadParts(EngineOptions options, Action<string, long, long>? progress, ILogger logger, INodes? nodes)
     {
         long started = Stopwatch.GetTimestamp();
         EngineEnvironment environment = EngineEnvironment.Read(Environment.GetEnvironmentVariable);
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, ChatTemplate? template) = ReadModel(options, logger);
         EngineProfiler profiler = new(logger, options.FlightRecorder);
 
-        RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler);
+        RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler, nodes);
         LoadedRank loaded = world.Ranks[0];
         MemoryPlan memory = loaded.Memory;
         if (options.Device == DeviceKind.Auto && loaded.Device.Kind == DeviceKind.Cpu)
@@ -168,6 +178,9 @@ internal static partial class EngineLoader
         CheckSize("--pp-size", options.PpSize);
         CheckSize("--ep-size", options.EpSize);
         CheckSize("--dp-size", options.DpSize);
+        CheckSize("--nnodes", options.NumNodes);
+        if (options.NodeRank < 0 || options.NodeRank >= options.NumNodes) throw new EngineStartException($"--node-rank must be in [0, {options.NumNodes - 1}], got {options.NodeRank}.");
+        if (options.Layout.Refusal is { } refusal) throw new EngineStartException(refusal);
         if (options.RandomSeed is < 0 or > MaxRandomSeed)
             throw new EngineStartException($"--random-seed must be in [0, {MaxRandomSeed}], got {options.RandomSeed}.");
     }

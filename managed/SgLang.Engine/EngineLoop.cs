@@ -79,6 +79,9 @@ internal sealed class EngineLoop : IDisposable
     /// <summary>What ended the loop, other than <see cref="Dispose"/>.</summary>
     public Exception? Fault { get; private set; }
 
+    /// <summary>Whether it takes requests: false from the moment a part of it is lost.</summary>
+    public bool IsAlive => Fault is null && _ranks.Lost is null;
+
     /// <summary>Time stamp of the last finished step or idle turn.</summary>
     public long Heartbeat => Volatile.Read(ref _heartbeat);
 
@@ -161,6 +164,8 @@ internal sealed class EngineLoop : IDisposable
         {
             while (TakeMessages())
             {
+                // Steps under way end with it; without one nobody else would notice.
+                if (inFlight is null && _ranks.Lost is { } lost) throw lost;
                 StepPlan? plan = Plan();
                 if (plan is not null) Launch(plan);
                 if (inFlight is not null) Finish(inFlight);
@@ -410,5 +415,5 @@ internal sealed class EngineLoop : IDisposable
     private static Generation Owner(Request request) => (Generation)request.Owner!;
 }
 
-/// <summary>The device is lost: no later step can succeed.</summary>
-internal sealed class FatalDeviceException(string message, Exception inner) : Exception(message, inner);
+/// <summary>A device or a node is lost: no later step can succeed.</summary>
+internal sealed class FatalDeviceException(string message, Exception? inner = null) : Exception(message, inner);

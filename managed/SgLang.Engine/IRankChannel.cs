@@ -3,12 +3,14 @@ using SgLang.Scheduling;
 namespace SgLang.Engine;
 
 /// <summary>
-/// One rank as the engine sees it: a thread here, and later a process or another node. Steps run in the order launched; at most two are
-/// under way.
+/// One rank as the engine sees it, or those of a replica on another node. Steps run in the order launched; at most two are under way.
 /// </summary>
 internal interface IRankChannel : IDisposable
 {
     void Launch(StepPlan plan, StepOutcome outcome);
+
+    /// <summary>Why no step can succeed any more; null while one can.</summary>
+    FatalDeviceException? Lost => null;
 
     /// <summary>Waits for the oldest launched step. Its error, if any, is in the outcome.</summary>
     void Wait();

@@ -47,10 +47,13 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     /// <summary>Loads and starts. Throws <see cref="EngineStartException"/> with a message for the user.</summary>
     /// <param name="progress">Called with (what, done, total) while weights load.</param>
-    public static InferenceEngine Start(EngineOptions options, Action<string, long, long>? progress = null, ILogger? logger = null)
+    public static InferenceEngine Start(EngineOptions options, Action<string, long, long>? progress = null, ILogger? logger = null) => Start(options, progress, logger, null);
+
+    /// <param name="nodes">The other nodes, which the engine does not own; null for none.</param>
+    internal static InferenceEngine Start(EngineOptions options, Action<string, long, long>? progress, ILogger? logger, INodes? nodes)
     {
         logger ??= NullLogger.Instance;
-        return new InferenceEngine(EngineLoader.Load(options, progress, logger), logger);
+        return new InferenceEngine(EngineLoader.Load(options, progress, logger, nodes), logger);
     }
 
     public EngineOptions Options { get; }

@@ -3,10 +3,11 @@ using SgLang.Scheduling;
 
 namespace SgLang.Engine;
 
-/// <summary>All ranks of one replica: each gets the same immutable plan; the outcome of one of them, which all share, counts.</summary>
+/// <summary>All ranks of one replica, or those of a node: each gets the same immutable plan; the outcome of one of them, which all share, counts.</summary>
 /// <param name="groups">Where the ranks meet; null for ranks that never do.</param>
-/// <param name="reporter">The rank whose outcome counts.</param>
-internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGroups? groups = null, int reporter = 0) : IDisposable
+/// <param name="reporter">The channel whose outcome counts.</param>
+/// <param name="recovers">Whether a failed step is followed by a reset of the groups; false where node 0 says when.</param>
+internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGroups? groups = null, int reporter = 0, bool recovers = true) : IDisposable
 {
     // One outcome per step that can be under way.
     private readonly StepOutcome[][] _outcomes = [Outcomes(ranks.Length, maxSamples, slot: 0), Outcomes(ranks.Length, maxSamples, slot: 1)];
@@ -15,6 +16,17 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGro
 
     /// <summary>Steps not waited for yet that have finished on every rank.</summary>
     private int _finishedAhead;
+
+    /// <summary>Why no step can succeed any more; null while one can.</summary>
+    public FatalDeviceException? Lost
+    {
+        get
+        {
+            foreach (IRankChannel rank in ranks)
+                if (rank.Lost is { } reason) return reason;
+            return null;
+        }
+    }
 
     public void Launch(StepPlan plan, StepTrace trace = default)
     {
@@ -34,7 +46,7 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGro
         else WaitForAll();
         StepOutcome outcome = outcomes[reporter];
         outcome.Error = CauseOf(outcomes);
-        if (outcome.Error is not null && groups is not null) Recover(outcome);
+        if (outcome.Error is not null && groups is not null && recovers) Recover(outcome);
         return outcome;
     }
 

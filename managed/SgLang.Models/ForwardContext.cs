@@ -70,5 +70,5 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
 
     private Communicator TensorRanks => Ranks?.Tensor ?? throw new InvalidOperationException("a part of a model needs the communicator of its tensor group");
 
-    private Communicator Stages => Ranks?.Pipeline ?? throw new InvalidOperationException("a pipeline stage needs the communicator of its stages");
+    private IPeerLink Stages => Ranks?.Pipeline ?? throw new InvalidOperationException("a pipeline stage needs a link to its neighbours");
 }

@@ -7,7 +7,7 @@ namespace SgLang.Models;
 /// A rank's communicators, and the collectives of a forward pass over them. In a meta context nothing is sent. A single rank has none of
 /// this: layers then take their own path.
 /// </summary>
-public sealed class RankCommunicators(RankPlace place, Communicator? tensor, Communicator? pipeline) : IDisposable
+public sealed class RankCommunicators(RankPlace place, Communicator? tensor, IPeerLink? pipeline) : IDisposable
 {
     public RankPlace Place { get; } = place;
 
@@ -15,7 +15,7 @@ public sealed class RankCommunicators(RankPlace place, Communicator? tensor, Com
     public Communicator? Tensor { get; } = tensor;
 
     /// <summary>The stages of this tensor rank; null for one.</summary>
-    public Communicator? Pipeline { get; } = pipeline;
+    public IPeerLink? Pipeline { get; } = pipeline;
 
     public void Dispose()
     {

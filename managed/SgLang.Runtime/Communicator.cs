@@ -8,7 +8,7 @@ namespace SgLang.Runtime;
 /// One rank's place in a group. Used by the thread of its context; all ranks make the same calls in the same order. Meanings and shapes are
 /// those of native/include/sgl/comm.h. In a meta context it has ranks and does nothing. No call allocates managed memory.
 /// </summary>
-public sealed unsafe class Communicator : IDisposable
+public sealed unsafe class Communicator : IPeerLink
 {
     private static readonly string[] s_calls = ["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "send", "receive", "barrier"];
 

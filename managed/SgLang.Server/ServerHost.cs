@@ -275,7 +275,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         }
     }
 
-    private static async Task<IPAddress> ResolveAsync(string host)
+    internal static async Task<IPAddress> ResolveAsync(string host)
     {
         if (IPAddress.TryParse(host, out IPAddress? address)) return address;
         if (host.Equals("localhost", StringComparison.OrdinalIgnoreCase)) return IPAddress.Loopback;
@@ -290,7 +290,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         }
     }
 
-    private static ServerStartException CannotListen(ServerOptions options, Exception e)
+    internal static ServerStartException CannotListen(ServerOptions options, Exception e)
     {
         SocketException? socket = e as SocketException ?? e.InnerException as SocketException ?? e.InnerException?.InnerException as SocketException;
         bool isTaken = socket?.SocketErrorCode == SocketError.AddressAlreadyInUse || e.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException;
@@ -299,7 +299,7 @@ public sealed partial class ServerHost : IAsyncDisposable
     }
 
     /// <summary>0.0.0.0 and [::] are addresses to listen on, not to call.</summary>
-    private static Uri Reachable(string bound)
+    internal static Uri Reachable(string bound)
     {
         var uri = new UriBuilder(bound);
         if (uri.Host is "0.0.0.0") uri.Host = "127.0.0.1";
@@ -308,7 +308,7 @@ public sealed partial class ServerHost : IAsyncDisposable
     }
 
     /// <summary>Signals are the program's business, not the web host's.</summary>
-    private sealed class NoSignals : IHostLifetime
+    internal sealed class NoSignals : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

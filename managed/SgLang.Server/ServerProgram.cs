@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.Logging;
 using SgLang.Core;
 using SgLang.Engine;
+using SgLang.Nodes;
 
 namespace SgLang.Server;
 
@@ -21,7 +22,9 @@ public static partial class ServerProgram
             using var lifetime = new ServerLifetime(options, logs);
             // Before minutes are spent on weights.
             await ServerHost.CheckAddressAsync(options);
-            await using InferenceEngine engine = Load(engineOptions, logs, progress, loaded);
+            if (engineOptions.NodeRank > 0) return await RunNodeAsync(engineOptions, options, lifetime, logs, progress, loaded);
+            await using NodeHead? nodes = engineOptions.NumNodes > 1 ? await NodeHead.StartAsync(engineOptions, logs.CreateLogger("SgLang.Nodes")) : null;
+            await using InferenceEngine engine = Load(engineOptions, nodes, logs, progress, loaded);
             Summarize(log, engine);
             using FlightSignal? flight = FlightSignal.Register(engine.Profiler.Flight);
             if (lifetime.Stopping.IsCancellationRequested) return 0;
@@ -44,11 +47,33 @@ public static partial class ServerProgram
         }
     }
 
-    private static InferenceEngine Load(EngineOptions options, ILoggerFactory logs, Action<string, long, long>? progress, Action? loaded)
+    /// <summary>A node without HTTP but for its health: it works for node 0.</summary>
+    private static async Task<int> RunNodeAsync(
+        EngineOptions engineOptions, ServerOptions options, ServerLifetime lifetime, ILoggerFactory logs, Action<string, long, long>? progress, Action? loaded)
+    {
+        NodeWorker worker = new(engineOptions, logs.CreateLogger("SgLang.Nodes"));
+        await using NodeHealth health = await NodeHealth.StartAsync(options, () => worker.IsReady);
+        Log.Listening(logs.CreateLogger("SgLang.Server"), health.Address.ToString());
+        try
+        {
+            return await worker.RunAsync(progress, lifetime.Stopping);
+        }
+        catch (OperationCanceledException)
+        {
+            return 0;
+        }
+        finally
+        {
+            loaded?.Invoke();
+        }
+    }
+
+    private static InferenceEngine Load(EngineOptions options, NodeHead? nodes, ILoggerFactory logs, Action<string, long, long>? progress, Action? loaded)
     {
         try
         {
-            return InferenceEngine.Start(options, progress, logs.CreateLogger("SgLang.Engine"));
+            ILogger log = logs.CreateLogger("SgLang.Engine");
+            return nodes is null ? InferenceEngine.Start(options, progress, log) : nodes.StartEngine(progress, log);
         }
         finally
         {

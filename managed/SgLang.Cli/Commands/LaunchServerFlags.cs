@@ -10,7 +10,6 @@ namespace SgLang.Cli.Commands;
 /// </summary>
 internal static class LaunchServerFlags
 {
-    private const string OneNode = "all ranks are threads of one process on one node";
     private const string OwnKernels = "the engine has one set of kernels of its own";
     private const string NotYet = "it is not implemented yet";
 
@@ -111,11 +110,11 @@ internal static class LaunchServerFlags
         Switch("--enable-dp-attention", "") with { OnlyDefault = "attention is cut by heads; use --dp-size for replicas" },
         Switch("--enable-dp-lm-head", "") with { OnlyDefault = "it needs --enable-dp-attention" },
         new("--moe-a2a-backend", Text, "") { Default = "none", OnlyDefault = "every rank sees all tokens, and experts' outputs are summed over ranks" },
-        new("--nnodes", Integer, "") { Default = "1", OnlyDefault = OneNode },
-        new("--node-rank", Integer, "") { Default = "0", OnlyDefault = OneNode },
-        new("--dist-init-addr", Text, "") { Aliases = ["--nccl-init-addr"], NoEffect = "there is one node" },
-        new("--nccl-port", Integer, "") { NoEffect = "ranks are threads of one process" },
-        new("--dist-timeout", Integer, "Seconds that a rank waits for another before the step fails.") { Default = "300", Min = 1, Max = 86400 },
+        new("--nnodes", Integer, "Nodes that share the stages of all replicas: each is started with the same options and its own --node-rank.") { Default = "1", Min = 1, Max = 64 },
+        new("--node-rank", Integer, "Which node this is; node 0 serves HTTP.") { Default = "0", Min = 0, Max = 63 },
+        new("--dist-init-addr", Text, "HOST:PORT where node 0 listens for the others, in a network that only they can reach.") { Aliases = ["--nccl-init-addr"] },
+        new("--nccl-port", Integer, "") { NoEffect = "ranks of a node are threads of one process" },
+        new("--dist-timeout", Integer, "Seconds that a rank waits for another before the step fails, and a starting node for the others.") { Default = "300", Min = 1, Max = 86400 },
         new("--base-gpu-id", Integer, "The first GPU used.") { Default = "0", Min = 0, Max = 1023 },
         new("--gpu-id-step", Integer, "From one rank's GPU to the next one's.") { Default = "1", Min = 1, Max = 1023 },
         new("--device-map", IntegerList, "GPU of each rank, in the order replica, stage, tensor rank; default: counted from --base-gpu-id.") { Min = 0, Max = 1023 },

@@ -40,6 +40,9 @@ internal sealed record LaunchServerSettings
             PpSize = flags.Integer("--pp-size")!.Value,
             EpSize = flags.Integer("--ep-size")!.Value,
             DpSize = flags.Integer("--dp-size")!.Value,
+            NumNodes = flags.Integer("--nnodes")!.Value,
+            NodeRank = flags.Integer("--node-rank")!.Value,
+            DistInitAddress = flags.Text("--dist-init-addr"),
             DistTimeoutSeconds = flags.Integer("--dist-timeout")!.Value,
             LoadBalanceMethod = flags.Text("--load-balance-method") switch
             {
@@ -106,6 +109,9 @@ internal sealed record LaunchServerSettings
         if (engine.ChunkedPrefillSize is > 0 and int chunk && chunk % engine.PageSize != 0)
             throw new UsageException($"--chunked-prefill-size: must be a multiple of --page-size ({engine.PageSize}), got '{chunk}'");
         if (engine.TpSize % engine.EpSize != 0) throw new UsageException($"--ep-size: must divide --tp-size ({engine.TpSize}), got '{engine.EpSize}'");
+        if (engine.NodeRank >= engine.NumNodes) throw new UsageException($"--node-rank: must be below --nnodes ({engine.NumNodes}), got '{engine.NodeRank}'");
+        if (engine.NumNodes > 1 && engine.DistInitAddress is null) throw new UsageException("--nnodes: needs --dist-init-addr HOST:PORT of node 0, the same on every node");
+        if (engine.Layout.Refusal is { } refusal) throw new UsageException(refusal);
         CheckPriorities(engine, flags.Text("--schedule-policy")!);
         CheckCacheType(flags.Text("--kv-cache-dtype")!, engine.DType);
 

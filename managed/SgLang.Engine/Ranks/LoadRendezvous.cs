@@ -5,7 +5,8 @@ namespace SgLang.Engine;
 /// Called from the ranks' threads.
 /// </summary>
 /// <param name="ordinals">Device of each rank; those of one share its memory.</param>
-internal sealed class LoadRendezvous(int[] ordinals)
+/// <param name="agree">Makes this node's plan that of all nodes; may wait for theirs.</param>
+internal sealed class LoadRendezvous(int[] ordinals, Func<MemoryPlan, MemoryPlan>? agree = null)
 {
     private readonly MemoryPlanInput?[] _inputs = new MemoryPlanInput?[ordinals.Length];
     private readonly TaskCompletionSource<MemoryPlan> _plan = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -18,7 +19,8 @@ internal sealed class LoadRendezvous(int[] ordinals)
         {
             try
             {
-                _plan.TrySetResult(Plan());
+                MemoryPlan plan = Plan();
+                _plan.TrySetResult(agree?.Invoke(plan) ?? plan);
             }
             catch (Exception error)
             {

@@ -4,30 +4,37 @@ using SgLang.Runtime;
 
 namespace SgLang.Engine;
 
-/// <summary>Every rank of every replica, loaded side by side on threads of their own.</summary>
+/// <summary>Every rank of every replica on this node, loaded side by side on threads of their own, and on node 0 the ways to the others.</summary>
 internal sealed record RankWorld
 {
-    /// <summary>Ranks of one replica each.</summary>
+    /// <summary>Ranks of one replica each: on node 0 of all replicas, elsewhere of those that have ranks here.</summary>
     public required RankGroup[] Replicas { get; init; }
 
-    /// <summary>In the order of <see cref="RankPlace.All"/>.</summary>
+    /// <summary>Which replica each of <see cref="Replicas"/> is.</summary>
+    public required int[] ReplicaIndices { get; init; }
+
+    /// <summary>Those of this node in the order of <see cref="RankPlace.All"/>.</summary>
     public required LoadedRank[] Ranks { get; init; }
 
     public static RankWorld Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn,
-        EngineProfiler profiler)
+        EngineProfiler profiler, INodes? nodes = null)
     {
-        RankPlace[] places = RankPlace.All(options.TpSize, options.PpSize, options.EpSize, options.DpSize);
+        RankPlace[] world = RankPlace.All(options.TpSize, options.PpSize, options.EpSize, options.DpSize);
         // Refused before a device is touched.
-        foreach (RankPlace place in places) RankShare.Of(config, place);
+        foreach (RankPlace place in world) RankShare.Of(config, place);
+        RankPlace[] places = nodes is null ? world : [.. world.Where(place => nodes.Layout.NodeOf(place) == nodes.Rank)];
         RankDevices devices = RankDevices.Assign(options, places.Length);
         Dictionary<int, DeviceInfo> infos = devices.Ordinals.Distinct().ToDictionary(ordinal => ordinal, ordinal => DeviceContext.GetInfo(devices.Kind, ordinal));
         int threads = ThreadsOfEach(options.NumThreads, infos[devices.Ordinals[0]], places.Length);
         ReplicaGroups[] groups = new ReplicaGroups[options.DpSize];
         for (int i = 0; i < groups.Length; i++)
-            groups[i] = new ReplicaGroups(devices.Kind, options.TpSize, options.PpSize, TimeSpan.FromSeconds(options.DistTimeoutSeconds));
+        {
+            groups[i] = new ReplicaGroups(devices.Kind, options.TpSize, options.PpSize, TimeSpan.FromSeconds(options.DistTimeoutSeconds), i, nodes);
+            nodes?.Attach(i, groups[i]);
+        }
 
         profiler.Places = new RankFileSet(places, places.Length == 1 ? "none" : devices.Kind == DeviceKind.Cpu ? "shared memory" : "nccl");
-        LoadRendezvous rendezvous = new(devices.Ordinals);
+        LoadRendezvous rendezvous = new(devices.Ordinals, nodes is null ? null : nodes.Agree);
         WorldProgress? loading = progress is null ? null : new WorldProgress(progress, places.Length);
         LoadedRank[] loaded = new LoadedRank[places.Length];
         RankThread[] ranks = new RankThread[places.Length];
@@ -65,6 +72,7 @@ internal sealed record RankWorld
         try
         {
             WaitUntilStarted(ranks);
+            nodes?.WaitUntilLoaded();
         }
         catch
         {
@@ -73,13 +81,33 @@ internal sealed record RankWorld
             foreach (ReplicaGroups group in groups) group.Dispose();
             throw;
         }
-        int perReplica = options.TpSize * options.PpSize, maxSamples = loaded[0].Memory.MaxRunningRequests;
-        return new RankWorld
+        int maxSamples = loaded[0].Memory.MaxRunningRequests;
+        int[] replicas = [.. Enumerable.Range(0, options.DpSize).Where(i => nodes is null or { Rank: 0 } || places.Any(place => place.DpRank == i))];
+        return new RankWorld { Ranks = loaded, ReplicaIndices = replicas, Replicas = [.. replicas.Select(i => Group(i, places, ranks, groups[i], maxSamples, nodes))] };
+    }
+
+    /// <summary>This node's ranks of a replica and, on node 0, a channel to each other node that has some.</summary>
+    private static RankGroup Group(int replica, RankPlace[] places, RankThread[] ranks, ReplicaGroups groups, int maxSamples, INodes? nodes)
+    {
+        List<IRankChannel> channels = [];
+        int reporter = 0;
+        for (int i = 0; i < ranks.Length; i++)
         {
-            Ranks = loaded,
+            if (places[i].DpRank != replica) continue;
             // Tokens are drawn on the last stage; all its ranks draw the same.
-            Replicas = [.. groups.Select((group, i) => new RankGroup(ranks[(i * perReplica)..((i + 1) * perReplica)], maxSamples, group, perReplica - options.TpSize))],
-        };
+            if (places[i].IsLastStage && places[i].TpRank == 0) reporter = channels.Count;
+            channels.Add(ranks[i]);
+        }
+        if (nodes is { Rank: 0 })
+        {
+            foreach (int node in nodes.Layout.NodesOf(replica).Where(node => node != 0))
+            {
+                // Rising, so the last one has the last stage.
+                reporter = channels.Count;
+                channels.Add(nodes.ChannelTo(node, replica, maxSamples));
+            }
+        }
+        return new RankGroup([.. channels], maxSamples, groups, reporter, recovers: nodes is null or { Rank: 0 });
     }
 
     /// <summary>All of the CPU's threads in equal shares; 0, one for each core, where a rank has the machine or drives a GPU.</summary>

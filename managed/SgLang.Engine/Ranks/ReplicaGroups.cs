@@ -5,17 +5,26 @@ using SgLang.Runtime;
 namespace SgLang.Engine;
 
 /// <summary>
-/// The groups that the ranks of one replica meet in: for each stage its tensor ranks, for each tensor rank its stages. Thread safe.
+/// The groups that the ranks of one replica meet in: for each stage its tensor ranks, for each tensor rank its stages. Where the replica is
+/// spread over nodes, they are told of aborts and resets too. Thread safe.
 /// </summary>
 internal sealed class ReplicaGroups : IDisposable
 {
     private readonly CommGroup[] _tensor; // [stage]
     private readonly CommGroup[] _pipeline; // [tensor rank]
+    private readonly StageExchange? _stages;
+    private readonly INodes? _nodes;
+    private readonly int _replica;
+    private int _isAborted;
 
-    public ReplicaGroups(DeviceKind kind, int tpSize, int ppSize, TimeSpan timeout)
+    /// <param name="nodes">Null when all ranks are on this node.</param>
+    public ReplicaGroups(DeviceKind kind, int tpSize, int ppSize, TimeSpan timeout, int replica = 0, INodes? nodes = null)
     {
+        _replica = replica;
+        _nodes = nodes;
+        if (ppSize > 1 && nodes is not null && nodes.Layout.IsSpread(replica)) _stages = new StageExchange(replica, nodes.Rank, nodes, timeout);
         _tensor = tpSize == 1 ? [] : Make(ppSize, tpSize);
-        _pipeline = ppSize == 1 ? [] : Make(tpSize, ppSize);
+        _pipeline = ppSize == 1 || _stages is not null ? [] : Make(tpSize, ppSize);
 
         CommGroup[] Make(int count, int numRanks)
         {
@@ -33,7 +42,7 @@ internal sealed class ReplicaGroups : IDisposable
         try
         {
             tensor = place.TpSize > 1 ? new Communicator(device, _tensor[place.PpRank], place.TpRank, "tp") : null;
-            return new RankCommunicators(place, tensor, place.PpSize > 1 ? new Communicator(device, _pipeline[place.TpRank], place.PpRank, "pp") : null);
+            return new RankCommunicators(place, tensor, place.PpSize > 1 ? LinkStages(place, device) : null);
         }
         catch
         {
@@ -42,11 +51,16 @@ internal sealed class ReplicaGroups : IDisposable
         }
     }
 
+    /// <summary>A tensor from a stage on another node.</summary>
+    public void Deliver(in StageMessage message) => _stages?.Deliver(message);
+
     /// <summary>A rank cannot go on: no other waits for it.</summary>
     public void Abort(string reason)
     {
         foreach (CommGroup group in _tensor) group.Abort(reason);
         foreach (CommGroup group in _pipeline) group.Abort(reason);
+        _stages?.Abort(reason);
+        if (Interlocked.Exchange(ref _isAborted, 1) == 0) _nodes?.Abort(_replica, reason);
     }
 
     /// <summary>When no rank is at work.</summary>
@@ -54,6 +68,9 @@ internal sealed class ReplicaGroups : IDisposable
     {
         foreach (CommGroup group in _tensor) group.Reset();
         foreach (CommGroup group in _pipeline) group.Reset();
+        _stages?.Reset();
+        Volatile.Write(ref _isAborted, 0);
+        _nodes?.Reset(_replica);
     }
 
     public void Dispose()
@@ -61,4 +78,7 @@ internal sealed class ReplicaGroups : IDisposable
         foreach (CommGroup group in _tensor) group.Dispose();
         foreach (CommGroup group in _pipeline) group.Dispose();
     }
+
+    private IPeerLink LinkStages(RankPlace place, DeviceContext device) =>
+        _stages?.Connect(place, device) ?? new Communicator(device, _pipeline[place.TpRank], place.PpRank, "pp");
 }

@@ -15,7 +15,7 @@ internal sealed class Replica(int index, EngineLoop loop, Scheduler scheduler)
     public bool HasRequests => Volatile.Read(ref _requests) > 0;
 
     public ReplicaLoad Load(ReadOnlySpan<int> prompt, bool withCachedTokens) => new(
-        Loop.Fault is null, Volatile.Read(ref _requests), Volatile.Read(ref _tokens), withCachedTokens ? scheduler.ProbePrefix(prompt) : 0);
+        Loop.IsAlive, Volatile.Read(ref _requests), Volatile.Read(ref _tokens), withCachedTokens ? scheduler.ProbePrefix(prompt) : 0);
 
     public void Add(int promptLength)
     {

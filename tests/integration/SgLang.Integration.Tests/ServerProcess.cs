@@ -26,10 +26,14 @@ public sealed class ServerProcess : IAsyncDisposable
 
     public static ServerProcess Start(params string[] arguments) => Start([], arguments);
 
-    public static ServerProcess Start(Dictionary<string, string> environment, params string[] arguments)
+    public static ServerProcess Start(Dictionary<string, string> environment, params string[] arguments) => StartIn([], environment, arguments);
+
+    /// <param name="wrapper">A command that runs the one that follows it.</param>
+    public static ServerProcess StartIn(string[] wrapper, Dictionary<string, string> environment, params string[] arguments)
     {
         // The test's own host runs it: the program need not have been built for this machine.
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        string[] command = [.. wrapper, "dotnet"];
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "sglang.dll"));
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         foreach ((string name, string value) in environment) start.Environment[name] = value;

@@ -41,7 +41,7 @@ public class CommandLineTests
     [InlineData("sglang launch-server: unrecognized option: --prot; did you mean --port?", "launch-server", "--prot", "1")]
     [InlineData("sglang launch-server: ambiguous option: --enable-m could match --enable-metrics, --enable-metrics-for-all-schedulers, --enable-mixed-chunk", "launch-server", "--enable-m")]
     [InlineData("sglang launch-server: --port: must be an integer, got 'x'", "launch-server", "--port", "x")]
-    [InlineData("sglang serve: --nnodes 2 is not supported", "serve", "--nnodes", "2")]
+    [InlineData("sglang serve: --nnodes: needs --dist-init-addr", "serve", "--nnodes", "2")]
     [InlineData("sglang launch-server: --config: must be a .yaml or .yml file, got 'a.txt'", "launch-server", "--config", "a.txt")]
     [InlineData("sglang send-one: --stream shows a single request; leave --batch-size at 1", "send-one", "--stream", "--batch-size", "2")]
     [InlineData("sglang send-one: --base-url: must be an http or https URL, got 'nowhere'", "send-one", "--base-url", "nowhere")]

@@ -198,10 +198,12 @@ public class LaunchServerSettingsTests
     [InlineData("--kv-cache-dtype fp8_e4m3 is not supported: it is not implemented yet; use auto", "--kv-cache-dtype", "fp8_e4m3")]
     [InlineData("--kv-cache-dtype bf16: the cache has the model's number format; use auto, or --dtype bfloat16 with it", "--kv-cache-dtype", "bf16")]
     [InlineData("--chat-template: must be one of chatml, gemma-it, llama-2, mistral, vicuna_v1.1 or the path of a .jinja or .json file, got 'llama-9', which does not exist", "--chat-template", "llama-9")]
+    [InlineData("--node-rank: must be below --nnodes (2), got '2'", "--nnodes", "2", "--node-rank", "2", "--dist-init-addr", "a:1", "--pp-size", "2")]
+    [InlineData("--nnodes: needs --dist-init-addr HOST:PORT of node 0, the same on every node", "--nnodes", "2", "--dp-size", "2")]
+    [InlineData("--nnodes 2 must divide --pp-size x --dp-size, 3: each node takes as many stages.", "--nnodes", "2", "--dp-size", "3", "--dist-init-addr", "a:1")]
     public void Bad_values_say_flag_value_and_rule(string message, params string[] line) => Assert.Equal(message, Error(line));
 
     [Theory]
-    [InlineData("--nnodes 2 is not supported: all ranks are threads of one process on one node; leave it out or use 1", "--nnodes", "2")]
     [InlineData("--enable-dp-attention is not supported: attention is cut by heads; use --dp-size for replicas; leave it out", "--enable-dp-attention")]
     [InlineData("--allow-shared-device is not supported: NCCL wants a GPU for each rank; leave it out", "--allow-shared-device")]
     [InlineData("--quantization fp8 is not supported: it is not implemented yet; leave it out", "--quantization", "fp8")]
