@@ -5,6 +5,10 @@ namespace SgLang.Engine;
 /// <summary>The engine's log lines; dashboards and scripts parse the batch lines (spec/server.md 12).</summary>
 internal static partial class EngineLog
 {
+    /// <summary>All that this thread logs until disposal carries the name of its scheduler. One scheduler speaks for all ranks of its replica.</summary>
+    public static IDisposable? BeginRank(ILogger logger, int replica, int numReplicas) =>
+        logger.BeginScope(new Dictionary<string, object> { [InferenceEngine.LogRankProperty] = numReplicas > 1 ? $"DP{replica} TP0" : "TP0" });
+
     [LoggerMessage(1, LogLevel.Information,
         "Prefill batch, #new-seq: {NewSequences}, #new-token: {NewTokens}, #cached-token: {CachedTokens}, token usage: {Usage:F2}, " +
         "#running-req: {Running}, #queue-req: {Waiting}, #pending-token: {Pending}, cuda graph: {IsGraph}, input throughput (token/s): {Throughput:F2}")]

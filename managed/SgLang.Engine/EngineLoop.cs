@@ -158,6 +158,7 @@ internal sealed class EngineLoop : IDisposable
 
     private void Run()
     {
+        using IDisposable? scope = EngineLog.BeginRank(_logger, _replica, _options.DpSize);
         StepPlan? inFlight = null;
         _track = _profiler.Flight.Recorder.Attach();
         try

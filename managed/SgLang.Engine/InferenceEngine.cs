@@ -18,6 +18,9 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Requests whose time line can be asked for, finished ones included; unfinished ones can be asked for however many there are.</summary>
     public const int RememberedRequests = 1000;
 
+    /// <summary>Name of the log property that says which scheduler a line is from: "TP0", or "DP1 TP0" of several replicas.</summary>
+    public const string LogRankProperty = "Rank";
+
     private readonly ReplicaSet _replicas;
     private readonly Watchdog[] _watchdogs;
     private readonly SchedulerOptions _limits;

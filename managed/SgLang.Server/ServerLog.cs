@@ -5,10 +5,14 @@ using Serilog.Core;
 using Serilog.Events;
 using Serilog.Extensions.Logging;
 using Serilog.Formatting;
+using SgLang.Engine;
 
 namespace SgLang.Server;
 
-/// <summary>Where log lines go and how they look: <c>[2026-11-24 10:15:00] message</c>, which scripts and dashboards parse.</summary>
+/// <summary>
+/// Where log lines go and how they look: <c>[2026-11-24 10:15:00] message</c>, and <c>[2026-11-24 10:15:00 TP0] message</c> for those of a scheduler,
+/// which scripts and dashboards parse.
+/// </summary>
 public static class ServerLog
 {
     public static readonly string[] Levels = ["debug", "info", "warning", "error", "critical"];
@@ -43,7 +47,13 @@ public static class ServerLog
     {
         public void Format(LogEvent logEvent, TextWriter output)
         {
-            output.Write(logEvent.Timestamp.ToString("'['yyyy-MM-dd HH:mm:ss'] '", CultureInfo.InvariantCulture));
+            output.Write(logEvent.Timestamp.ToString("'['yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture));
+            if (logEvent.Properties.TryGetValue(InferenceEngine.LogRankProperty, out LogEventPropertyValue? rank) && rank is ScalarValue { Value: string name })
+            {
+                output.Write(' ');
+                output.Write(name);
+            }
+            output.Write("] ");
             string? level = logEvent.Level switch
             {
                 LogEventLevel.Warning => "WARNING: ",

@@ -11,7 +11,7 @@ namespace SgLang.Integration.Tests;
 /// </summary>
 public sealed class DocumentedCommandsTests(DemoServer demo) : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sgl-bench").FullName;
+    private readonly string _directory = TestDirectory.Create("sgl-bench");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

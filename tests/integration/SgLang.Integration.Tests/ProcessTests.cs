@@ -118,7 +118,7 @@ public partial class ProcessTests
     {
         await using ServerProcess server = ServerProcess.Start([.. s_demo, "--attention-backend", "fa3"]);
         await server.ReadyAsync();
-        foreach (string part in new[] { "Model: ", "Device: ", "Memory: weights ", "max_total_num_tokens=", "Loaded in ", "Listening on http://127.0.0.1:", "The server is fired up and ready to roll!", "--attention-backend has no effect: " })
+        foreach (string part in new[] { "Model: ", "Device: ", "Memory: weights ", "max_total_num_tokens=", "Loaded in ", "Listening on http://127.0.0.1:", "The server is fired up and ready to roll!", "--attention-backend has no effect: ", " TP0] Prefill batch, #new-seq: 1, " })
             Assert.Contains(part, server.Output);
         Assert.Matches(LogLine(), server.Output.Split('\n').Single(line => line.Contains("fired up", StringComparison.Ordinal)));
         server.Signal("TERM");

@@ -6,7 +6,7 @@ namespace SgLang.Engine.Tests.Profiling;
 
 public sealed class FlightDumperTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-flight").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-flight");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

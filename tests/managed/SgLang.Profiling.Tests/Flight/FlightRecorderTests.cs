@@ -4,7 +4,7 @@ namespace SgLang.Profiling.Tests.Flight;
 
 public sealed class FlightRecorderTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-flight").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-flight");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 

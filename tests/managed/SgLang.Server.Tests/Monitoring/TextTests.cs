@@ -39,6 +39,21 @@ public class TextTests
     }
 
     [Fact]
+    public void Lines_of_a_scheduler_name_it_beside_the_time()
+    {
+        var console = new StringWriter();
+        using (ILoggerFactory logs = ServerLog.Create("info", "info", console: console))
+        {
+            ILogger log = logs.CreateLogger("x");
+            using (log.BeginScope(new Dictionary<string, object> { [InferenceEngine.LogRankProperty] = "DP1 TP0" })) log.LogInformation("inside");
+            log.LogInformation("outside");
+        }
+        string[] lines = console.ToString().Split(Environment.NewLine);
+        Assert.Matches(@"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d DP1 TP0\] inside$", lines[0]);
+        Assert.Matches(@"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] outside$", lines[1]);
+    }
+
+    [Fact]
     public void The_access_log_has_a_level_of_its_own()
     {
         var console = new StringWriter();
