@@ -206,6 +206,8 @@ public sealed record EngineOptions
 
     /// <summary>NVTX ranges around the stages of the scheduler.</summary>
     public bool EnableSchedulerNvtx { get; init; }
+    /// <summary>Keep how long decode steps of each batch size take.</summary>
+    public bool RecordStepTimes { get; init; }
     public FlightRecorderOptions FlightRecorder { get; init; } = new();
     public string ModelName => ServedModelName ?? ModelPath;
     public NodeLayout Layout => new(NumNodes, TpSize, PpSize, DpSize);

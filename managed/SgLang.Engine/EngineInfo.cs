@@ -74,6 +74,9 @@ public sealed record EngineStats
 
     /// <summary>Forward passes: how many, how long, how large.</summary>
     public StepMeter Steps { get; init; }
+
+    /// <summary>Seconds of the latest decode steps by batch size; null where they are not kept.</summary>
+    public IReadOnlyDictionary<int, float[]>? StepTimes { get; init; }
     public double NewTokenRatio { get; init; }
 
     /// <summary><see cref="System.Diagnostics.Stopwatch"/> time stamp of the last finished step or idle check.</summary>

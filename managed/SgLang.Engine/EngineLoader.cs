@@ -4,6 +4,7 @@ using SgLang.Core;
 using SgLang.Grammars;
 using SgLang.Interop;
 using SgLang.Models;
+using SgLang.Profiling;
 using SgLang.Runtime;
 using SgLang.Scheduling;
 using SgLang.Tokenization;
@@ -70,6 +71,9 @@ internal static partial class EngineLoader
         MemoryPlan memory = loaded.Memory;
         if (options.Device == DeviceKind.Auto && loaded.Device.Kind == DeviceKind.Cpu)
             Log.RunningOnCpu(logger, DeviceContext.UnavailableReason(DeviceKind.Cuda));
+
+        profiler.Memory = new TraceMemory(loaded.WeightBytes + loaded.GraphBytes, loaded.KvCacheBytes, loaded.KvCacheBytes / Math.Max(1, memory.MaxTotalTokens),
+            loaded.Device.Kind == DeviceKind.Cpu ? null : loaded.Device.Ordinal);
 
         SchedulerOptions limits = new()
         {

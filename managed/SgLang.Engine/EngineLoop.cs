@@ -46,6 +46,7 @@ internal sealed class EngineLoop : IDisposable
     private BatchLog _log;
     private StepMeter _meter;
     private readonly FlightTriggers _triggers;
+    private readonly StepTimes? _stepTimes;
 
     // Of the engine's thread, which makes it.
     private FlightTrack _track = null!;
@@ -68,6 +69,7 @@ internal sealed class EngineLoop : IDisposable
         _hasRanges = options.EnableSchedulerNvtx && NvtxRanges.IsActive;
         _ended = ended;
         _triggers = new FlightTriggers(profiler.Flight, options.FlightRecorder);
+        _stepTimes = options.RecordStepTimes ? new StepTimes(scheduler.Options.MaxRunningRequests) : null;
         _log = new BatchLog(logger, options.DecodeLogInterval);
         _thread = new Thread(Run) { Name = RankFileSet.EngineThreadName(replica), IsBackground = true };
         _thread.Start();
@@ -145,6 +147,7 @@ internal sealed class EngineLoop : IDisposable
             Steps = steps,
             NewTokenRatio = stats.NewTokenRatio,
             Heartbeat = Volatile.Read(ref _heartbeat),
+            StepTimes = _stepTimes?.Read(),
         };
     }
 
@@ -272,7 +275,6 @@ internal sealed class EngineLoop : IDisposable
     {
         StepTrace trace = _profiler.BeforeStep(plan, _replica);
         long start = _track.Begin();
-        _triggers.Launched(plan);
         if (_hasRanges) SchedulerRanges.RunBatch();
         _ranks.Launch(plan, trace);
         bool isGraph = plan.Kind == StepKind.Decode && _graphs.Select(plan.NumRequests) > 0;
@@ -295,7 +297,6 @@ internal sealed class EngineLoop : IDisposable
         {
             if (_hasRanges) NvtxRanges.Pop();
             _track.End(start, _spans.ProcessResult, plan.StepId);
-            _triggers.Finished(plan);
             _profiler.AfterStep(plan, _replica);
         }
     }
@@ -306,7 +307,12 @@ internal sealed class EngineLoop : IDisposable
         Volatile.Write(ref _phaseStep, plan.StepId);
         _phase = "waiting for a rank";
         StepOutcome outcome = _ranks.Wait();
-        _meter.Finished(plan, Math.Max(1, _options.DecodeLogInterval));
+        long took = _meter.Finished(plan, Math.Max(1, _options.DecodeLogInterval));
+        if (plan.Kind == StepKind.Decode)
+        {
+            _triggers.Decoded(plan.StepId, took);
+            _stepTimes?.Add(plan.NumRequests, took);
+        }
         _phase = "delivering";
         _track.End(start, _spans.WaitForRanks, plan.StepId);
         if (outcome.Error is { } error)

@@ -52,9 +52,9 @@ public struct StepMeter
         DecodeTokens = tokens;
     }
 
-    /// <summary>The oldest step has given its result.</summary>
+    /// <summary>The oldest step has given its result. Returns the stopwatch ticks it took.</summary>
     /// <param name="interval">Steps of a window of <see cref="Occupancy"/>.</param>
-    internal void Finished(StepPlan plan, int interval)
+    internal long Finished(StepPlan plan, int interval)
     {
         long now = Stopwatch.GetTimestamp();
         long took = now - Math.Max(_launched, _lastEnd);
@@ -73,9 +73,12 @@ public struct StepMeter
                 break;
         }
         _windowTicks += took;
-        if (++_windowSteps < interval) return;
-        Occupancy = 100.0 * _windowTicks / Math.Max(1, now - _windowStart);
-        (_windowStart, _windowTicks, _windowSteps) = (now, 0, 0);
+        if (++_windowSteps >= interval)
+        {
+            Occupancy = 100.0 * _windowTicks / Math.Max(1, now - _windowStart);
+            (_windowStart, _windowTicks, _windowSteps) = (now, 0, 0);
+        }
+        return took;
     }
 
     internal void Idle()

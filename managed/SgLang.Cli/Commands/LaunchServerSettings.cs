@@ -83,6 +83,7 @@ internal sealed record LaunchServerSettings
             EnableMixedChunk = flags.Switch("--enable-mixed-chunk"),
             EnableLayerwiseNvtxMarker = flags.Switch("--enable-layerwise-nvtx-marker"),
             NvtxRoot = flags.Text("--nvtx-root"),
+            RecordStepTimes = IsOn("SGLANG_RECORD_STEP_TIME"),
             FlightRecorder = new FlightRecorderOptions
             {
                 Seconds = flags.Number("--flight-recorder-seconds")!.Value,

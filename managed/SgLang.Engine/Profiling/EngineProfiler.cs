@@ -92,6 +92,9 @@ public sealed partial class EngineProfiler : IDisposable
         }
     } = RankFileSet.Single;
 
+    /// <summary>Of the first rank, whose share of the pool is as large as any other's; null where nobody schedules.</summary>
+    internal TraceMemory? Memory { get; set; }
+
     /// <summary>Of all ranks; null where there is none.</summary>
     internal DeviceTrace? Device { get; private set; }
 
@@ -394,6 +397,7 @@ public sealed partial class EngineProfiler : IDisposable
                     LastStep = result.LastStep,
                     NumSteps = result.NumSteps,
                     Devices = !capture.RecordsDevice ? [] : [.. _devices.Select(device => device.Properties)],
+                    Memory = options.Activities.Contains("MEM") ? Memory : null,
                     Notes = Notes(options),
                 };
                 List<string> ranks = [];
@@ -430,7 +434,8 @@ public sealed partial class EngineProfiler : IDisposable
         if (options.RecordsDevice && Device is null) notes.Add($"GPU activity was asked for, but the file has host spans only: {_deviceReason}.");
         if (options.Activities.Contains("XPU")) notes.Add("XPU was asked for, but only Intel devices have it.");
         if (options.UsesCudaProfiler && _devices.Count == 0) notes.Add("CUDA_PROFILER was asked for, but this server runs on the CPU.");
-        if (options.Activities.Contains("MEM")) notes.Add("MEM was asked for, but no memory history is recorded.");
+        if (options.Activities.Contains("MEM"))
+            notes.Add(Memory is null ? "MEM was asked for, but there is no KV pool that a scheduler fills." : "MEM is the KV pool's use at each plan, beside weights and graphs; other buffers are taken at the start and do not change.");
         if (options.Activities.Contains("RPD")) notes.Add("RPD was asked for, but only AMD devices have it.");
         if (options.WithStack) notes.Add("Call stacks were asked for, but none are recorded.");
         notes.Add("Spans of category cpu_op are modules of the model, named by their paths, and operators, named sgl::*; their Input Dims are those of the first input.");

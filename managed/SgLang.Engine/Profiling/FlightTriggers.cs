@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using SgLang.Core;
 using SgLang.Profiling;
-using SgLang.Scheduling;
 
 namespace SgLang.Engine;
 
@@ -18,30 +17,19 @@ internal sealed class FlightTriggers(FlightDumper dumper, FlightRecorderOptions 
 
     private readonly RunningMedian? _decode = options.SlowStepRatio is null ? null : new(MedianSteps);
     private readonly long _firstTokenLimit = options.TtftLimitSeconds is { } seconds ? (long)(seconds * Stopwatch.Frequency) : long.MaxValue;
-    private readonly long[] _launched = new long[2];
-    private long _finished;
 
     public bool WatchesFirstTokens => _firstTokenLimit != long.MaxValue;
 
-    public void Launched(StepPlan plan)
-    {
-        if (_decode is not null) _launched[plan.StepId & 1] = Stopwatch.GetTimestamp();
-    }
-
     /// <summary>
-    /// A step's time is what it adds to that of the one before: from that one's end, or from its own launch where it did not wait. Steps with prompts
-    /// differ too much to be compared; what they delay shows at the first token.
+    /// A decode step has given its result. Steps with prompts differ too much to be compared; what they delay shows at the first token.
     /// </summary>
-    public void Finished(StepPlan plan)
+    /// <param name="took">Stopwatch ticks.</param>
+    public void Decoded(long step, long took)
     {
         if (_decode is null) return;
-        long now = Stopwatch.GetTimestamp();
-        long time = now - Math.Max(_finished, _launched[plan.StepId & 1]);
-        _finished = now;
-        if (plan.Kind != StepKind.Decode) return;
         long median = _decode.Value;
-        if (_decode.Count >= LeastSteps && time > options.SlowStepRatio!.Value * median) dumper.Trigger(FlightTrigger.SlowStep, plan.StepId, time, median);
-        _decode.Add(time);
+        if (_decode.Count >= LeastSteps && took > options.SlowStepRatio!.Value * median) dumper.Trigger(FlightTrigger.SlowStep, step, took, median);
+        _decode.Add(took);
     }
 
     /// <param name="waited">From the request to its first token.</param>

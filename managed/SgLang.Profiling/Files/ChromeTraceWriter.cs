@@ -49,6 +49,8 @@ public static class ChromeTraceWriter
         private readonly Dictionary<long, byte[]> _stepNames = [];
         private readonly int _pid = Environment.ProcessId;
         private readonly bool _indexIsFull;
+        private readonly int _usedTokensName;
+        private readonly Dictionary<int, long> _allocated = [];
 
         // Of the record being visited, among all of the spool: what is written as its `External id`.
         private long _ordinal;
@@ -61,6 +63,7 @@ public static class ChromeTraceWriter
             _path = path;
             _json = json;
             _events = new EventText(json, _pid);
+            _usedTokensName = info.Memory is null ? -1 : Array.FindIndex(records.Names, name => name.Text == TraceMemory.UsedTokensSpan);
             _names = [.. records.Names.Select(name => JsonText.Quote(Clean(name.Text)))];
             _arguments = [.. records.Names.Select(name => name.Arguments.Select(JsonText.Quote).ToArray())];
             foreach (TracedThread thread in records.Threads)
@@ -115,6 +118,7 @@ public static class ChromeTraceWriter
                 Fact("cuda_driver_version", _info.Devices[0].DriverVersion);
             }
             if (options.RecordShapes) _json.Raw(",\n\"record_shapes\": 1"u8);
+            if (_usedTokensName >= 0) _json.Raw(",\n\"profile_memory\": 1"u8);
             // Readers look for the rank by this very text, the space included.
             _json.Raw(",\n\"distributedInfo\": {\"backend\": "u8);
             _json.Text(_info.Backend);
@@ -273,6 +277,7 @@ public static class ChromeTraceWriter
                 _costs[ring] = record;
                 return;
             }
+            if (record.Name == _usedTokensName && record is { Kind: TraceKind.Span, Lane: 0, Count: 0 } && record.Start >= _records.StartTicks) WriteMemory(ring, in record);
             // Without host activity only steps are left, which say what the device's work belongs to.
             if (!_info.Options.RecordsHost && record.Kind != TraceKind.Step) return;
             // A thread that was interrupted between two windows may leave a record of the first in the second.
@@ -315,6 +320,41 @@ public static class ChromeTraceWriter
                     break;
             }
             _json.Raw("}}"u8);
+        }
+
+        /// <summary>A counter of the KV pool's bytes in use, and an event of Kineto's where they have changed.</summary>
+        private void WriteMemory(int ring, in TraceRecord planned)
+        {
+            TraceMemory memory = _info.Memory!;
+            long used = planned.C * memory.BytesPerToken, time = _records.Clock.Relative(planned.End);
+            int thread = _threadOfRing[ring];
+            _events.Next();
+            _json.Raw("{\"ph\":\"C\",\"cat\":\"memory\",\"name\":\"KV pool\",\"pid\":"u8);
+            _json.Number(_pid);
+            Property(",\"tid\":"u8, thread);
+            _json.Raw(",\"ts\":"u8);
+            _json.Microseconds(time);
+            Property(",\"args\":{\"bytes in use\":"u8, used);
+            _json.Raw("}}"u8);
+            long change = used - _allocated.GetValueOrDefault(ring);
+            if (change == 0 && _allocated.ContainsKey(ring)) return;
+            _allocated[ring] = used;
+            _events.Next();
+            _json.Raw("{\"ph\":\"i\",\"cat\":\"cpu_instant_event\",\"s\":\"t\",\"name\":\"[memory]\",\"pid\":"u8);
+            _json.Number(_pid);
+            Property(",\"tid\":"u8, thread);
+            _json.Raw(",\"ts\":"u8);
+            _json.Microseconds(time);
+            Property(",\"args\":{\"Total Reserved\":"u8, memory.FixedBytes + memory.PoolBytes);
+            Property(",\"Total Allocated\":"u8, memory.FixedBytes + used);
+            Property(",\"Bytes\":"u8, change);
+            // The pool's pages have no address of their own that a reader could follow.
+            _json.Raw(",\"Addr\":0"u8);
+            Property(",\"Device Id\":"u8, memory.Device ?? -1);
+            Property(",\"Device Type\":"u8, memory.Device is null ? 0 : 1);
+            Property(",\"Ev Idx\":"u8, _ordinal);
+            _json.Raw("}}"u8);
+            _threads.Add(ring);
         }
 
         private void WriteArguments(in TraceRecord record)

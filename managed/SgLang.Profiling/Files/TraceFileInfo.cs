@@ -27,6 +27,9 @@ public sealed record TraceFileInfo
     /// <summary>Whose activity is in the file.</summary>
     public IReadOnlyList<DeviceProperties> Devices { get; init; } = [];
 
+    /// <summary>Where memory was asked for and is known.</summary>
+    public TraceMemory? Memory { get; init; }
+
     /// <summary>Truths that the reader would not guess, such as activities that were asked for and do not exist.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 using SgLang.Engine;
@@ -77,6 +78,12 @@ internal sealed class InfoEndpoints(ServingContext serving)
         state["num_running_reqs"] = stats.NumRunning;
         state["num_waiting_reqs"] = stats.NumWaiting;
         state["num_used_tokens"] = stats.UsedTokens;
+        if (stats.StepTimes is { } times)
+        {
+            var byBatch = new JsonObject();
+            foreach ((int batch, float[] seconds) in times) byBatch[batch.ToString(CultureInfo.InvariantCulture)] = new JsonArray([.. seconds.Select(second => (JsonNode)second)]);
+            state["step_time_dict"] = byBatch;
+        }
         return state;
     }
 

@@ -124,6 +124,21 @@ public sealed class ProfileTests(DemoServer server) : IDisposable
     }
 
     [Fact]
+    public async Task Memory_shows_how_a_request_fills_the_pool()
+    {
+        await server.PostOkTextAsync("/flush_cache?timeout=30", "");
+        await server.PostOkTextAsync("/start_profile", $$"""{"output_dir": "{{_directory}}", "num_steps": 40, "activities": ["CPU", "MEM"], "profile_id": "m"}""");
+        await server.PostOkAsync("/generate", """{"text": "Memory", "sampling_params": {"max_new_tokens": 45, "temperature": 0, "ignore_eos": true}}""");
+        JsonNode trace = Read((string)(await EndAsync())["files"]![0]!);
+        long[] used = [.. trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == "C").Select(e => (long)e!["args"]!["bytes in use"]!)];
+        // The answer needs another page now and then, and none comes back before its end.
+        Assert.True(used.Length >= 40 && used[0] > 0 && used[^1] > used[0], string.Join(' ', used));
+        Assert.Equal(used.Order(), used);
+        Assert.Contains(trace["traceEvents"]!.AsArray(), e => (string)e!["name"]! == "[memory]" && (long)e["args"]!["Total Reserved"]! > (long)e["args"]!["Total Allocated"]!);
+        Assert.Contains("MEM is the KV pool", trace["sglang"]!["notes"]!.ToJsonString());
+    }
+
+    [Fact]
     public async Task The_flight_recorder_is_dumped_without_a_window()
     {
         await server.PostOkAsync("/generate", """{"text": "Flight", "sampling_params": {"max_new_tokens": 7, "temperature": 0, "ignore_eos": true}}""");

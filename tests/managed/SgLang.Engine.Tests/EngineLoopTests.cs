@@ -128,6 +128,23 @@ public sealed class EngineLoopTests
     }
 
     [Fact]
+    public async Task Times_of_decode_steps_are_kept_by_batch_size_where_asked_for()
+    {
+        await using InferenceEngine engine = ScriptedEngine.Start(static (plan, outcome) =>
+        {
+            outcome.Ids(plan).Fill(1);
+            Thread.Sleep(3);
+        }, new EngineOptions { ModelPath = "scripted", PageSize = 16, RecordStepTimes = true });
+        await Collected.ReadAsync(engine.Submit(ScriptedEngine.Request("one", maxNewTokens: 300)));
+        Assert.Equal([1], engine.ReplicaStats[0].StepTimes!.Keys);
+        float[] alone = engine.ReplicaStats[0].StepTimes![1];
+        Assert.Equal(StepTimes.Kept, alone.Length);
+        Assert.All(alone, seconds => Assert.InRange(seconds, 0.001f, 60));
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(i => Collected.ReadAsync(engine.Submit(ScriptedEngine.Request($"r{i}", maxNewTokens: 20)))));
+        Assert.Contains(engine.ReplicaStats[0].StepTimes!.Keys, batch => batch > 1);
+    }
+
+    [Fact]
     public async Task Thousands_of_short_requests_end_exactly_once_each()
     {
         await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>

@@ -51,7 +51,8 @@ for (const device of data.devices) {
   }
 }
 
-const width = () => at("activity").clientWidth - 34;
+// Sections that have nothing to show are hidden and have no width.
+const width = () => document.querySelector("main").clientWidth - 48 - 34;
 const axes = () => [{ stroke: css("dim"), grid: { stroke: css("line") }, ticks: { stroke: css("line") } }, { stroke: css("dim"), grid: { stroke: css("line") }, ticks: { stroke: css("line") }, size: 60 }];
 if (!data.activity.devices.length) at("activity").hidden = true;
 data.activity.devices.forEach((device, index) => {

@@ -10,7 +10,7 @@ public sealed class SoakTests : IDisposable
     private const int NumWindows = 200;
     private const string KernelName = "kernel";
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("sglang-soak").FullName;
+    private readonly string _directory = TestDirectory.Create("sglang-soak");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
