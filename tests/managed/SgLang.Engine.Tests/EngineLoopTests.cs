@@ -139,7 +139,9 @@ public sealed class EngineLoopTests
         Assert.Equal([1], engine.ReplicaStats[0].StepTimes!.Keys);
         float[] alone = engine.ReplicaStats[0].StepTimes![1];
         Assert.Equal(StepTimes.Kept, alone.Length);
-        Assert.All(alone, seconds => Assert.InRange(seconds, 0.001f, 60));
+        // A step takes from the end of the one before it, so that together they take as long as the rank has slept, however late one was looked at.
+        Assert.All(alone, seconds => Assert.True(seconds > 0));
+        Assert.True(alone.Sum() >= 0.003f * (StepTimes.Kept - 6), $"{alone.Sum()} s");
         await Task.WhenAll(Enumerable.Range(0, 3).Select(i => Collected.ReadAsync(engine.Submit(ScriptedEngine.Request($"r{i}", maxNewTokens: 20)))));
         Assert.Contains(engine.ReplicaStats[0].StepTimes!.Keys, batch => batch > 1);
     }

@@ -57,16 +57,14 @@ public sealed class FlightDumperTests : IDisposable
     [Fact]
     public async Task A_decode_step_of_many_times_the_median_is_dumped_once()
     {
-        long slow = 0;
-        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+        await using InferenceEngine engine = ScriptedEngine.Start(static (plan, outcome) =>
         {
             outcome.Ids(plan).Fill(1);
             Thread.Sleep(plan.StepId is 100 or 120 ? 1500 : 1);
-            if (plan.StepId == 100) Interlocked.Exchange(ref slow, plan.StepId);
-        }, Options(new() { SlowStepRatio = 20 }));
+        }, Options(new() { SlowStepRatio = 100 }));
         await Generate(engine, 150);
         JsonNode trace = await OnlyDumpAsync(engine);
-        Assert.Matches("step (100|101) took 1[0-9]{3}[.0-9]* ms, [0-9.]+ times the median", (string)trace["sglang"]!["notes"]![0]!);
+        Assert.Matches("step (100|101) took [0-9]{4,}[.0-9]* ms, [0-9.]+ times the median", (string)trace["sglang"]!["notes"]![0]!);
         Assert.Single(engine.Profiler.Results);
     }
 
