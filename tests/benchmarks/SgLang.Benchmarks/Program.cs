@@ -1,0 +1,18 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Engines;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using SgLang.Benchmarks;
+
+// What the engine costs without a model.
+//
+//   SgLang.Benchmarks --filter '*'    planning a step, prefixes in a large tree (BenchmarkDotNet's options)
+//   SgLang.Benchmarks streams         1,000 HTTP streams: rate, latency added to a token, order
+if (args is ["streams", ..]) return await StreamingLoad.RunAsync();
+
+// In this process, which is compiled as the published program is. What a benchmark changes is put back before each iteration, so there is one call in each.
+Job job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithStrategy(RunStrategy.Monitoring).WithLaunchCount(1)
+    .WithWarmupCount(5).WithIterationCount(100).WithInvocationCount(1).WithUnrollFactor(1);
+BenchmarkSwitcher.FromAssembly(typeof(PlanningBenchmarks).Assembly).Run(args, DefaultConfig.Instance.AddJob(job));
+return 0;
