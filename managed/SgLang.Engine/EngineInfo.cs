@@ -48,6 +48,7 @@ public sealed record EngineStats
 
     /// <summary>Requests whose grammar is being compiled.</summary>
     public int NumGrammarQueue { get; init; }
+    public GrammarCounts Grammars { get; init; }
 
     /// <summary>Waiting requests that had begun and gave their memory or place back.</summary>
     public int NumRetractedWaiting { get; init; }

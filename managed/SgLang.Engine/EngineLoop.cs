@@ -230,9 +230,10 @@ internal sealed class EngineLoop : IDisposable
     {
         switch (message.Kind)
         {
-            case EngineMessageKind.Submit:
+            case EngineMessageKind.Submit or EngineMessageKind.SubmitAborted:
                 Generation generation = message.Generation!;
                 if (!_scheduler.TryEnqueue(generation.Scheduled, out FinishReason refusal)) EndGeneration(generation, refusal);
+                else if (message.Kind == EngineMessageKind.SubmitAborted) _scheduler.Abort(generation.Scheduled, FinishReason.Abort(AbortMessage));
                 break;
             case EngineMessageKind.AbortPrefix:
                 _scheduler.Abort(message.RidPrefix!, AbortMessage);
@@ -414,7 +415,7 @@ internal sealed class EngineLoop : IDisposable
     {
         while (_inbox.TryDequeue(out EngineMessage message))
         {
-            if (message.Kind == EngineMessageKind.Submit) EndGeneration(message.Generation!, EndReason);
+            if (message.Kind is EngineMessageKind.Submit or EngineMessageKind.SubmitAborted) EndGeneration(message.Generation!, EndReason);
             message.Completion?.TrySetResult(false);
         }
     }

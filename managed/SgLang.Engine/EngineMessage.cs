@@ -5,6 +5,9 @@ namespace SgLang.Engine;
 internal enum EngineMessageKind : byte
 {
     Submit,
+
+    /// <summary>The request was aborted before it could be queued: it ends as any other that is.</summary>
+    SubmitAborted,
     AbortPrefix,
     AbortAll,
     AbortExactly,

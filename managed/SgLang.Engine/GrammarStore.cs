@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SgLang.Core;
 using SgLang.Grammars;
 using SgLang.Grammars.Matching;
@@ -24,6 +25,7 @@ internal sealed class GrammarStore
     private readonly Dictionary<GrammarSpec, Entry> _entries = [];
     private long _uses;
     private int _numWaiting;
+    private long _requests, _hits, _aborted, _timedOut;
 
     public GrammarStore(EngineOptions options, Tokenizer? tokenizer, int vocabularySize)
         : this(options, tokenizer is null ? null : () => VocabularyOf(tokenizer, vocabularySize))
@@ -46,6 +48,10 @@ internal sealed class GrammarStore
 
     /// <summary>Requests that wait for their grammar.</summary>
     public int NumWaiting => Volatile.Read(ref _numWaiting);
+    public GrammarCounts Counts => new(Interlocked.Read(ref _requests), Interlocked.Read(ref _hits), Interlocked.Read(ref _aborted), Interlocked.Read(ref _timedOut));
+
+    /// <summary>Called with the duration of each compilation, on its thread.</summary>
+    public event Action<TimeSpan>? Compiled;
     private bool HasVocabulary { get; }
 
     /// <exception cref="RequestRejectedException">Status 400: grammars are off, or this one is wrong, not supported, too large or too slow.</exception>
@@ -55,9 +61,17 @@ internal sealed class GrammarStore
             throw new RequestRejectedException($"{spec.FieldName} is not served: the server was started with --grammar-backend none.", 400);
         if (!HasVocabulary) throw new RequestRejectedException($"{spec.FieldName} needs a tokenizer, and this server runs without one.", 400);
         Interlocked.Increment(ref _numWaiting);
+        Interlocked.Increment(ref _requests);
         try
         {
-            return await EntryOf(spec).WaitAsync(cancellation).ConfigureAwait(false);
+            Task<CompiledGrammar> compilation = EntryOf(spec);
+            if (compilation.IsCompleted) Interlocked.Increment(ref _hits);
+            return await compilation.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            Interlocked.Increment(ref _aborted);
+            throw;
         }
         catch (Exception error) when (error is GrammarException or TokenizerException)
         {
@@ -123,14 +137,21 @@ internal sealed class GrammarStore
 
     private void Compile(GrammarSpec spec, TaskCompletionSource<CompiledGrammar> completion)
     {
+        using var limit = new CancellationTokenSource();
+        long start = 0;
         try
         {
             TokenVocabulary vocabulary = _vocabulary.Value;
-            using var limit = new CancellationTokenSource(_grammarOptions.CompileTimeout);
-            completion.SetResult(GrammarCompiler.Compile(spec, vocabulary, _grammarOptions, limit.Token));
+            start = Stopwatch.GetTimestamp();
+            limit.CancelAfter(_grammarOptions.CompileTimeout);
+            CompiledGrammar grammar = GrammarCompiler.Compile(spec, vocabulary, _grammarOptions, limit.Token);
+            Compiled?.Invoke(Stopwatch.GetElapsedTime(start));
+            completion.SetResult(grammar);
         }
         catch (Exception error)
         {
+            if (start != 0) Compiled?.Invoke(Stopwatch.GetElapsedTime(start));
+            if (error is GrammarException && limit.IsCancellationRequested) Interlocked.Increment(ref _timedOut);
             completion.SetException(error);
         }
     }

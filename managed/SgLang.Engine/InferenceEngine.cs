@@ -26,6 +26,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly SchedulerOptions _limits;
     private readonly int[] _eosTokenIds;
     private readonly GrammarStore _grammars;
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> _compiling = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Generation> _unfinished = new(StringComparer.Ordinal);
     private readonly Random _seeds;
     private readonly RequestHistory _history = new(RememberedRequests);
@@ -61,7 +62,14 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     public EngineOptions Options { get; }
     public EngineInfo Info { get; }
-    public EngineStats Stats => _replicas.ReadStats() with { NumGrammarQueue = _grammars.NumWaiting };
+    public EngineStats Stats => _replicas.ReadStats() with { NumGrammarQueue = _grammars.NumWaiting, Grammars = _grammars.Counts };
+
+    /// <summary>Called with the duration of each compilation of a grammar, failed ones too, on the thread that made it.</summary>
+    public event Action<TimeSpan>? GrammarCompiled
+    {
+        add => _grammars.Compiled += value;
+        remove => _grammars.Compiled -= value;
+    }
 
     /// <summary>Of each replica, in the order of their ranks.</summary>
     public IReadOnlyList<EngineStats> ReplicaStats => _replicas.ReadStatsOfEach();
@@ -101,7 +109,26 @@ public sealed class InferenceEngine : IAsyncDisposable
     {
         if (request.Sampling.Grammar is not { } spec) return Submit(request, null);
         Validate(request);
-        return Submit(request, await _grammars.GetAsync(spec, cancellation).ConfigureAwait(false));
+        // Not disposed: an abort may come at any time, and without a timer there is nothing to dispose.
+        CancellationTokenSource abort = new();
+        if (!_compiling.TryAdd(request.Rid, abort)) throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
+        try
+        {
+            await using CancellationTokenRegistration registration = cancellation.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), abort);
+            CompiledGrammar grammar = await _grammars.GetAsync(spec, abort.Token).ConfigureAwait(false);
+            Generation generation = Submit(request, grammar);
+            // An abort that came too late for the wait and too early for the engine's inbox.
+            if (abort.IsCancellationRequested && !cancellation.IsCancellationRequested) Abort(request.Rid);
+            return generation;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return Submit(request, null, EngineMessageKind.SubmitAborted);
+        }
+        finally
+        {
+            _compiling.TryRemove(request.Rid, out _);
+        }
     }
 
     /// <summary>
@@ -144,7 +171,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         return !Options.DisableRadixCache && length >= Options.PageSize;
     }
 
-    private Generation Submit(GenerationRequest request, CompiledGrammar? grammar)
+    private Generation Submit(GenerationRequest request, CompiledGrammar? grammar, EngineMessageKind kind = EngineMessageKind.Submit)
     {
         Validate(request);
         TextAssembler text = new(Tokenizer, request.Sampling);
@@ -170,7 +197,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
         }
         _history.Add(record);
-        replica.Loop.Post(new EngineMessage(EngineMessageKind.Submit, generation));
+        replica.Loop.Post(new EngineMessage(kind, generation));
         replica.Loop.AnswerIfEnded();
         return generation;
     }
@@ -184,10 +211,16 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Aborts every unfinished request whose rid starts with <paramref name="ridPrefix"/>; unknown ones are ignored.</summary>
     public void Abort(string ridPrefix)
     {
-        if (ridPrefix.Length > 0) _replicas.Post(new EngineMessage(EngineMessageKind.AbortPrefix, RidPrefix: ridPrefix));
+        if (ridPrefix.Length == 0) return;
+        AbortCompiling(ridPrefix);
+        _replicas.Post(new EngineMessage(EngineMessageKind.AbortPrefix, RidPrefix: ridPrefix));
     }
 
-    public void AbortAll() => _replicas.Post(new EngineMessage(EngineMessageKind.AbortAll));
+    public void AbortAll()
+    {
+        AbortCompiling("");
+        _replicas.Post(new EngineMessage(EngineMessageKind.AbortAll));
+    }
 
     /// <summary>Empties the prefix cache if nothing runs or waits, waiting up to <paramref name="timeout"/> for that; else returns false.</summary>
     public async Task<bool> FlushCacheAsync(TimeSpan timeout)
@@ -238,6 +271,13 @@ public sealed class InferenceEngine : IAsyncDisposable
             Forget(generation);
             generation.End(FinishReason.Abort(reason.Message, 500));
         }
+    }
+
+    /// <summary>Requests that still wait for their grammar are not the replicas' yet.</summary>
+    private void AbortCompiling(string ridPrefix)
+    {
+        foreach ((string rid, CancellationTokenSource abort) in _compiling)
+            if (rid.StartsWith(ridPrefix, StringComparison.Ordinal)) abort.Cancel();
     }
 
     private void Forget(Generation generation)

@@ -34,6 +34,7 @@ public static class GrammarCompiler
         {
             GrammarKind.Regex => RegexParser.ParseWhole(spec.Text),
             GrammarKind.Ebnf => EbnfParser.Parse(spec.Text),
+            GrammarKind.StructuralTag => StructuralTagTranslator.Translate(spec.Text, options, budget),
             _ => JsonSchemaTranslator.Translate(spec.Text, options, budget),
         };
         return new CompiledGrammar(PushdownAutomaton.Compile(rules, budget), vocabulary);

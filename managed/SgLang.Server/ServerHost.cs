@@ -78,17 +78,19 @@ public sealed partial class ServerHost : IAsyncDisposable
         WebApplication app = builder.Build();
         TimeSpan startupTime = DateTime.UtcNow - Process.GetCurrentProcess().StartTime.ToUniversalTime();
         ILogger log = logs.CreateLogger("SgLang.Server");
+        RequestLog requestLog = RequestLog.Create(log, options);
         var serving = new ServingContext
         {
             Engine = engine,
             Options = options,
             State = new ServerState(),
             Metrics = new ServerMetrics(engine.Info, () => engine.Stats, startupTime),
-            RequestLog = new RequestLog(log, options.LogRequests, options.LogRequestsLevel),
+            RequestLog = requestLog,
             Log = log,
             Created = ServingContext.UnixTime(),
         };
         if (options.EnableMetrics) engine.PrefixesEvicted += serving.Metrics.Evicted;
+        engine.GrammarCompiled += serving.Metrics.Grammars.Compiled;
         var host = new ServerHost(app, serving, logs.CreateLogger(AccessLogCategory));
         host.Map();
         try
@@ -98,6 +100,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             await app.DisposeAsync();
+            host.Release();
             throw CannotListen(options, e);
         }
         string bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
@@ -165,10 +168,17 @@ public sealed partial class ServerHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _serving.State.TryChange(ServerStatus.ShuttingDown);
-        _serving.Engine.PrefixesEvicted -= _serving.Metrics.Evicted;
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
         await _app.StopAsync(limit.Token);
         await _app.DisposeAsync();
+        Release();
+    }
+
+    private void Release()
+    {
+        _serving.Engine.PrefixesEvicted -= _serving.Metrics.Evicted;
+        _serving.Engine.GrammarCompiled -= _serving.Metrics.Grammars.Compiled;
+        _serving.RequestLog.Dispose();
     }
 
     private void BecomeReady()

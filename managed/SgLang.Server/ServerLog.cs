@@ -68,6 +68,12 @@ public static class ServerLog
         }
     }
 
+    /// <summary>The message alone, for lines that programs read.</summary>
+    internal sealed class BareFormatter : ITextFormatter
+    {
+        public void Format(LogEvent logEvent, TextWriter output) => output.WriteLine(logEvent.RenderMessage(CultureInfo.InvariantCulture));
+    }
+
     private sealed class WriterSink(TextWriter writer) : ILogEventSink
     {
         private readonly LineFormatter _formatter = new();

@@ -48,6 +48,12 @@ public sealed record ServerOptions
 
     /// <summary>0 metadata, 1 and sampling parameters, 2 and texts cut to 2048 characters, 3 everything.</summary>
     public int LogRequestsLevel { get; init; } = 2;
+
+    /// <summary>Each line is a JSON object.</summary>
+    public bool LogRequestsAsJson { get; init; }
+
+    /// <summary>"stdout" and folders; folders get a file an hour. Empty: stdout.</summary>
+    public IReadOnlyList<string> LogRequestsTargets { get; init; } = [];
     public bool EnableRequestTimeStatsLogging { get; init; }
     public long MaxRequestBodyBytes { get; init; } = 128L << 20;
 

@@ -139,6 +139,8 @@ internal sealed record LaunchServerSettings
             ReasoningParser = flags.Text("--reasoning-parser"),
             LogRequests = flags.Switch("--log-requests"),
             LogRequestsLevel = flags.Integer("--log-requests-level")!.Value,
+            LogRequestsAsJson = flags.Text("--log-requests-format") == "json",
+            LogRequestsTargets = flags.List("--log-requests-target"),
             EnableRequestTimeStatsLogging = flags.Switch("--enable-request-time-stats-logging"),
             ProfileOutputRoot = flags.Text("--profile-output-root") is { } root ? Path.GetFullPath(root) : null,
             LaunchArguments = Arguments(flags, modelPath),

@@ -21,17 +21,18 @@ internal sealed partial class JsonSchemaTranslator
     private static readonly string[] s_numberWords = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
 
     private readonly JsonNode _root;
-    private readonly RuleSet _rules = new();
+    private readonly RuleSet _rules;
     private readonly JsonPieces _pieces;
     private readonly CompileBudget _budget;
     private readonly Dictionary<string, int> _references = new(StringComparer.Ordinal);
     private int _depth;
 
-    private JsonSchemaTranslator(JsonNode root, GrammarOptions options, CompileBudget budget)
+    private JsonSchemaTranslator(JsonNode root, RuleSet rules, GrammarOptions options, CompileBudget budget)
     {
         _root = root;
+        _rules = rules;
         _budget = budget;
-        _pieces = new JsonPieces(_rules, options);
+        _pieces = new JsonPieces(rules, options);
     }
 
     /// <exception cref="GrammarException">Says what is wrong or not supported, and where.</exception>
@@ -53,7 +54,7 @@ internal sealed partial class JsonSchemaTranslator
         }
         try
         {
-            var translator = new JsonSchemaTranslator(root, options, budget);
+            var translator = new JsonSchemaTranslator(root, new RuleSet(), options, budget);
             translator._rules.Root = translator._rules.Add("schema", translator.NodeOf(root, "#"));
             return translator._rules;
         }
@@ -61,6 +62,21 @@ internal sealed partial class JsonSchemaTranslator
         {
             // The only way there: a string that is half of a surrogate pair, or a value of another type than its keyword takes.
             throw new GrammarException($"the schema has a value of the wrong type or a string that is not Unicode: {e.Message}", e);
+        }
+    }
+
+    /// <summary>A schema as a part of other rules; its references stay within it.</summary>
+    /// <exception cref="GrammarException">As <see cref="Translate"/>; the paths begin at the schema.</exception>
+    public static Node AddTo(RuleSet rules, JsonNode? schema, string path, GrammarOptions options, CompileBudget budget)
+    {
+        if (schema is null) throw new GrammarException($"{path} is required");
+        try
+        {
+            return new Node.Call(rules.Add("schema", new JsonSchemaTranslator(schema, rules, options, budget).NodeOf(schema, "#")));
+        }
+        catch (GrammarException e)
+        {
+            throw new GrammarException($"{path}: {e.Message}", e);
         }
     }
 

@@ -37,8 +37,10 @@ public sealed record SamplingParamsBody
     public string? Regex { get; set; }
     public string? Ebnf { get; set; }
 
-    // Not served: a value other than null is refused.
+    /// <summary>Text of a structural tag, or the tag itself.</summary>
     public JsonElement? StructuralTag { get; set; }
+
+    // Not served: a value other than null is refused.
     public JsonElement? CustomParams { get; set; }
 
     /// <param name="vocabularySize">Bounds the keys of logit_bias.</param>
@@ -68,13 +70,12 @@ public sealed record SamplingParamsBody
             N = N ?? defaults.N,
             LogitBias = LogitBiasById(LogitBias, vocabularySize),
             Seed = SamplingSeed,
-            Grammar = GrammarFields.Of(JsonSchema, Regex, Ebnf),
+            Grammar = GrammarFields.Of(JsonSchema, Regex, Ebnf, structuralTag: StructuralTag),
         };
     }
 
     private void RefuseUnsupported()
     {
-        Unsupported.Refuse("structural_tag", StructuralTag);
         Unsupported.Refuse("custom_params", CustomParams);
         if (StreamInterval is < 1) throw new InvalidRequestException($"stream_interval must be at least 1, got {StreamInterval}.");
     }

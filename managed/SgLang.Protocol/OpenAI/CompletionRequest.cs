@@ -46,6 +46,14 @@ public abstract record OpenAIRequest
     public JsonElement? JsonSchema { get; set; }
     public ResponseFormat? ResponseFormat { get; set; }
 
+    // vLLM's names of the same constraints, and of no_stop_trim.
+    public JsonElement? GuidedJson { get; set; }
+    public string? GuidedRegex { get; set; }
+    public string? GuidedGrammar { get; set; }
+    public string[]? GuidedChoice { get; set; }
+    public StructuredOutputs? StructuredOutputs { get; set; }
+    public bool? IncludeStopStrInOutput { get; set; }
+
     // Not served: a value other than null is refused.
     public JsonElement? ExtraKey { get; set; }
     public JsonElement? CacheSalt { get; set; }
@@ -54,6 +62,9 @@ public abstract record OpenAIRequest
     public bool? ReturnHiddenStates { get; set; }
     public JsonElement? LoraPath { get; set; }
     public JsonElement? SessionParams { get; set; }
+    public bool? UseBeamSearch { get; set; }
+    public JsonElement? PromptLogprobs { get; set; }
+    public JsonElement? TruncatePromptTokens { get; set; }
 
     public bool IncludeUsage => StreamOptions?.IncludeUsage is true;
     public bool ContinuousUsage => StreamOptions?.ContinuousUsageStats is true;
@@ -67,6 +78,9 @@ public abstract record OpenAIRequest
         Unsupported.Refuse("return_hidden_states", ReturnHiddenStates);
         Unsupported.Refuse("lora_path", LoraPath);
         Unsupported.Refuse("session_params", SessionParams);
+        Unsupported.Refuse("use_beam_search", UseBeamSearch);
+        Unsupported.Refuse("prompt_logprobs", PromptLogprobs);
+        Unsupported.Refuse("truncate_prompt_tokens", TruncatePromptTokens);
     }
 
     /// <param name="maxNewTokens">Null means as much as fits the context.</param>
@@ -87,12 +101,25 @@ public abstract record OpenAIRequest
         StopTokenIds = StopTokenIds?.Items ?? [],
         IgnoreEos = IgnoreEos ?? false,
         SkipSpecialTokens = SkipSpecialTokens ?? true,
-        NoStopTrim = NoStopTrim ?? false,
+        NoStopTrim = NoStopTrim ?? IncludeStopStrInOutput ?? false,
         N = N ?? 1,
         LogitBias = SamplingParamsBody.LogitBiasById(LogitBias, vocabularySize),
         Seed = Seed,
-        Grammar = GrammarFields.Of(JsonSchema, Regex, Ebnf, ResponseFormat),
+        Grammar = GrammarFields.Of(
+            JsonSchema ?? GuidedJson ?? StructuredOutputs?.Json,
+            Regex ?? GuidedRegex ?? StructuredOutputs?.Regex ?? GrammarFields.OneOf(GuidedChoice ?? StructuredOutputs?.Choice),
+            Ebnf ?? GuidedGrammar ?? StructuredOutputs?.Grammar,
+            ResponseFormat),
     };
+}
+
+/// <summary>vLLM's constraints of an output; one of them.</summary>
+public sealed record StructuredOutputs
+{
+    public JsonElement? Json { get; set; }
+    public string? Regex { get; set; }
+    public string? Grammar { get; set; }
+    public string[]? Choice { get; set; }
 }
 
 /// <summary>Body of /v1/completions.</summary>
@@ -104,6 +131,19 @@ public sealed record CompletionRequest : OpenAIRequest
 
     /// <summary>How many alternatives to list at each token; null means no log-probabilities.</summary>
     public int? Logprobs { get; set; }
+
+    /// <summary>Only <see cref="OpenAIRequest.N"/>: all that is generated is returned.</summary>
     public int? BestOf { get; set; }
+
+    /// <summary>Refused: the model is not asked to fill in.</summary>
     public string? Suffix { get; set; }
+
+    /// <exception cref="InvalidRequestException">Anything that this server does not serve.</exception>
+    public override void RefuseUnsupported()
+    {
+        base.RefuseUnsupported();
+        if (Suffix is { Length: > 0 }) throw new InvalidRequestException("suffix is not supported by this server; remove it from the request.");
+        if (BestOf is { } best && best != (N ?? 1))
+            throw new InvalidRequestException($"best_of must be n ({N ?? 1}), got {best}: this server returns every completion that it generates.");
+    }
 }

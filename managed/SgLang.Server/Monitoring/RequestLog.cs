@@ -1,69 +1,103 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Serilog;
 using SgLang.Core;
 using SgLang.Engine;
 
 namespace SgLang.Server.Monitoring;
 
-/// <summary>One line when a request comes and one when it ends, in as much detail as --log-requests-level asks for.</summary>
-internal sealed partial class RequestLog(ILogger log, bool isOn, int level)
+/// <summary>
+/// One line when a request comes and one when it ends, in as much detail as --log-requests-level asks for, as text or JSON, to standard output
+/// and to folders.
+/// </summary>
+internal sealed partial class RequestLog : IDisposable
 {
-    private const int MaxText = 2048;
+    /// <summary>Characters of a text, and ids of a prompt, that level 2 shows.</summary>
+    public const int MaxText = 2048;
 
-    public bool IsOn => isOn;
+    private readonly List<Action<string>> _targets = [];
+    private readonly List<Serilog.Core.Logger> _files = [];
+    private readonly int _level;
+    private readonly bool _isJson;
+
+    private RequestLog(int level, bool isJson)
+    {
+        _level = level;
+        _isJson = isJson;
+    }
+
+    public bool IsOn => _targets.Count > 0;
 
     /// <summary>Whether the lines show texts and ids.</summary>
-    public bool ShowsText => isOn && level >= 2;
+    public bool ShowsText => IsOn && _level >= 2;
+
+    /// <param name="console">Takes the JSON lines in place of standard output.</param>
+    /// <exception cref="ServerStartException">A folder cannot be written to.</exception>
+    public static RequestLog Create(Microsoft.Extensions.Logging.ILogger log, ServerOptions options, TextWriter? console = null)
+    {
+        var made = new RequestLog(options.LogRequestsLevel, options.LogRequestsAsJson);
+        if (!options.LogRequests) return made;
+        foreach (string target in options.LogRequestsTargets is { Count: > 0 } given ? given : ["stdout"])
+        {
+            if (target != "stdout") made.AddFolder(target);
+            // A line for programs has no time before it.
+            else if (options.LogRequestsAsJson) made._targets.Add((console ?? Console.Out).WriteLine);
+            else made._targets.Add(line => Log.Line(log, line));
+        }
+        return made;
+    }
 
     public void Received(GenerationRequest request)
     {
-        if (isOn) Log.Line(log, Receive(request, level));
+        if (IsOn) Write(_isJson ? RequestLogJson.Receive(request, _level, DateTimeOffset.Now) : RequestLogText.Receive(request, _level));
     }
 
-    public void Finished(Generation generation, FinishReason? finish, string text)
+    public void Finished(GenerationRequest request, Generation generation, FinishReason? finish, string text)
     {
-        if (!isOn) return;
-        var line = new StringBuilder($"Finish: rid={generation.Rid}, prompt_tokens={generation.PromptTokens}, completion_tokens={generation.CompletionTokens}, cached_tokens={generation.CachedTokens}, ");
-        line.Append(CultureInfo.InvariantCulture, $"e2e_latency={generation.Elapsed.TotalSeconds:0.000}, finish_reason={Describe(finish)}");
-        if (ShowsText) line.Append(", text=").Append(Quote(text, level));
-        Log.Line(log, line.ToString());
+        if (!IsOn) return;
+        Write(_isJson
+            ? RequestLogJson.Finish(request, generation, finish, text, _level, DateTimeOffset.Now)
+            : RequestLogText.Finish(generation, finish, text, _level));
     }
 
-    internal static string Receive(GenerationRequest request, int level)
+    public void Dispose()
     {
-        var line = new StringBuilder($"Receive: rid={request.Rid}, stream={(request.IsStreaming ? "true" : "false")}, prompt_tokens={request.InputIds.Length}");
-        if (level >= 1)
+        foreach (Serilog.Core.Logger file in _files) file.Dispose();
+    }
+
+    /// <summary>The middle of a long text is left out below level 3.</summary>
+    internal static string Cut(string text, int level) => level >= 3 || text.Length <= MaxText ? text : $"{text[..(MaxText / 2)]} ... {text[^(MaxText / 2)..]}";
+
+    private void AddFolder(string folder)
+    {
+        try
         {
-            SamplingParams s = request.Sampling;
-            line.Append(CultureInfo.InvariantCulture, $", max_new_tokens={s.MaxNewTokens}, temperature={s.Temperature}, top_p={s.TopP}, top_k={s.TopK}, min_p={s.MinP}, ");
-            line.Append(CultureInfo.InvariantCulture, $"frequency_penalty={s.FrequencyPenalty}, presence_penalty={s.PresencePenalty}, repetition_penalty={s.RepetitionPenalty}, ");
-            line.Append(CultureInfo.InvariantCulture, $"min_new_tokens={s.MinNewTokens}, ignore_eos={(s.IgnoreEos ? "true" : "false")}, seed={s.Seed}, stop=[{string.Join(", ", s.Stop.Select(stop => Quote(stop, level)))}]");
+            Directory.CreateDirectory(folder);
+            string probe = Path.Combine(folder, $".{Guid.NewGuid():N}");
+            File.WriteAllText(probe, "");
+            File.Delete(probe);
         }
-        if (level >= 2) line.Append(", input_ids=").Append(Cut($"[{string.Join(", ", request.InputIds.Take(level >= 3 ? int.MaxValue : MaxText))}]", level));
-        return line.ToString();
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new ServerStartException($"--log-requests-target must be stdout or a folder that can be written to, got '{folder}': {e.Message}", e);
+        }
+        // Several servers may share a folder.
+        string path = Path.Combine(folder, $"requests-{Environment.MachineName}-{Environment.ProcessId}-.log");
+        Serilog.Core.Logger file = new LoggerConfiguration()
+            .WriteTo.File(_isJson ? new ServerLog.BareFormatter() : new ServerLog.LineFormatter(), path, rollingInterval: RollingInterval.Hour,
+                fileSizeLimitBytes: null, retainedFileCountLimit: null, shared: true)
+            .CreateLogger();
+        _files.Add(file);
+        _targets.Add(line => file.Information("{Line:l}", line));
     }
 
-    internal static string Describe(FinishReason? finish) => finish switch
+    private void Write(string line)
     {
-        null => "none",
-        { Kind: FinishKind.StopToken } reason => $"stop ({reason.TokenId})",
-        { Kind: FinishKind.StopString } reason => $"stop ({Quote(reason.Text ?? "", 3)})",
-        { Kind: FinishKind.Length } => "length",
-        { } reason => $"abort ({reason.Text})",
-    };
-
-    /// <summary>Control characters are escaped: a text must not be able to write a line of its own into the log.</summary>
-    private static string Quote(string text, int level) =>
-        $"\"{Cut(JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString(), level)}\"";
-
-    private static string Cut(string text, int level) => level >= 3 || text.Length <= MaxText ? text : $"{text[..(MaxText / 2)]} ... {text[^(MaxText / 2)..]}";
+        foreach (Action<string> target in _targets) target(line);
+    }
 
     private static partial class Log
     {
         [LoggerMessage(Level = LogLevel.Information, Message = "{Line:l}")]
-        public static partial void Line(ILogger logger, string line);
+        public static partial void Line(Microsoft.Extensions.Logging.ILogger logger, string line);
     }
 }

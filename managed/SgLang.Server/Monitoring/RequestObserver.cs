@@ -15,6 +15,7 @@ internal sealed partial class RequestObserver : IDisposable
 {
     private readonly ServingContext _serving;
     private readonly GenerationGroup _group;
+    private readonly IReadOnlyList<GenerationRequest> _requests;
     private readonly bool _isStreaming;
     private readonly bool _measures;
     private readonly bool _logs;
@@ -25,12 +26,13 @@ internal sealed partial class RequestObserver : IDisposable
     private readonly long _received;
     private readonly long _dispatched = Stopwatch.GetTimestamp();
 
-    private RequestObserver(ServingContext serving, GenerationGroup group, bool isStreaming, long received, bool measures, bool logs)
+    private RequestObserver(ServingContext serving, GenerationGroup group, IReadOnlyList<GenerationRequest> requests, bool isStreaming, long received, bool measures, bool logs)
     {
         _received = received;
         _hasFinished = new bool[group.Items.Count];
         _serving = serving;
         _group = group;
+        _requests = requests;
         _isStreaming = isStreaming;
         _measures = measures && serving.Options.EnableMetrics;
         _logs = logs && serving.RequestLog.IsOn;
@@ -43,7 +45,7 @@ internal sealed partial class RequestObserver : IDisposable
     public static RequestObserver Begin(ServingContext serving, GenerationGroup group, IReadOnlyList<GenerationRequest> requests, bool isStreaming, long received,
         bool measures = true, bool logs = true)
     {
-        var observer = new RequestObserver(serving, group, isStreaming, received, measures, logs);
+        var observer = new RequestObserver(serving, group, requests, isStreaming, received, measures, logs);
         group.Observer = observer;
         if (observer._logs)
             foreach (GenerationRequest request in requests) serving.RequestLog.Received(request);
@@ -77,7 +79,7 @@ internal sealed partial class RequestObserver : IDisposable
         Generation generation = _group.Items[index];
         _hasFinished[index] = true;
         if (_measures) _serving.Metrics.Finished(generation, chunk.Finish.Value.Kind == FinishKind.Abort, _received);
-        if (_logs) _serving.RequestLog.Finished(generation, chunk.Finish, _texts[index]?.ToString() ?? "");
+        if (_logs) _serving.RequestLog.Finished(_requests[index], generation, chunk.Finish, _texts[index]?.ToString() ?? "");
         if (_serving.Options.EnableRequestTimeStatsLogging)
         {
             Log.TimeStats(_serving.Log, generation.Rid, generation.Elapsed.TotalSeconds, _isStreaming ? _firstToken[index] : null,
@@ -87,9 +89,12 @@ internal sealed partial class RequestObserver : IDisposable
 
     public void Dispose()
     {
-        if (!_measures) return;
         for (int i = 0; i < _hasFinished.Length; i++)
-            if (!_hasFinished[i]) _serving.Metrics.Abandoned();
+        {
+            if (_hasFinished[i]) continue;
+            if (_measures) _serving.Metrics.Abandoned();
+            if (_logs) _serving.RequestLog.Finished(_requests[i], _group.Items[i], FinishReason.Abort("The client went away."), _texts[i]?.ToString() ?? "");
+        }
     }
 
     private static partial class Log

@@ -79,7 +79,10 @@ internal sealed class ServerMetrics
         Constant("startup_available_gpu_memory_gb", "Memory of the device that was free once everything was loaded.", info.FreeMemoryBytes / (double)(1L << 30));
         Constant("engine_load_weights_time", "Seconds of loading the model.", info.LoadTime.TotalSeconds);
         RegisterEngine(info, stats);
+        Grammars = new GrammarMetrics(_registry, _model, stats);
     }
+
+    public GrammarMetrics Grammars { get; }
 
     public void FirstToken(double seconds) => _firstToken.Observe(seconds);
 

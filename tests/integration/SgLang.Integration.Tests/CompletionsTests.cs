@@ -107,7 +107,7 @@ public class CompletionsTests(DemoServer demo)
     [InlineData("""{"prompt":"a","logprobs":-1}""", "logprobs must be in [0, 4096], got -1.")]
     [InlineData("""{"prompt":"a","temperature":-1,"stream":true}""", "temperature must be a non-negative finite number, got -1.")]
     [InlineData("""{"prompt":[1,5000],"stream":true}""", "input_ids must be in [0, 4095], got 5000.")]
-    [InlineData("""{"prompt":"a","response_format":{"type":"xml"}}""", "response_format.type must be \"text\", \"json_object\" or \"json_schema\" on this server, got \"xml\".")]
+    [InlineData("""{"prompt":"a","response_format":{"type":"xml"}}""", "response_format.type must be \"text\", \"json_object\", \"json_schema\" or \"structural_tag\" on this server, got \"xml\".")]
     public async Task Bad_requests_are_refused_in_the_form_of_the_api(string json, string message)
     {
         (int status, JsonNode? body) = await demo.PostAsync(Path, json);

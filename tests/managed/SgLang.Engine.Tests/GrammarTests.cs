@@ -98,6 +98,7 @@ public sealed class GrammarTests(DemoEngine demo) : IClassFixture<DemoEngine>
         RequestRejectedException refused = await Assert.ThrowsAsync<RequestRejectedException>(() => RunAsync(engine, new GrammarSpec(GrammarKind.Regex, "(a|b)*a(a|b){18}"), 1, 1));
         Assert.Equal(400, refused.StatusCode);
         Assert.Contains("longer than 0.02 seconds", refused.Message);
+        Assert.Equal(1, engine.Stats.Grammars.TimedOut);
         Assert.Equal("yes", (await RunAsync(engine, new GrammarSpec(GrammarKind.Regex, "yes"), 1, 1)).Text);
     }
 
@@ -120,6 +121,35 @@ public sealed class GrammarTests(DemoEngine demo) : IClassFixture<DemoEngine>
         Assert.Same(first, await store.GetAsync(spec, CancellationToken.None));
         Assert.True(await engine.FlushCacheAsync(TimeSpan.FromSeconds(10)));
         Assert.NotSame(first, await store.GetAsync(spec, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_request_can_be_aborted_while_its_grammar_is_compiled()
+    {
+        EngineOptions options = new() { ModelPath = "scripted", PageSize = 16 };
+        using ManualResetEventSlim mayCompile = new();
+        GrammarStore store = new(options, () =>
+        {
+            mayCompile.Wait();
+            return new TokenVocabulary(2, ["a"u8.ToArray(), null]);
+        });
+        await using InferenceEngine engine = ScriptedEngine.Start((_, _) => Assert.Fail("nothing is to be computed"), options, grammars: store);
+        GenerationRequest request = ScriptedEngine.Request("compiling-1");
+        request = request with { Sampling = request.Sampling with { Grammar = new GrammarSpec(GrammarKind.Regex, "a+"), StopTokenIds = [1] } };
+        Task<Generation> first = engine.SubmitAsync(request).AsTask();
+        Task<Generation> second = engine.SubmitAsync(request with { Rid = "compiling-2" }).AsTask();
+        RequestRejectedException duplicate = await Assert.ThrowsAsync<RequestRejectedException>(() => engine.SubmitAsync(request).AsTask());
+        Assert.Equal("Duplicate request ID detected: compiling-1", duplicate.Message);
+        Assert.Equal(2, engine.Stats.NumGrammarQueue);
+        engine.Abort("compiling-1");
+        Collected result = await Collected.ReadAsync(await first);
+        Assert.Equal((FinishKind.Abort, 0, 0), (result.Finish.Kind, result.Finish.StatusCode, result.Ids.Count));
+        Assert.Equal(FinishKind.Abort, engine.FindRequest("compiling-1")!.Timeline.Finish!.Value.Kind);
+        Assert.False(second.IsCompleted);
+        engine.AbortAll();
+        Assert.Equal(FinishKind.Abort, (await Collected.ReadAsync(await second)).Finish.Kind);
+        mayCompile.Set();
+        Assert.Equal((2, 0, 2, 0), (engine.Stats.Grammars.Requests, engine.Stats.Grammars.CacheHits, engine.Stats.Grammars.Aborted, engine.Stats.Grammars.TimedOut));
     }
 
     private static Task<Collected> RunAsync(InferenceEngine engine, GrammarSpec? grammar, long seed, double temperature, bool ignoreEos = false, int minNewTokens = 0,

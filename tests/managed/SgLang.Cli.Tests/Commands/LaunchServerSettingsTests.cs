@@ -151,13 +151,13 @@ public class LaunchServerSettingsTests
     {
         LaunchServerSettings settings = Settings(
             "--host", "0.0.0.0", "--port", "1234", "--api-key", "k", "--admin-api-key", "a", "--is-embedding", "--enable-metrics", "--enable-cache-report", "--skip-server-warmup",
-            "--incremental-streaming-output", "--stream-response-default-include-usage", "--sampling-defaults", "openai", "--log-requests", "--log-requests-level", "3",
+            "--incremental-streaming-output", "--stream-response-default-include-usage", "--sampling-defaults", "openai", "--log-requests", "--log-requests-level", "3", "--log-requests-format", "json", "--log-requests-target", "stdout", "logs",
             "--enable-request-time-stats-logging", "--log-level", "warning", "--log-level-http", "error", "--log-file", "f.log");
         Assert.Equal(("0.0.0.0", 1234, "k", "a"), (settings.Server.Host, settings.Server.Port, settings.Server.ApiKey, settings.Server.AdminApiKey));
         Assert.True(settings.Server is
         {
             IsEmbedding: true, EnableMetrics: true, EnableCacheReport: true, SkipServerWarmup: true, IncrementalStreamingOutput: true, StreamResponseDefaultIncludeUsage: true,
-            SamplingDefaultsFromModel: false, LogRequests: true, LogRequestsLevel: 3, EnableRequestTimeStatsLogging: true,
+            SamplingDefaultsFromModel: false, LogRequests: true, LogRequestsLevel: 3, LogRequestsAsJson: true, LogRequestsTargets: ["stdout", "logs"], EnableRequestTimeStatsLogging: true,
         });
         Assert.Equal(("warning", "error", "f.log"), (settings.LogLevel, settings.LogLevelHttp, settings.LogFile));
     }

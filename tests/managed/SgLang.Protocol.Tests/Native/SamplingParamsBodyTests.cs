@@ -60,7 +60,8 @@ public class SamplingParamsBodyTests
 
     [Theory]
     [InlineData("""{"regex":"a","json_schema":"{}"}""", "Only one of regex, json_schema, or ebnf can be set.")]
-    [InlineData("""{"structural_tag":"{}"}""", "structural_tag is not supported by this server; remove it from the request.")]
+    [InlineData("""{"structural_tag":7}""", "structural_tag must be a structural tag: an object, or its text, got 7.")]
+    [InlineData("""{"structural_tag":"{}","regex":"a"}""", "Only one of regex, json_schema, ebnf, or structural_tag can be set.")]
     [InlineData("""{"custom_params":{}}""", "custom_params is not supported by this server; remove it from the request.")]
     [InlineData("""{"logit_bias":{"a":1}}""", "logit_bias must has keys in [0, 99], got a.")]
     [InlineData("""{"stream_interval":0}""", "stream_interval must be at least 1, got 0.")]

@@ -81,23 +81,23 @@ public class TextTests
     [Fact]
     public void Levels_of_the_request_log_add_detail()
     {
-        Assert.Equal("Receive: rid=r, stream=false, prompt_tokens=2", RequestLog.Receive(Request(1, 2), 0));
+        Assert.Equal("Receive: rid=r, stream=false, prompt_tokens=2", RequestLogText.Receive(Request(1, 2), 0));
         Assert.Equal(
             "Receive: rid=r, stream=false, prompt_tokens=2, max_new_tokens=128, temperature=1, top_p=1, top_k=-1, min_p=0, frequency_penalty=0, presence_penalty=0, repetition_penalty=1, min_new_tokens=0, ignore_eos=false, seed=, stop=[\"a\\nb\"]",
-            RequestLog.Receive(Request(1, 2), 1));
-        Assert.EndsWith(", input_ids=[1, 2]", RequestLog.Receive(Request(1, 2), 2));
+            RequestLogText.Receive(Request(1, 2), 1));
+        Assert.EndsWith(", input_ids=[1, 2]", RequestLogText.Receive(Request(1, 2), 2));
         int[] many = [.. Enumerable.Repeat(12345, 3000)];
-        Assert.True(RequestLog.Receive(Request(many), 2).Length < 2500);
-        Assert.True(RequestLog.Receive(Request(many), 3).Length > 3000 * 5);
+        Assert.True(RequestLogText.Receive(Request(many), 2).Length < 2500);
+        Assert.True(RequestLogText.Receive(Request(many), 3).Length > 3000 * 5);
     }
 
     [Fact]
     public void Finish_reasons_are_shown()
     {
-        Assert.Equal("stop (5)", RequestLog.Describe(FinishReason.StopToken(5)));
-        Assert.Equal("stop (\"a\\nb\")", RequestLog.Describe(FinishReason.StopString("a\nb")));
-        Assert.Equal("length", RequestLog.Describe(FinishReason.Length));
-        Assert.Equal("abort (gone)", RequestLog.Describe(FinishReason.Abort("gone")));
+        Assert.Equal("stop (5)", RequestLogText.Describe(FinishReason.StopToken(5)));
+        Assert.Equal("stop (\"a\\nb\")", RequestLogText.Describe(FinishReason.StopString("a\nb")));
+        Assert.Equal("length", RequestLogText.Describe(FinishReason.Length));
+        Assert.Equal("abort (gone)", RequestLogText.Describe(FinishReason.Abort("gone")));
     }
 
     [Fact]
