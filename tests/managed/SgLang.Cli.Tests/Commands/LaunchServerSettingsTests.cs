@@ -39,6 +39,15 @@ public class LaunchServerSettingsTests
     }
 
     [Fact]
+    public void Every_flag_of_the_flight_recorder_arrives_and_its_dumps_stay_below_the_root_of_profiles()
+    {
+        FlightRecorderOptions flight = Settings("--flight-recorder-seconds", "5.5", "--flight-recorder-slow-step", "3", "--flight-recorder-ttft", "0.25", "--flight-recorder-dir", "/d").Engine.FlightRecorder;
+        Assert.Equal(new FlightRecorderOptions { Seconds = 5.5, SlowStepRatio = 3, TtftLimitSeconds = 0.25, Directory = "/d" }, flight);
+        Assert.Equal("/p", Settings("--profile-output-root", "/p").Engine.FlightRecorder.Directory);
+        Assert.Contains("--flight-recorder-slow-step", Error("--flight-recorder-slow-step", "1"));
+    }
+
+    [Fact]
     public void Every_priority_flag_arrives()
     {
         EngineOptions engine = Settings(

@@ -31,6 +31,16 @@ public sealed class ProfileBodyTests : IDisposable
     }
 
     [Fact]
+    public void A_dump_of_the_flight_recorder_stays_below_the_root_as_well()
+    {
+        static FlightBody Flight(string body, string? root) => ProfileBody.ParseFlight(Encoding.UTF8.GetBytes(body), root);
+        Assert.Equal(default, Flight("", _root));
+        Assert.Equal(new FlightBody($"{_root}/a", TimeSpan.FromSeconds(2.5), "x"), Flight($$"""{"output_dir": "{{_root}}/a", "seconds": "2.5", "profile_id": "x"}""", _root));
+        foreach (string wrong in (string[])["""{"output_dir": "/tmp"}""", """{"seconds": 0}""", """{"seconds": -1}""", """{"seconds": 3601}""", """{"seconds": "NaN"}""", """{"profile_id": "a/b"}"""])
+            Assert.Throws<MalformedBodyException>(() => Flight(wrong, _root));
+    }
+
+    [Fact]
     public void Conditions_are_read_and_checked()
     {
         StepCondition condition = Parse("""{"condition": {"min_batch_size": "32", "rid": "r1", "prefill_longer_than": 1000}}""").Condition;
