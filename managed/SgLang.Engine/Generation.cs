@@ -78,6 +78,9 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     /// <summary>Who serves it.</summary>
     internal Replica Replica { get; }
 
+    /// <summary>Index of the replica that serves it.</summary>
+    public int DpRank => Replica.Index;
+
     /// <summary>Ids that end the output, also with ignore_eos: none may be drawn before min_new_tokens.</summary>
     internal int[] StopTokenIds { get; }
 

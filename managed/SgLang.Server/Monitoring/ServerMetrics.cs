@@ -27,6 +27,8 @@ internal sealed class ServerMetrics
     private static readonly string[] s_httpLabels = ["model_name", "engine_type"];
     private static readonly string[] s_schedulerLabels = ["model_name", "engine_type", "tp_rank", "pp_rank", "moe_ep_rank"];
 
+    // Of what each replica has its own of: with one replica there is no dp_rank.
+    private readonly string[] _replicaLabels;
     private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
     private readonly MetricFactory _factory;
     private readonly string _model;
@@ -36,7 +38,7 @@ internal sealed class ServerMetrics
     private readonly Histogram.Child _promptTokens;
     private readonly Histogram.Child _uncachedPromptTokens;
     private readonly Histogram.Child _generationTokens;
-    private readonly Histogram.Child _queueTime;
+    private readonly Histogram _queueTime;
     private readonly Histogram _stages;
     private readonly Histogram.Child _eviction;
     private readonly Counter.Child _requests;
@@ -49,8 +51,10 @@ internal sealed class ServerMetrics
     private readonly Gauge.Child _httpActive;
 
     /// <param name="stats">The engine's snapshot, read at every scrape.</param>
-    public ServerMetrics(EngineInfo info, Func<EngineStats> stats, TimeSpan startupTime)
+    /// <param name="replicaStats">Those of its replicas, likewise.</param>
+    public ServerMetrics(EngineInfo info, Func<EngineStats> stats, Func<IReadOnlyList<EngineStats>> replicaStats, TimeSpan startupTime)
     {
+        _replicaLabels = info.DpSize > 1 ? [.. s_schedulerLabels, "dp_rank"] : s_schedulerLabels;
         _factory = Prometheus.Metrics.WithCustomRegistry(_registry);
         _model = info.ModelName;
         _firstToken = HttpHistogram("time_to_first_token_seconds", "Time from receipt to the first token, of streamed requests.", s_firstTokenBuckets);
@@ -59,9 +63,9 @@ internal sealed class ServerMetrics
         _promptTokens = HttpHistogram("prompt_tokens_histogram", "Prompt tokens of a request.", s_tokenBuckets);
         _uncachedPromptTokens = HttpHistogram("uncached_prompt_tokens_histogram", "Prompt tokens that were not in the prefix cache.", s_tokenBuckets);
         _generationTokens = HttpHistogram("generation_tokens_histogram", "Tokens generated for a request.", s_tokenBuckets);
-        _queueTime = SchedulerHistogram("queue_time_seconds", "Time from arrival at the scheduler to the first step.", s_latencyBuckets).WithLabels(_model, "unified", "0", "0", "0");
-        _stages = SchedulerHistogram("per_stage_req_latency_seconds", "Time of a request's stages.", s_stageBuckets, "stage");
-        _eviction = SchedulerHistogram("eviction_duration_seconds", "Time of making room by dropping cached prefixes.", s_stageBuckets).WithLabels(_model, "unified", "0", "0", "0");
+        _queueTime = SchedulerHistogram("queue_time_seconds", "Time from arrival at the scheduler to the first step.", s_latencyBuckets, _replicaLabels);
+        _stages = SchedulerHistogram("per_stage_req_latency_seconds", "Time of a request's stages.", s_stageBuckets, [.. _replicaLabels, "stage"]);
+        _eviction = SchedulerHistogram("eviction_duration_seconds", "Time of making room by dropping cached prefixes.", s_stageBuckets, s_schedulerLabels).WithLabels(_model, "unified", "0", "0", "0");
         _requests = HttpCounter("num_requests_total", "Requests that ended.");
         _aborted = HttpCounter("num_aborted_requests_total", "Requests that ended early: aborted, refused by a full queue, or left by their client.");
         _prompt = HttpCounter("prompt_tokens_total", "Prompt tokens of requests that ended.");
@@ -78,7 +82,14 @@ internal sealed class ServerMetrics
         Constant("engine_startup_time", "Seconds from start to readiness for requests.", startupTime.TotalSeconds);
         Constant("startup_available_gpu_memory_gb", "Memory of the device that was free once everything was loaded.", info.FreeMemoryBytes / (double)(1L << 30));
         Constant("engine_load_weights_time", "Seconds of loading the model.", info.LoadTime.TotalSeconds);
-        RegisterEngine(info, stats);
+        Gauge.Child grammar = SchedulerGauge("num_grammar_queue_reqs", "Requests waiting for a grammar.");
+        Action<EngineStats>[] replicas = [.. Enumerable.Range(0, info.DpSize).Select(rank => RegisterReplica(info, rank))];
+        _registry.AddBeforeCollectCallback(() =>
+        {
+            grammar.Set(stats().NumGrammarQueue);
+            IReadOnlyList<EngineStats> now = replicaStats();
+            for (int rank = 0; rank < replicas.Length; rank++) replicas[rank](now[rank]);
+        });
         Grammars = new GrammarMetrics(_registry, _model, stats);
     }
 
@@ -101,11 +112,11 @@ internal sealed class ServerMetrics
         _uncachedPromptTokens.Observe(generation.PromptTokens - generation.CachedTokens);
         _generationTokens.Observe(generation.CompletionTokens);
         GenerationTimes times = generation.Times;
-        if (times.QueueSeconds is { } queued) _queueTime.Observe(queued);
-        if (times.Queued != 0) Stage("request_process", Stopwatch.GetElapsedTime(received, times.Queued).TotalSeconds);
-        Stage("prefill_waiting", times.QueueSeconds);
-        Stage("prefill_forward", times.PrefillSeconds);
-        Stage("decode_forward", times.DecodeSeconds);
+        if (times.QueueSeconds is { } queued) _queueTime.WithLabels(Of(generation.DpRank)).Observe(queued);
+        if (times.Queued != 0) Stage(generation, "request_process", Stopwatch.GetElapsedTime(received, times.Queued).TotalSeconds);
+        Stage(generation, "prefill_waiting", times.QueueSeconds);
+        Stage(generation, "prefill_forward", times.PrefillSeconds);
+        Stage(generation, "decode_forward", times.DecodeSeconds);
     }
 
     /// <summary>A request whose client went away.</summary>
@@ -138,37 +149,37 @@ internal sealed class ServerMetrics
         return MetricsText.WithColons(text.GetBuffer().AsSpan(0, (int)text.Length));
     }
 
-    private void RegisterEngine(EngineInfo info, Func<EngineStats> stats)
+    /// <summary>What a replica's scheduler has counted; the answer sets it.</summary>
+    private Action<EngineStats> RegisterReplica(EngineInfo info, int rank)
     {
-        Gauge.Child running = SchedulerGauge("num_running_reqs", "Requests running.");
-        Gauge.Child waiting = SchedulerGauge("num_queue_reqs", "Requests waiting.");
-        Gauge.Child grammar = SchedulerGauge("num_grammar_queue_reqs", "Requests waiting for a grammar.");
-        Gauge.Child used = SchedulerGauge("num_used_tokens", "Tokens held in the KV pool by running requests.");
-        Gauge.Child usage = SchedulerGauge("token_usage", "Share of the KV pool in use.");
-        Gauge.Child throughput = SchedulerGauge("gen_throughput", "Output tokens per second over the last logging interval.");
-        Gauge.Child hitRate = SchedulerGauge("cache_hit_rate", "Share of prompt tokens found in the prefix cache.");
-        Gauge.Child ratio = SchedulerGauge("new_token_ratio", "Share of the remaining output that admission reserves for.");
-        Gauge.Child utilization = SchedulerGauge("utilization", "Running requests over the most that may run.");
-        Gauge.Child sentBack = SchedulerGauge("num_retracted_reqs", "Waiting requests that had begun and gave their memory or place back.");
-        Gauge.Child available = SchedulerGauge("kv_available_tokens", "Tokens of the KV pool that are free.");
-        Gauge.Child evictable = SchedulerGauge("kv_evictable_tokens", "Tokens of cached prefixes that no request uses.");
-        Gauge.Child kvUsed = SchedulerGauge("kv_used_tokens", "Tokens of the KV pool that requests use.");
-        Gauge.Child isGraph = SchedulerGauge("is_cuda_graph", "1 where the last decode step was replayed from a graph.");
-        Gauge.Child decodeLengths = SchedulerGauge("decode_sum_seq_lens", "Tokens in the KV of the last decode step's requests.");
-        Gauge.Child occupancy = SchedulerGauge("fwd_occupancy", "Percent of the last logging interval that forward passes took.");
-        Counter.Child retracted = SchedulerCounter("num_retracted_requests_total", "Retractions for want of KV pages.");
-        Counter.Child retractedInput = SchedulerCounter("num_retracted_input_tokens_total", "Prompt tokens of retracted requests.");
-        Counter.Child retractedOutput = SchedulerCounter("num_retracted_output_tokens_total", "Output tokens that retracted requests had.");
-        Counter.Child evicted = SchedulerCounter("evicted_tokens_total", "Tokens of cached prefixes dropped to make room.");
-        Counter.Child[] realtime = LabelledCounters("realtime_tokens_total", "Tokens processed, counted step by step.", "mode", "prefill_compute", "prefill_cache", "decode");
-        Counter.Child[] passes = LabelledCounters("cuda_graph_passes_total", "Forward passes by use of graphs.", "mode", "prefill_none", "decode_cuda_graph", "decode_none");
-        Counter.Child[] seconds = LabelledCounters("forward_execution_seconds_total", "Time of forward passes.", "category", "prefill", "decode", "mixed");
-        _registry.AddBeforeCollectCallback(() =>
+        // Shown from the start, before a request has waited.
+        _queueTime.WithLabels(Of(rank));
+        Gauge.Child running = ReplicaGauge(rank, "num_running_reqs", "Requests running.");
+        Gauge.Child waiting = ReplicaGauge(rank, "num_queue_reqs", "Requests waiting.");
+        Gauge.Child used = ReplicaGauge(rank, "num_used_tokens", "Tokens held in the KV pool by running requests.");
+        Gauge.Child usage = ReplicaGauge(rank, "token_usage", "Share of the KV pool in use.");
+        Gauge.Child throughput = ReplicaGauge(rank, "gen_throughput", "Output tokens per second over the last logging interval.");
+        Gauge.Child hitRate = ReplicaGauge(rank, "cache_hit_rate", "Share of prompt tokens found in the prefix cache.");
+        Gauge.Child ratio = ReplicaGauge(rank, "new_token_ratio", "Share of the remaining output that admission reserves for.");
+        Gauge.Child utilization = ReplicaGauge(rank, "utilization", "Running requests over the most that may run.");
+        Gauge.Child sentBack = ReplicaGauge(rank, "num_retracted_reqs", "Waiting requests that had begun and gave their memory or place back.");
+        Gauge.Child available = ReplicaGauge(rank, "kv_available_tokens", "Tokens of the KV pool that are free.");
+        Gauge.Child evictable = ReplicaGauge(rank, "kv_evictable_tokens", "Tokens of cached prefixes that no request uses.");
+        Gauge.Child kvUsed = ReplicaGauge(rank, "kv_used_tokens", "Tokens of the KV pool that requests use.");
+        Gauge.Child isGraph = ReplicaGauge(rank, "is_cuda_graph", "1 where the last decode step was replayed from a graph.");
+        Gauge.Child decodeLengths = ReplicaGauge(rank, "decode_sum_seq_lens", "Tokens in the KV of the last decode step's requests.");
+        Gauge.Child occupancy = ReplicaGauge(rank, "fwd_occupancy", "Percent of the last logging interval that forward passes took.");
+        Counter.Child retracted = ReplicaCounter(rank, "num_retracted_requests_total", "Retractions for want of KV pages.");
+        Counter.Child retractedInput = ReplicaCounter(rank, "num_retracted_input_tokens_total", "Prompt tokens of retracted requests.");
+        Counter.Child retractedOutput = ReplicaCounter(rank, "num_retracted_output_tokens_total", "Output tokens that retracted requests had.");
+        Counter.Child evicted = ReplicaCounter(rank, "evicted_tokens_total", "Tokens of cached prefixes dropped to make room.");
+        Counter.Child[] realtime = LabelledCounters(rank, "realtime_tokens_total", "Tokens processed, counted step by step.", "mode", "prefill_compute", "prefill_cache", "decode");
+        Counter.Child[] passes = LabelledCounters(rank, "cuda_graph_passes_total", "Forward passes by use of graphs.", "mode", "prefill_none", "decode_cuda_graph", "decode_none");
+        Counter.Child[] seconds = LabelledCounters(rank, "forward_execution_seconds_total", "Time of forward passes.", "category", "prefill", "decode", "mixed");
+        return now =>
         {
-            EngineStats now = stats();
             running.Set(now.NumRunning);
             waiting.Set(now.NumWaiting);
-            grammar.Set(now.NumGrammarQueue);
             used.Set(now.UsedTokens);
             usage.Set(now.TokenUsage);
             throughput.Set(now.GenerationThroughput);
@@ -189,14 +200,14 @@ internal sealed class ServerMetrics
             SetAll(realtime, now.PromptTokens, now.CachedTokens, now.GeneratedTokens);
             SetAll(passes, now.Steps.PrefillPasses, now.Steps.GraphDecodePasses, now.Steps.EagerDecodePasses);
             SetAll(seconds, now.Steps.PrefillSeconds, now.Steps.DecodeSeconds, now.Steps.MixedSeconds);
-        });
+        };
     }
 
     private Histogram.Child HttpHistogram(string name, string help, double[] buckets) =>
         _factory.CreateHistogram($"sglang_{name}", help, s_httpLabels, new HistogramConfiguration { Buckets = buckets }).WithLabels(_model, "unified");
 
-    private Histogram SchedulerHistogram(string name, string help, double[] buckets, params string[] furtherLabels) =>
-        _factory.CreateHistogram($"sglang_{name}", help, [.. s_schedulerLabels, .. furtherLabels], new HistogramConfiguration { Buckets = buckets });
+    private Histogram SchedulerHistogram(string name, string help, double[] buckets, string[] labels) =>
+        _factory.CreateHistogram($"sglang_{name}", help, labels, new HistogramConfiguration { Buckets = buckets });
 
     private Counter.Child HttpCounter(string name, string help, params ReadOnlySpan<(string Name, string Value)> further)
     {
@@ -211,15 +222,20 @@ internal sealed class ServerMetrics
     }
 
     /// <summary>One counter with a label more, one child a value of it.</summary>
-    private Counter.Child[] LabelledCounters(string name, string help, string label, params string[] values)
+    private Counter.Child[] LabelledCounters(int rank, string name, string help, string label, params string[] values)
     {
-        Counter counter = _factory.CreateCounter($"sglang_{name}", help, [.. s_schedulerLabels, label]);
-        return [.. values.Select(value => counter.WithLabels(_model, "unified", "0", "0", "0", value))];
+        Counter counter = _factory.CreateCounter($"sglang_{name}", help, [.. _replicaLabels, label]);
+        return [.. values.Select(value => counter.WithLabels([.. Of(rank), value]))];
     }
 
-    private void Stage(string stage, double? seconds)
+    /// <summary>Values of <see cref="_replicaLabels"/>.</summary>
+    private string[] Of(int rank) => _replicaLabels.Length > s_schedulerLabels.Length
+        ? [_model, "unified", "0", "0", "0", rank.ToString(System.Globalization.CultureInfo.InvariantCulture)]
+        : [_model, "unified", "0", "0", "0"];
+
+    private void Stage(Generation generation, string stage, double? seconds)
     {
-        if (seconds is { } value) _stages.WithLabels(_model, "unified", "0", "0", "0", stage).Observe(value);
+        if (seconds is { } value) _stages.WithLabels([.. Of(generation.DpRank), stage]).Observe(value);
     }
 
     private static void SetAll(Counter.Child[] counters, params ReadOnlySpan<double> values)
@@ -230,8 +246,9 @@ internal sealed class ServerMetrics
     private Gauge.Child SchedulerGauge(string name, string help) =>
         _factory.CreateGauge($"sglang_{name}", help, s_schedulerLabels).WithLabels(_model, "unified", "0", "0", "0");
 
-    private Counter.Child SchedulerCounter(string name, string help) =>
-        _factory.CreateCounter($"sglang_{name}", help, s_schedulerLabels).WithLabels(_model, "unified", "0", "0", "0");
+    private Gauge.Child ReplicaGauge(int rank, string name, string help) => _factory.CreateGauge($"sglang_{name}", help, _replicaLabels).WithLabels(Of(rank));
+
+    private Counter.Child ReplicaCounter(int rank, string name, string help) => _factory.CreateCounter($"sglang_{name}", help, _replicaLabels).WithLabels(Of(rank));
 
     private void Constant(string name, string help, double value) => SchedulerGauge(name, help).Set(value);
 }

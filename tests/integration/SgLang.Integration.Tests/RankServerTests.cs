@@ -29,6 +29,27 @@ public sealed class RankServerTests(DemoServer demo)
     }
 
     [Fact]
+    public async Task Metrics_of_replicas_are_told_apart_by_their_rank()
+    {
+        await using ServerProcess server = ServerProcess.Start(
+            "launch-server", "--model-path", DemoServer.ModelPath, "--device", "cpu", "--port", "0", "--max-total-tokens", "4096", "--num-threads", "2", "--dp-size", "2",
+            "--enable-metrics", "--skip-server-warmup", "--served-model-name", "m");
+        using HttpClient client = new() { BaseAddress = await server.ReadyAsync(), Timeout = DemoServer.Deadline };
+        foreach (int rank in new[] { 0, 1, 1 })
+            Assert.Equal(200, (await DemoServer.PostAsync(client, "/generate", $$"""{"text": "a", "routed_dp_rank": {{rank}}, "sampling_params": {"max_new_tokens": 4, "ignore_eos": true} }""")).Status);
+        string text = await client.GetStringAsync("/metrics");
+        const string Labels = "model_name=\"m\",engine_type=\"unified\",tp_rank=\"0\",pp_rank=\"0\",moe_ep_rank=\"0\"";
+        for (int rank = 0; rank < 2; rank++)
+        {
+            Assert.Contains($"sglang:queue_time_seconds_count{{{Labels},dp_rank=\"{rank}\"}} {rank + 1}\n", text);
+            Assert.Contains($"sglang:realtime_tokens_total{{{Labels},dp_rank=\"{rank}\",mode=\"decode\"}} {4 * (rank + 1)}\n", text);
+            Assert.Contains($"sglang:num_running_reqs{{{Labels},dp_rank=\"{rank}\"}} 0\n", text);
+            Assert.Contains($"sglang:per_stage_req_latency_seconds_count{{{Labels},dp_rank=\"{rank}\",stage=\"decode_forward\"}} {rank + 1}\n", text);
+        }
+        Assert.Contains($"sglang:num_grammar_queue_reqs{{{Labels}}} 0\n", text);
+    }
+
+    [Fact]
     public async Task A_replica_can_be_named_in_the_body_or_a_header()
     {
         (int status, JsonNode? answer) = await DemoServer.PostAsync(demo.Client, "/generate", """{"text": "a", "routed_dp_rank": 1}""");
