@@ -107,15 +107,18 @@ public sealed class StaticBatch : IDisposable
             Complete(plan);
             PrefillDeviceSeconds += TimerOf(plan).Seconds;
         }
-        return _ids.AsSpan(0, _batch);
+        return LastIds;
     }
 
     /// <summary>One more token for every row, likewise.</summary>
     public ReadOnlySpan<int> Decode()
     {
         Complete(Launch(_planner.Decode()));
-        return _ids.AsSpan(0, _batch);
+        return LastIds;
     }
+
+    /// <summary>The token drawn last for each row.</summary>
+    public ReadOnlySpan<int> LastIds => _ids.AsSpan(0, _batch);
 
     /// <summary>
     /// As many more tokens for every row as there are entries, each step queued while the one before it runs, as a server does where the
@@ -141,7 +144,19 @@ public sealed class StaticBatch : IDisposable
     }
 
     /// <summary>A prefill that also returns the logits the tokens were taken from: [batch][vocabulary].</summary>
-    public float[][] PrefillLogits(int end = int.MaxValue)
+    public float[][] PrefillLogits(int end = int.MaxValue) => Logits(() => Prefill(end));
+
+    /// <summary>A decode step, likewise; replayed from a graph where one was captured.</summary>
+    public float[][] DecodeLogits() => Logits(() => Decode());
+
+    public void Dispose()
+    {
+        foreach (StepTimer timer in _timers) timer.Dispose();
+        _runner.Dispose();
+        Profiler.Dispose();
+    }
+
+    private float[][] Logits(Action run)
     {
         float[][] rows = new float[_batch][];
         _runner.LogitsObserver = (device, first, logits) =>
@@ -155,20 +170,13 @@ public sealed class StaticBatch : IDisposable
         };
         try
         {
-            Prefill(end);
+            run();
         }
         finally
         {
             _runner.LogitsObserver = null;
         }
         return rows;
-    }
-
-    public void Dispose()
-    {
-        foreach (StepTimer timer in _timers) timer.Dispose();
-        _runner.Dispose();
-        Profiler.Dispose();
     }
 
     private StepPlan Launch(StepPlan plan)

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using SgLang.Engine;
-using SgLang.Tokenization;
 
 namespace SgLang.Bench.OneBatch;
 
@@ -22,28 +21,35 @@ public static class CorrectnessTest
         int mostTokens = prompts.Sum(text => Encoding.UTF8.GetByteCount(text) + 2);
         using StaticBatch model = StaticBatch.Load(options.Engine, prompts.Length, mostTokens, progress, logger);
         output.WriteLine($"max_total_num_tokens={model.Info.MaxTotalTokens}");
-        Tokenizer tokenizer = model.Tokenizer
-            ?? throw new BenchException($"--correctness-test needs a tokenizer, and {model.Info.ModelPath} has none; name one with --tokenizer-path");
-        int[][] ids = [.. prompts.Select(text => tokenizer.Encode(text, addSpecialTokens: true))];
+        int[][] ids = Encode(prompts, model, options);
         for (int i = 0; i < ids.Length; i++)
             if (ids[i].Length <= options.CutLength)
                 throw new BenchException($"--cut-len must be less than the tokens of every prompt; prompt {i} has {ids[i].Length}, --cut-len is {options.CutLength}");
         output.WriteLine($"\ninput_ids=[{string.Join(", ", ids.Select(row => $"[{string.Join(", ", row)}]"))}]\n");
 
         int outputLength = options.OutputLengths[0];
+        using LogitsFile? file = options.SaveLogits.Length == 0 ? null : LogitsFile.Create(options.SaveLogits, ids.Length, model.Info.VocabularySize, outputLength, options.CutLength > 0);
         model.Begin(ids, outputLength);
-        if (options.CutLength > 0) output.WriteLine($"prefill logits (first half): {Matrix(model.PrefillLogits(options.CutLength))} \n");
+        if (options.CutLength > 0)
+        {
+            float[][] first = model.PrefillLogits(options.CutLength);
+            file?.Add(first);
+            output.WriteLine($"prefill logits (first half): {Matrix(first)} \n");
+        }
         float[][] logits = model.PrefillLogits();
+        file?.Add(logits);
         output.WriteLine($"prefill logits (final): {Matrix(logits)} \n");
 
         // Ties go to the smallest id, as the sampler breaks them.
         List<int>[] sequences = [.. ids.Select((row, i) => new List<int>([.. row, Array.IndexOf(logits[i], logits[i].Max())]))];
         for (int step = 1; step < outputLength; step++)
         {
-            ReadOnlySpan<int> next = model.Decode();
-            for (int i = 0; i < sequences.Length; i++) sequences[i].Add(next[i]);
+            if (file is null) model.Decode();
+            else file.Add(model.DecodeLogits());
+            for (int i = 0; i < sequences.Length; i++) sequences[i].Add(model.LastIds[i]);
         }
-        string[] texts = [.. sequences.Select(row => tokenizer.Decode([.. row], skipSpecialTokens: false))];
+        file?.End([.. sequences.Select((row, i) => row.Skip(ids[i].Length).ToArray())]);
+        string[] texts = [.. sequences.Select(row => model.Tokenizer?.Decode([.. row], skipSpecialTokens: false) ?? string.Join(' ', row))];
         for (int i = 0; i < texts.Length; i++)
         {
             output.WriteLine($"========== Prompt {i} ==========");
@@ -56,6 +62,15 @@ public static class CorrectnessTest
             output.WriteLine(FormattableString.Invariant($"Equal to {options.Reference}: the largest difference of a logit is {largest:G3}."));
         }
         return texts;
+    }
+
+    /// <summary>Without a tokenizer, prompts are ids.</summary>
+    private static int[][] Encode(string[] prompts, StaticBatch model, OneBatchOptions options)
+    {
+        if (model.Tokenizer is { } tokenizer) return [.. prompts.Select(text => tokenizer.Encode(text, addSpecialTokens: true))];
+        if (options.PromptFile.Length == 0 || !File.Exists(options.PromptFile))
+            throw new BenchException($"--correctness-test needs a tokenizer, and {model.Info.ModelPath} has none; name one with --tokenizer-path, or give token ids in --prompt-filename");
+        return [.. prompts.Select((line, i) => CustomPrompts.ParseIds(line, i, model.Info.VocabularySize))];
     }
 
     /// <summary>The first and last three logits of each row, as a tensor library abbreviates them.</summary>

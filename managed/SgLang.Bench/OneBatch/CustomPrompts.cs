@@ -1,3 +1,4 @@
+using System.Globalization;
 using SgLang.Tokenization;
 
 namespace SgLang.Bench.OneBatch;
@@ -16,6 +17,17 @@ internal static class CustomPrompts
         }
         string[] lines = File.ReadAllLines(path);
         return lines.Length > 0 ? lines : throw new BenchException($"--prompt-filename: '{path}' is empty; give one prompt a line");
+    }
+
+    /// <summary>A line of token ids, separated by spaces or commas; <paramref name="line"/> counts from 0.</summary>
+    public static int[] ParseIds(string text, int line, int vocabularySize)
+    {
+        string[] words = text.Split([' ', ','], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        int[] ids = new int[words.Length];
+        for (int i = 0; i < words.Length; i++)
+            if (!int.TryParse(words[i], NumberStyles.None, CultureInfo.InvariantCulture, out ids[i]) || ids[i] >= vocabularySize)
+                throw new BenchException($"--prompt-filename: '{words[i]}' in line {line + 1} is no token id: without a tokenizer, give ids from 0 to {vocabularySize - 1}");
+        return ids.Length > 0 ? ids : throw new BenchException($"--prompt-filename: line {line + 1} has no tokens");
     }
 
     /// <summary>The first of them, or the last repeated, and one line that says so.</summary>

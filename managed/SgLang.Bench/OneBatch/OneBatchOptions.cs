@@ -21,6 +21,9 @@ public sealed record OneBatchOptions
     /// <summary>Prompt tokens of the first prefill of the correctness test; 0 computes each prompt at once.</summary>
     public int CutLength { get; init; } = 4;
 
+    /// <summary>File that all logits of the correctness test are stored in, as <see cref="LogitsFile"/> says; empty: none.</summary>
+    public string SaveLogits { get; init; } = "";
+
     /// <summary>File that the correctness test's result is stored in; empty: none.</summary>
     public string SaveReference { get; init; } = "";
 

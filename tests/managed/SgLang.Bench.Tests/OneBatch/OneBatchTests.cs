@@ -1,15 +1,24 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using SgLang.Bench.OneBatch;
 using SgLang.Core;
 using SgLang.Engine;
+using SgLang.Models.Weights;
 
 namespace SgLang.Bench.Tests.OneBatch;
 
 /// <summary>bench-one-batch end to end on the demo model.</summary>
 public class OneBatchTests
 {
+    private static float Largest(ReadOnlySpan<float> values)
+    {
+        float largest = float.NegativeInfinity;
+        foreach (float value in values) largest = Math.Max(largest, value);
+        return largest;
+    }
+
     private static OneBatchOptions Options(string result = "") => new() { Engine = DemoModel.Options, BatchSizes = [2], InputLengths = [17], OutputLengths = [4], ResultFile = result };
 
     [Fact]
@@ -184,6 +193,38 @@ public class OneBatchTests
         Assert.Matches(@"prompt 0, token \d+: logit -?\d+\.\d{4}, reference ", message);
         File.WriteAllText(file, "{}");
         Assert.Contains("was not written by --save-reference", Assert.Throws<BenchException>(() => CorrectnessTest.Run(Options() with { Reference = file }, TextWriter.Null)).Message);
+    }
+
+    [Fact]
+    public void Logits_of_every_step_are_stored_and_their_largest_are_the_tokens()
+    {
+        string folder = Path.GetDirectoryName(DemoModel.ResultFile())!, prompts = Path.Combine(folder, "ids.txt"), file = Path.Combine(folder, "logits.safetensors");
+        File.WriteAllLines(prompts, ["5 9 1000 77 4 31 8", "2000, 3, 12, 90, 511"]);
+        OneBatchOptions options = Options() with { Engine = DemoModel.Options with { SkipTokenizerInit = true }, PromptFile = prompts, SaveLogits = file, OutputLengths = [5] };
+        IReadOnlyList<string> texts = CorrectnessTest.Run(options, TextWriter.Null);
+
+        IReadOnlyDictionary<string, SafetensorsEntry> header = SafetensorsHeader.Read(file);
+        byte[] bytes = File.ReadAllBytes(file);
+        SafetensorsEntry logits = header["logits"], ids = header["output_ids"], first = header["first"];
+        int vocabulary = (int)logits.Shape[2];
+        Assert.Equal([5, 2, vocabulary], logits.Shape);
+        Assert.Equal([2, vocabulary], first.Shape);
+        Assert.Equal([2, 5], ids.Shape);
+        ReadOnlySpan<float> values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan((int)logits.Begin, (int)logits.NumBytes));
+        ReadOnlySpan<int> drawn = MemoryMarshal.Cast<byte, int>(bytes.AsSpan((int)ids.Begin, (int)ids.NumBytes));
+        for (int step = 0; step < 5; step++)
+        {
+            for (int row = 0; row < 2; row++)
+            {
+                ReadOnlySpan<float> one = values.Slice(((step * 2) + row) * vocabulary, vocabulary);
+                Assert.Equal(one.IndexOf(Largest(one)), drawn[(row * 5) + step]);
+            }
+        }
+        Assert.Equal($"5 9 1000 77 4 31 8 {string.Join(' ', drawn[..5].ToArray())}", texts[0]);
+
+        File.WriteAllLines(prompts, ["5 nine"]);
+        Assert.Contains("'nine' in line 1 is no token id", Assert.Throws<BenchException>(() => CorrectnessTest.Run(options, TextWriter.Null)).Message);
+        Assert.Contains("give token ids in --prompt-filename", Assert.Throws<BenchException>(() => CorrectnessTest.Run(options with { PromptFile = "" }, TextWriter.Null)).Message);
     }
 
     [Fact]
