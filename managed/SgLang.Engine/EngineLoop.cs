@@ -422,6 +422,3 @@ internal sealed class EngineLoop : IDisposable
 
     private static Generation Owner(Request request) => (Generation)request.Owner!;
 }
-
-/// <summary>A device or a node is lost: no later step can succeed.</summary>
-internal sealed class FatalDeviceException(string message, Exception? inner = null) : Exception(message, inner);

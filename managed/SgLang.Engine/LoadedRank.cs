@@ -45,7 +45,11 @@ internal sealed record LoadedRank
                 LoadFormat = options.LoadFormat,
                 MaxPositions = contextLength,
                 Place = setup.Place,
-                Progress = progress is null ? null : (done, total) => progress("Loading weights", done, total),
+                Progress = (done, total) =>
+                {
+                    if (done == 0 && kind != DeviceKind.Cpu && total > before.FreeMemoryBytes) throw WeightsDoNotFit(total, before);
+                    progress?.Invoke("Loading weights", done, total);
+                },
                 Warning = warn,
             });
             int chunk = options.ChunkedPrefillSize ?? DefaultChunk(before, options.PageSize);
@@ -105,6 +109,11 @@ internal sealed record LoadedRank
             throw;
         }
     }
+
+    /// <summary>Known before anything is loaded; none of the options that the memory plan names would help.</summary>
+    private static EngineStartException WeightsDoNotFit(long bytes, DeviceInfo device) => new(
+        $"The weights take {MemoryPlan.Gib(bytes)} and {device.Name} has {MemoryPlan.Gib(device.FreeMemoryBytes)} of {MemoryPlan.Gib(device.TotalMemoryBytes)} free: " +
+        "share them out over more devices (--tp-size, --pp-size), choose a smaller model, or free memory of the device.");
 
     private static ModuleRanges? LayerRanges(EngineOptions options, IModel model, Action<string> warn)
     {

@@ -113,5 +113,5 @@ internal sealed record MemoryPlan
 
     private static string Short(double fraction) => fraction.ToString("0.###", CultureInfo.InvariantCulture);
 
-    private static string Gib(long bytes) => (bytes / (double)(1L << 30)).ToString("0.00", CultureInfo.InvariantCulture) + " GiB";
+    internal static string Gib(long bytes) => (bytes / (double)(1L << 30)).ToString("0.00", CultureInfo.InvariantCulture) + " GiB";
 }

@@ -1,5 +1,4 @@
 using SgLang.Core;
-using SgLang.Interop;
 using SgLang.Models;
 using SgLang.Runtime;
 using SgLang.Scheduling;
@@ -95,29 +94,15 @@ internal sealed class ModelRunner : IModelRunner
     public void Launch(StepPlan plan, StepOutcome outcome)
     {
         long start = _trace.BeginStep(outcome.Trace, outcome.Slot);
-        try
-        {
-            LaunchStep(plan, outcome);
-            _trace.EndStep(start, plan, outcome.Slot);
-        }
-        catch (SglException error) when (error.Status == SglStatus.CudaFatal)
-        {
-            throw Lost(error);
-        }
+        LaunchStep(plan, outcome);
+        _trace.EndStep(start, plan, outcome.Slot);
     }
 
     public void Complete(StepPlan plan, StepOutcome outcome)
     {
         StepResult result = _results[outcome.Slot];
-        try
-        {
-            if (_place.IsLastStage) result.Wait();
-            _trace.Completed(plan, outcome.Slot);
-        }
-        catch (SglException error) when (error.Status == SglStatus.CudaFatal)
-        {
-            throw Lost(error);
-        }
+        if (_place.IsLastStage) result.Wait();
+        _trace.Completed(plan, outcome.Slot);
         if (_place.IsLastStage) result.Read(plan, outcome);
     }
 
@@ -138,8 +123,6 @@ internal sealed class ModelRunner : IModelRunner
     }
 
     private Tensor LastIds => _lastIds.AsTensor(DType.I32, _lastIds.NumBytes / sizeof(int));
-
-    private static FatalDeviceException Lost(SglException error) => new($"The device is lost: {error.Message}", error);
 
     private void LaunchStep(StepPlan plan, StepOutcome outcome)
     {

@@ -53,7 +53,7 @@ internal sealed class RankThread : IRankChannel
         }
         catch (Exception error)
         {
-            outcome.Error = error;
+            outcome.Error = FatalDeviceException.Of(error);
         }
     }
 
@@ -101,7 +101,7 @@ internal sealed class RankThread : IRankChannel
             }
             catch (Exception error)
             {
-                outcome.Error = error;
+                outcome.Error = FatalDeviceException.Of(error);
                 _failed?.Invoke(error);
             }
             _queued.Release();
