@@ -33,6 +33,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly ConcurrentQueue<EngineMessage> _inbox = new();
     private readonly ManualResetEventSlim _hasMail = new();
     private readonly List<(TaskCompletionSource<bool> Completion, long Deadline)> _flushes = [];
+    private readonly ReaderWakes _wakes = new();
     private readonly Lock _statsGate = new();
     private SchedulerStats _stats;
     private StepMeter _steps;
@@ -194,6 +195,7 @@ internal sealed class EngineLoop : IDisposable
         finally
         {
             _hasEnded = true;
+            _wakes.Flush();
             foreach (Generation generation in _unfinished()) EndGeneration(generation, EndReason);
             RefuseInbox();
             foreach ((TaskCompletionSource<bool> completion, _) in _flushes) completion.TrySetResult(false);
@@ -356,11 +358,12 @@ internal sealed class EngineLoop : IDisposable
             if (happened.Finish is not null) _ended(generation);
             if (happened.TokenId >= 0)
             {
-                bool isFirst = generation.Push(happened.TokenId, happened.Finish);
+                bool isFirst = generation.Push(happened.TokenId, happened.Finish, _wakes);
                 if (isFirst && _triggers.WatchesFirstTokens) _triggers.FirstToken(generation.TimeToFirstToken!.Value);
             }
             else if (happened.Finish is { } finish) generation.End(finish);
         }
+        _wakes.Flush();
         _scheduler.ClearEvents();
     }
 

@@ -185,8 +185,11 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         _nextChosen = chosen;
     }
 
-    /// <summary>Engine thread: a sampled token, with the engine's verdict if it is the last. True for the first one.</summary>
-    internal bool Push(int tokenId, FinishReason? finish)
+    /// <summary>
+    /// Engine thread: a sampled token, with the engine's verdict if it is the last. True for the first one. A reader that waits for it is
+    /// left in <paramref name="wakes"/>.
+    /// </summary>
+    internal bool Push(int tokenId, FinishReason? finish, ReaderWakes wakes)
     {
         bool wake, isFirst;
         lock (_gate)
@@ -201,9 +204,12 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
             _arrived.Add(new TokenRecord(tokenId, _nextLogprob, _nextTop, _nextChosen));
             wake = SetFinish(finish) || ((WantsTokensEarly || _arrived.Count >= HeartbeatTokens) && Wake());
         }
-        if (wake) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        if (wake) wakes.Add(this);
         return isFirst;
     }
+
+    /// <summary>Runs the reader, as far as it gets.</summary>
+    internal void Resume() => _wake.SetResult(true);
 
     /// <summary>Engine thread: the request ended without a further token.</summary>
     internal void End(FinishReason finish)
@@ -231,7 +237,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         lock (_gate) _embedding = values;
     }
 
-    void IThreadPoolWorkItem.Execute() => _wake.SetResult(true);
+    void IThreadPoolWorkItem.Execute() => Resume();
 
     void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
 

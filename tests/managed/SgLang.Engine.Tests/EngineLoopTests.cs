@@ -38,6 +38,36 @@ public sealed class EngineLoopTests
         Assert.Equal(503, Assert.Throws<RequestRejectedException>(() => engine.Submit(ScriptedEngine.Request("late"))).StatusCode);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(ReaderWakes.BundleSize)]
+    [InlineData((3 * ReaderWakes.BundleSize) + 1)]
+    public async Task Every_reader_of_a_batch_is_woken_for_each_of_its_tokens(int readers)
+    {
+        const int Tokens = 40;
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(60));
+        using SemaphoreSlim read = new(0);
+        int ready = 0;
+        // A step ends when all have read the token before, so that each reader waits and must be woken every time.
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+        {
+            for (; ready > 0; ready--) Assert.True(read.Wait(TimeSpan.FromSeconds(60)), "a reader was not woken");
+            outcome.Ids(plan).Fill(5);
+            if (plan.NumRequests == readers && plan.Kind == StepKind.Decode) ready = readers;
+        }, new EngineOptions { ModelPath = "scripted", DisableOverlapSchedule = true });
+        await Task.WhenAll(Enumerable.Range(0, readers).Select(async i =>
+        {
+            await using Generation generation = engine.Submit(ScriptedEngine.Request($"r{i}", maxNewTokens: Tokens) with { IsStreaming = true });
+            int seen = 0;
+            while (await generation.ReadAsync(deadline.Token) is { } chunk)
+            {
+                seen += chunk.TokenIds.Count;
+                read.Release(chunk.TokenIds.Count);
+            }
+            Assert.Equal(Tokens, seen);
+        }));
+    }
+
     [Fact]
     public async Task A_full_queue_answers_503_through_the_stream()
     {
