@@ -40,7 +40,8 @@ class Pass {
     const int64_t pairs_per_expert = num_choices_ / num_experts_;
     is_tiled_ = is_streamed_ && pairs_per_expert > kMaxStreamedPairs;
     pairs_per_tile_ = is_tiled_ ? TileConfig::kPairs : is_streamed_ && pairs_per_expert > 4 ? 16 : 8;
-    max_tiles_ = max_tiles(num_choices_, num_experts_, pairs_per_tile_);
+    is_single_ = num_tokens == 1;
+    max_tiles_ = is_single_ ? k_ : max_tiles(num_choices_, num_experts_, pairs_per_tile_);
   }
 
   void run() {
@@ -48,7 +49,7 @@ class Pass {
     slice(slicer);
     Slicer placed(context_.scratch.reserve(context_, slicer.num_bytes()));
     slice(placed);
-    group_pairs();
+    if (!is_single_) group_pairs();
     gate_up();
     down();
     combine();
@@ -96,8 +97,14 @@ class Pass {
   ExpertProductParams product_params(const sgl_weight& weight) const {
     ExpertProductParams params{};
     params.weight = on_device(weight).data;
-    params.tiles = tiles_;
-    params.num_tiles = num_tiles_;
+    if (is_single_) {
+      params.expert_ids = reinterpret_cast<const int32_t*>(rows(*args_.expert_ids));
+    } else {
+      params.tiles = tiles_;
+      params.num_tiles = num_tiles_;
+    }
+    params.first_expert = args_.first_expert;
+    params.num_experts = static_cast<int32_t>(num_experts_);
     params.expert_stride = weight.desc.out_features * weight.desc.in_features;
     params.in_features = static_cast<int32_t>(weight.desc.in_features);
     return params;
@@ -107,8 +114,8 @@ class Pass {
     ExpertProductParams params = product_params(*args_.gate_up);
     params.y = activated_;
     params.x = rows(*args_.x);
-    params.x_stride = args_.x->stride[0];
-    params.token_of_pair = token_of_pair_;
+    params.x_stride = is_single_ ? 0 : args_.x->stride[0];
+    params.token_of_pair = is_single_ ? nullptr : token_of_pair_;
     params.width = static_cast<int32_t>(intermediate_);
     run_product<true>(params);
   }
@@ -168,7 +175,13 @@ class Pass {
     params.y = const_cast<std::byte*>(rows(*args_.y));
     params.products = products_;
     params.expert_weights = reinterpret_cast<const float*>(rows(*args_.expert_weights));
-    params.pair_of_choice = pair_of_choice_;
+    if (is_single_) {
+      params.expert_ids = reinterpret_cast<const int32_t*>(rows(*args_.expert_ids));
+    } else {
+      params.pair_of_choice = pair_of_choice_;
+    }
+    params.first_expert = args_.first_expert;
+    params.num_experts = static_cast<int32_t>(num_experts_);
     params.y_stride = args_.y->stride[0];
     params.weights_stride = args_.expert_weights->stride[0];
     params.num_tokens = num_tokens_;
@@ -194,6 +207,7 @@ class Pass {
   bool is_aligned_;
   bool is_streamed_;
   bool is_tiled_;
+  bool is_single_;  // one token, whose choices need no grouping
   int64_t pairs_per_tile_;
   int64_t max_tiles_;
 

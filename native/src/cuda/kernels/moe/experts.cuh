@@ -25,8 +25,7 @@ __global__ void __launch_bounds__(kGroupThreads) group_pairs_kernel(const __grid
   __syncthreads();
   const auto expert_of = [&](int choice) {
     const int64_t token = choice / params.k;
-    const int64_t expert = int64_t{params.expert_ids[token * params.ids_stride + choice % params.k]} - params.first_expert;
-    return expert >= 0 && expert < params.num_experts ? static_cast<int>(expert) : -1;
+    return local_expert(params.expert_ids[token * params.ids_stride + choice % params.k], params.first_expert, params.num_experts);
   };
   for (int choice = threadIdx.x; choice < params.num_choices; choice += kGroupThreads) {
     const int expert = expert_of(choice);
@@ -82,10 +81,15 @@ __global__ void __launch_bounds__(Config::kThreads, 2)
   static_assert(!kIsGated || Config::kWeightTiles == 2, "a gate tile and its up tile");
   __shared__ float sums[Config::kSharedFloats];
   constexpr int kColumns = kIsGated ? 16 : Config::kWeightRows;
-  ptx::allow_successor();
-  ptx::wait_for_predecessor();
-  if (static_cast<int>(blockIdx.y) >= *params.num_tiles) return;
-  const PairTile pairs = params.tiles[blockIdx.y];
+  // The gate and up product lets its successor begin only after its own wait, so when the down product begins, the tiles are
+  // written: its weights are asked for while the rest of the gate and up product runs. `stream_product` waits for that.
+  if constexpr (kIsGated) ptx::wait_for_predecessor();
+  PairTile pairs;
+  if (!params.find_tile(blockIdx.y, pairs)) {
+    // Whoever waits for this kernel counts on all work before it.
+    ptx::wait_for_predecessor();
+    return;
+  }
   const int first_column = blockIdx.x * kColumns;
   const int lane = threadIdx.x % kWarpSize;
   const bf16* weight = static_cast<const bf16*>(params.weight) + pairs.expert * params.expert_stride;
@@ -126,8 +130,8 @@ __global__ void __launch_bounds__(kGenericThreads) generic_experts_kernel(const 
   const int64_t column = int64_t{blockIdx.x} * kGenericWarps + threadIdx.x / kWarpSize;
   ptx::allow_successor();
   ptx::wait_for_predecessor();
-  if (column >= params.width || static_cast<int>(blockIdx.y) >= *params.num_tiles) return;
-  const PairTile pairs = params.tiles[blockIdx.y];
+  PairTile pairs;
+  if (column >= params.width || !params.find_tile(blockIdx.y, pairs)) return;
   const T* weight = static_cast<const T*>(params.weight) + pairs.expert * params.expert_stride;
   const T* x[kGenericRows];
 #pragma unroll
@@ -157,12 +161,20 @@ struct CombineParams {
   void* y;                        // [num_tokens, hidden]
   const float* products;          // [num_pairs, hidden]
   const float* expert_weights;    // [num_tokens, k]
-  const int32_t* pair_of_choice;  // [num_tokens, k]
+  const int32_t* pair_of_choice;  // [num_tokens, k]; null for a single token
+  const int32_t* expert_ids;      // [k] of a single token, else null
   int64_t y_stride;
   int64_t weights_stride;
   int64_t num_tokens;
   int32_t hidden;
   int32_t k;
+  int32_t first_expert;
+  int32_t num_experts;  // of this rank
+
+  __device__ __forceinline__ int64_t pair_of(int64_t token, int i) const {
+    if (pair_of_choice != nullptr) return pair_of_choice[token * k + i];
+    return local_expert(expert_ids[i], first_expert, num_experts) < 0 ? -1 : i;
+  }
 };
 
 inline constexpr int kCombineThreads = 256;
@@ -177,7 +189,7 @@ __global__ void __launch_bounds__(kCombineThreads) combine_kernel(const __grid_c
   for (int64_t token = blockIdx.y; token < params.num_tokens; token += gridDim.y) {
     float sum = 0;
     for (int i = 0; i < params.k; ++i) {
-      const int64_t pair = params.pair_of_choice[token * params.k + i];
+      const int64_t pair = params.pair_of(token, i);
       if (pair < 0) continue;
       sum += params.expert_weights[token * params.weights_stride + i] * params.products[pair * params.hidden + column];
     }

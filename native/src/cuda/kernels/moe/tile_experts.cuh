@@ -39,8 +39,8 @@ __global__ void __launch_bounds__(TileConfig::kThreads, 2)
   extern __shared__ __align__(128) unsigned char stages[];
   ptx::allow_successor();
   ptx::wait_for_predecessor();
-  if (static_cast<int>(blockIdx.y) >= *params.num_tiles) return;
-  const PairTile pairs = params.tiles[blockIdx.y];
+  PairTile pairs;
+  if (!params.find_tile(blockIdx.y, pairs)) return;
   const int first_column = blockIdx.x * kColumns;
   const int warp = threadIdx.x / kWarpSize, lane = threadIdx.x % kWarpSize;
   const int warp_along_pairs = warp / C::kWarpsAlongRows, warp_along_rows = warp % C::kWarpsAlongRows;
