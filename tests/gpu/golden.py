@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Greedy answers of a published `sglang` against the recorded reference of every checkpoint, through the server on one device.
 
-usage: golden.py PATH/TO/sglang [device]
+usage: golden.py PATH/TO/sglang [device [flags of launch-server]]
 
 The rules are those of tests/managed/SgLang.Models.Tests/Goldens: an id may differ from the reference only where the reference's
 own margin is within rounding; after such a place an answer is not compared any further.
@@ -10,14 +10,10 @@ own margin is within rounding; after such a place an answer is not compared any 
 import concurrent.futures
 import json
 import os
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from serving import ROOT, Server
+
 CHECKPOINTS = [("demo", "models/demo", "tests/data/models-demo")] + [
     (name, f"tests/data/models/{name}", f"tests/data/models/{name}")
     for name in ("llama", "llama3-rope", "mistral", "mixtral", "qwen2", "qwen3", "qwen3-moe")
@@ -29,35 +25,9 @@ TOLERANCES = {"float32": (0.002, 1e-3, 1e-3), "bfloat16": (0.15, 0.15, 0.04)}
 ROUTED = {"mixtral", "qwen3-moe"}
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def post(port, body):
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/generate", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=120) as response:
-        return json.load(response)
-
-
-def wait_until_healthy(server, port, log):
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                return
-        except OSError:
-            if server.poll() is not None:
-                raise SystemExit(f"the server ended early:\n{open(log).read()[-3000:]}")
-            time.sleep(0.1)
-    raise SystemExit("the server did not become healthy")
-
-
-def answer(port, case):
-    return post(
-        port,
+def answer(server, case):
+    return server.ask(
+        "/generate",
         {
             "input_ids": case["input_ids"],
             "sampling_params": {"temperature": 0, "max_new_tokens": len(case["greedy_ids"]), "ignore_eos": True},
@@ -85,19 +55,14 @@ def compare(case, got, dtype, has_logprobs):
     return len(case["greedy_ids"]), worst
 
 
-def run(sglang, device, name, model, golden, dtype):
-    port = free_port()
-    log = tempfile.NamedTemporaryFile(suffix=".log", delete=False).name
-    command = [sglang, "launch-server", "--model-path", os.path.join(ROOT, model), "--device", device, "--dtype", dtype,
-               "--port", str(port), "--skip-tokenizer-init", "--max-total-tokens", "20000"]
-    with open(log, "w") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        wait_until_healthy(server, port, log)
-        cases = json.load(open(os.path.join(ROOT, golden, "golden.json")))["cases"]
-        alone = [answer(port, case) for case in cases]
+def run(sglang, device, name, model, golden, dtype, flags):
+    with Server(sglang, "--model-path", os.path.join(ROOT, model), "--device", device, "--dtype", dtype, "--skip-tokenizer-init",
+                "--max-total-tokens", 20000, *flags) as server:
+        with open(os.path.join(ROOT, golden, "golden.json")) as file:
+            cases = json.load(file)["cases"]
+        alone = [answer(server, case) for case in cases]
         with concurrent.futures.ThreadPoolExecutor(32) as pool:
-            together = list(pool.map(lambda case: answer(port, case), cases * 3))
+            together = list(pool.map(lambda case: answer(server, case), cases * 3))
         tokens, worst, failures = 0, 0.0, []
         for i, got in enumerate(alone + together):
             case = cases[i % len(cases)]
@@ -113,18 +78,15 @@ def run(sglang, device, name, model, golden, dtype):
         for failure in failures[:3]:
             print("   ", failure)
         return not failures
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def main():
-    sglang, device = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "cuda"
+    sglang, device, flags = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "cuda", sys.argv[3:]
     is_good = True
     for name, model, golden in CHECKPOINTS:
         for dtype in TOLERANCES:
             try:
-                is_good &= run(sglang, device, name, model, golden, dtype)
+                is_good &= run(sglang, device, name, model, golden, dtype, flags)
             except (SystemExit, OSError) as error:
                 print(f"FAILED {name:12} {dtype:8} {error}", flush=True)
                 is_good = False

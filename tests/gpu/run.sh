@@ -3,14 +3,15 @@
 # table and fails if a row of it did.
 #
 #   GTEST_PREFIX    where GoogleTest is installed, if CMake does not find it by itself
-#   SGL_PUBLISH     folder with a published `sglang` (./build.sh publish): golden parity and serving run through it
-#   SGL_GPU_STEPS   which of: suites memcheck racecheck golden bench tools profile (all but the last three if unset); bench runs the kernels'
-#                   benchmarks, tools the benchmark commands (bench.sh), profile the profiler (profile.py)
+#   SGL_PUBLISH     folder with a published `sglang` (./build.sh publish): golden, engine, loss, parity, tools and profile run through it
+#   SGL_GPU_STEPS   which of: suites memcheck racecheck golden engine loss parity bench tools profile (all but the last three if unset);
+#                   engine runs whole programs, graphs replayed and eager, under compute-sanitizer; parity needs transformers; bench runs
+#                   the kernels' benchmarks, tools the benchmark commands (bench.sh), profile the profiler (profile.py)
 #   SGL_GPU_SUITES  test suites, all if unset
 #   SGL_SANITIZER_SECONDS   limit of one suite under compute-sanitizer; a suite that reaches it is reported as such
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-steps=" ${SGL_GPU_STEPS:-suites memcheck racecheck golden} "
+steps=" ${SGL_GPU_STEPS:-suites memcheck racecheck golden engine loss parity} "
 limit=${SGL_SANITIZER_SECONDS:-600}
 build=out/native/gpu
 logs=out/gpu-logs
@@ -78,13 +79,54 @@ if [[ $steps == *" racecheck "* ]]; then
   done
 fi
 
-if [[ $steps == *" golden "* ]]; then
+# A published program, with this build's libraries.
+published() { # step
   if [ -x "${SGL_PUBLISH:-}/sglang" ]; then
-    cp "$build"/lib/libsgl*.so "$SGL_PUBLISH/"
-    timed golden golden timeout "$limit" python3 tests/gpu/golden.py "$SGL_PUBLISH/sglang"
-    grep -E "^(passed|FAILED)" "$logs/golden.log"
+    cp "$build"/lib/libsgl.so "$build"/lib/libsgl_cuda.so "$SGL_PUBLISH/"
   else
-    row skipped golden 0 "no published sglang (SGL_PUBLISH)"
+    row skipped "$1" 0 "no published sglang (SGL_PUBLISH)"
+    return 1
+  fi
+}
+if [[ $steps == *" golden "* ]] && published golden; then
+  timed golden golden timeout "$limit" python3 tests/gpu/golden.py "$SGL_PUBLISH/sglang"
+  grep -E "^(passed|FAILED)" "$logs/golden.log"
+  timed "golden, eager" golden-eager timeout "$limit" python3 tests/gpu/golden.py "$SGL_PUBLISH/sglang" cuda --disable-cuda-graph
+  grep -E "^(passed|FAILED)" "$logs/golden-eager.log"
+fi
+
+# One batch, padded to a captured size and eager; then the engine with its scheduler and a sampler that uses everything.
+sanitize_engine() { # tool
+  local options=(--skip-tokenizer-init --device cuda --max-total-tokens 2048 --result-filename "")
+  for model in llama qwen3-moe; do
+    local run=("$SGL_PUBLISH/sglang" bench-one-batch --model-path "tests/data/models/$model" --dtype bfloat16 --batch-size 4 --input-len 40
+      --output-len 4 "${options[@]}")
+    # No CUPTI beside the sanitizer.
+    timed "$1 $model, graphs" "$1-$model-graphs" env SGL_CUPTI_LIBRARY=none timeout "$limit" "$sanitizer" --tool "$1" --error-exitcode 1 \
+      "${run[@]}" --cuda-graph-bs 4
+    timed "$1 $model, eager" "$1-$model-eager" env SGL_CUPTI_LIBRARY=none timeout "$limit" "$sanitizer" --tool "$1" --error-exitcode 1 \
+      "${run[@]}" --disable-cuda-graph
+  done
+  timed "$1 engine" "$1-engine" env SGL_CUPTI_LIBRARY=none timeout "$limit" "$sanitizer" --tool "$1" --error-exitcode 1 \
+    "$SGL_PUBLISH/sglang" bench-offline-throughput --model-path tests/data/models/llama --dataset-name random-ids --num-prompts 5 \
+    --random-input-len 70 --random-output-len 6 --skip-warmup --chunked-prefill-size 64 --cuda-graph-bs 2 4 8 --return-logprob "${options[@]}" \
+    --extra-request-body '{"temperature":0.8,"top_p":0.9,"top_k":50,"min_p":0.01,"repetition_penalty":1.1,"frequency_penalty":0.1}'
+}
+if [[ $steps == *" engine "* ]] && published engine; then
+  for tool in memcheck racecheck synccheck; do sanitize_engine "$tool"; done
+fi
+
+if [[ $steps == *" loss "* ]] && published loss; then
+  timed "loss of the context" loss timeout "$limit" python3 tests/gpu/loss.py "$SGL_PUBLISH/sglang" "$build/lib/liblose_context.so"
+  cat "$logs/loss.log"
+fi
+
+if [[ $steps == *" parity "* ]] && published parity; then
+  if python3 -c "import transformers" 2>/dev/null; then
+    timed parity parity timeout 1800 python3 tests/gpu/parity.py "$SGL_PUBLISH/sglang"
+    cat "$logs/parity.log"
+  else
+    row skipped parity 0 "no transformers"
   fi
 fi
 
