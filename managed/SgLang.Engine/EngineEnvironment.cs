@@ -17,6 +17,27 @@ internal sealed record EngineEnvironment
     /// <summary>IN_BATCH_PREFIX_CACHING_DEPRIORITIZE_THRESHOLD.</summary>
     public int InBatchPrefixDeprioritizeThreshold { get; init; } = 32;
 
+    /// <summary>SGLANG_MAX_NEW_TOKENS_LIMIT, in tokens: no request generates more.</summary>
+    public int? MaxNewTokensLimit { get; init; }
+
+    /// <summary>SGLANG_FORCE_STREAM_INTERVAL: tokens after which they are decoded even if nobody wants to see them yet.</summary>
+    public int ForceStreamInterval { get; init; } = 50;
+
+    /// <summary>SGLANG_INIT_NEW_TOKEN_RATIO.</summary>
+    public double InitialNewTokenRatio { get; init; } = 0.7;
+
+    /// <summary>SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR.</summary>
+    public double MinNewTokenRatioFactor { get; init; } = 0.14;
+
+    /// <summary>SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS.</summary>
+    public int NewTokenRatioDecaySteps { get; init; } = 600;
+
+    /// <summary>SGLANG_RETRACT_DECODE_STEPS.</summary>
+    public int RetractDecodeSteps { get; init; } = 20;
+
+    /// <summary>SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION.</summary>
+    public int ClipMaxNewTokensEstimation { get; init; } = 4096;
+
     /// <exception cref="EngineStartException">A variable whose value cannot be read.</exception>
     public static EngineEnvironment Read(Func<string, string?> variable) => new()
     {
@@ -24,6 +45,14 @@ internal sealed record EngineEnvironment
         RunningTimeout = Seconds("SGLANG_REQ_RUNNING_TIMEOUT", variable),
         InBatchPrefixCheckThreshold = Threshold("IN_BATCH_PREFIX_CACHING_CHECK_THRESHOLD", variable),
         InBatchPrefixDeprioritizeThreshold = Threshold("IN_BATCH_PREFIX_CACHING_DEPRIORITIZE_THRESHOLD", variable),
+        MaxNewTokensLimit = Integer("SGLANG_MAX_NEW_TOKENS_LIMIT", int.MinValue, int.MaxValue, 0, "a number of tokens (0: no limit)", variable) is > 0 and var limit ? limit : null,
+        // A request has room for twice as many tokens.
+        ForceStreamInterval = Integer("SGLANG_FORCE_STREAM_INTERVAL", 1, 10_000, 50, "a number of tokens from 1 to 10000", variable),
+        InitialNewTokenRatio = Share("SGLANG_INIT_NEW_TOKEN_RATIO", 0.7, variable),
+        MinNewTokenRatioFactor = Share("SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR", 0.14, variable),
+        NewTokenRatioDecaySteps = Integer("SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS", 1, int.MaxValue, 600, "a number of steps from 1", variable),
+        RetractDecodeSteps = Integer("SGLANG_RETRACT_DECODE_STEPS", 0, 10_000, 20, "a number of tokens from 0 to 10000", variable),
+        ClipMaxNewTokensEstimation = Integer("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", 1, int.MaxValue, 4096, "a number of tokens from 1", variable),
     };
 
     /// <summary>0 and less mean no limit.</summary>
@@ -42,5 +71,21 @@ internal sealed record EngineEnvironment
         return int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int tokens) && tokens >= -1
             ? tokens
             : throw new EngineStartException($"{name} must be a number of tokens, or -1 to turn the check off, got '{value}'.");
+    }
+
+    private static int Integer(string name, int min, int max, int otherwise, string allowed, Func<string, string?> variable)
+    {
+        if (variable(name) is not { Length: > 0 } value) return otherwise;
+        return int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && number >= min && number <= max
+            ? number
+            : throw new EngineStartException($"{name} must be {allowed}, got '{value}'.");
+    }
+
+    private static double Share(string name, double otherwise, Func<string, string?> variable)
+    {
+        if (variable(name) is not { Length: > 0 } value) return otherwise;
+        return double.TryParse(value, CultureInfo.InvariantCulture, out double share) && share is >= 0 and <= 1
+            ? share
+            : throw new EngineStartException($"{name} must be a number in [0, 1], got '{value}'.");
     }
 }

@@ -103,6 +103,12 @@ internal static partial class EngineLoader
             InBatchPrefixDeprioritizeThreshold = environment.InBatchPrefixDeprioritizeThreshold,
             WaitingTimeout = environment.WaitingTimeout,
             RunningTimeout = environment.RunningTimeout,
+            MaxNewTokensLimit = environment.MaxNewTokensLimit,
+            InitialNewTokenRatio = environment.InitialNewTokenRatio,
+            MinNewTokenRatioFactor = environment.MinNewTokenRatioFactor,
+            NewTokenRatioDecaySteps = environment.NewTokenRatioDecaySteps,
+            RetractDecodeSteps = environment.RetractDecodeSteps,
+            ClipMaxNewTokensEstimation = environment.ClipMaxNewTokensEstimation,
         };
         HashSet<int> eos = [.. config.EosTokenIds];
         if (tokenizer?.EosTokenId is { } eosOfTokenizer && eosOfTokenizer < config.VocabSize) eos.Add(eosOfTokenizer);
@@ -110,6 +116,7 @@ internal static partial class EngineLoader
         {
             Options = options,
             SchedulerOptions = limits,
+            ForceStreamInterval = environment.ForceStreamInterval,
             Replicas = world.Replicas,
             Graphs = world.Ranks[0].Graphs,
             ModelDefaults = Defaults(config.Generation),

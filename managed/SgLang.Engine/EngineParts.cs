@@ -10,6 +10,9 @@ internal sealed record EngineParts
     public required EngineOptions Options { get; init; }
     public required EngineInfo Info { get; init; }
     public required SchedulerOptions SchedulerOptions { get; init; }
+
+    /// <summary>Tokens after which a reader takes them although it has nothing to send yet.</summary>
+    public int ForceStreamInterval { get; init; } = 50;
     public required RankGroup[] Replicas { get; init; }
 
     /// <summary>Decode batches that the ranks replay.</summary>

@@ -17,17 +17,14 @@ namespace SgLang.Engine;
 /// </remarks>
 public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTaskSource, ISampledRequest
 {
-    /// <summary>A reader that has nothing to send still takes tokens this often, so that the engine's side stays small.</summary>
-    private const int HeartbeatTokens = 50;
-
     private readonly InferenceEngine _engine;
     private readonly GenerationRequest _request;
     private readonly TextAssembler _text;
     private readonly long _submitted = Stopwatch.GetTimestamp();
-    private readonly int _interval;
+    private readonly int _interval, _forcedInterval;
 
     private readonly Lock _gate = new();
-    private readonly List<TokenRecord> _arrived = new(2 * HeartbeatTokens);
+    private readonly List<TokenRecord> _arrived;
     private InputLogprobs? _inputLogprobs;
     private float[]? _embedding;
     private bool _hasSentInputLogprobs;
@@ -54,8 +51,9 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private bool _hasUnreported; // a chunk was returned whose reader has not come back
     private bool _isCancelled;
 
+    /// <param name="forcedInterval">A reader that has nothing to send still takes tokens this often, so that the engine's side stays small.</param>
     internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, Replica replica, TextAssembler text, int[] stopTokenIds,
-        int defaultInterval, long engineSeed, CompiledGrammar? grammar)
+        int defaultInterval, int forcedInterval, long engineSeed, CompiledGrammar? grammar)
     {
         Grammar = grammar;
         StopTokenIds = stopTokenIds;
@@ -67,6 +65,8 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         Replica = replica;
         _text = text;
         _interval = Math.Max(1, request.StreamInterval ?? defaultInterval);
+        _forcedInterval = forcedInterval;
+        _arrived = new List<TokenRecord>(2 * forcedInterval);
     }
 
     /// <summary>The scheduler's view of the same request; the engine thread's alone but for counters.</summary>
@@ -202,7 +202,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
                 _promptIsComputed?.TrySetResult();
             }
             _arrived.Add(new TokenRecord(tokenId, _nextLogprob, _nextTop, _nextChosen));
-            wake = SetFinish(finish) || ((WantsTokensEarly || _arrived.Count >= HeartbeatTokens) && Wake());
+            wake = SetFinish(finish) || ((WantsTokensEarly || _arrived.Count >= _forcedInterval) && Wake());
         }
         if (wake) wakes.Add(this);
         return isFirst;

@@ -24,6 +24,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly ReplicaSet _replicas;
     private readonly Watchdog[] _watchdogs;
     private readonly SchedulerOptions _limits;
+    private readonly int _forcedInterval;
     private readonly int[] _eosTokenIds;
     private readonly GrammarStore _grammars;
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _compiling = new(StringComparer.Ordinal);
@@ -44,6 +45,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         _eosTokenIds = parts.EosTokenIds;
         _grammars = parts.Grammars ?? new GrammarStore(parts.Options, parts.Tokenizer, parts.Info.VocabularySize);
         _limits = parts.SchedulerOptions;
+        _forcedInterval = parts.ForceStreamInterval;
         _seeds = new Random((int)parts.Info.RandomSeed);
         _replicas = new ReplicaSet([.. parts.Replicas.Select((ranks, i) => CreateReplica(i, ranks, parts, logger))], parts.Options.LoadBalanceMethod);
         _watchdogs = [.. _replicas.All.Select(replica => new Watchdog(replica, parts.Options, logger, parts.Profiler.Flight, reason => GiveUp(replica, reason)))];
@@ -189,7 +191,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             Timeline = record.Timeline,
             WantsEmbedding = request.WantsEmbedding,
         };
-        Generation generation = new(this, request, scheduled, record, replica, text, stops, Options.StreamInterval, seed, grammar);
+        Generation generation = new(this, request, scheduled, record, replica, text, stops, Options.StreamInterval, _forcedInterval, seed, grammar);
         scheduled.Owner = generation;
         if (!_unfinished.TryAdd(request.Rid, generation))
         {

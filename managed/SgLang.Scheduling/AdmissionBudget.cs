@@ -18,9 +18,6 @@ internal enum AdmissionStatus : byte
 /// </summary>
 internal struct AdmissionBudget
 {
-    /// <summary>A request's max_new_tokens counts at most this much, so that a huge one can be admitted at all.</summary>
-    public const int ClipMaxNewTokens = 4096;
-
     private readonly KvCache _cache;
     private long _totalOffset, _currentOffset;
 
@@ -47,9 +44,6 @@ internal struct AdmissionBudget
         RemainingTotal <= 0 || RemainingCurrent <= 0 ? AdmissionStatus.NoToken
         : RemainingInput <= 0 || (HasChunkLimit && RemainingChunk <= 0) ? AdmissionStatus.Other
         : AdmissionStatus.Continue;
-
-    /// <summary>Future tokens a request with this much left is charged for.</summary>
-    public static int Clip(int remainingNewTokens) => Math.Clamp(remainingNewTokens, 0, ClipMaxNewTokens);
 
     /// <summary>Future tokens of a running request that is one no longer.</summary>
     public void Release(double runningReserve) => _totalOffset -= (long)Math.Floor(runningReserve);

@@ -35,6 +35,6 @@ internal static class Arrival
     {
         int roundedInput = (input + options.PageSize - 1) / options.PageSize * options.PageSize;
         int limit = Math.Min(options.MaxRequestLength - input - 1, options.CapacityTokens - roundedInput - options.PageSize - 1);
-        return Math.Max(0, Math.Min(requested ?? int.MaxValue, limit));
+        return Math.Max(0, Math.Min(Math.Min(requested ?? int.MaxValue, options.MaxNewTokensLimit ?? int.MaxValue), limit));
     }
 }

@@ -99,7 +99,7 @@ internal sealed class DecodePlanner(SchedulerState state)
         Array.Clear(_candidates);
         if (count == 0) return false;
         state.Ratio.Raise(generated, count, maxNewTokens);
-        int reserve = cache.PagesFor(count * NewTokenRatio.ReservedPerRequest);
+        int reserve = cache.PagesFor(count * state.Options.RetractDecodeSteps);
         cache.EnsureFree(Math.Min(pages + reserve, cache.AvailablePages));
         return true;
     }

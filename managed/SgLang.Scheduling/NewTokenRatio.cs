@@ -6,23 +6,19 @@ namespace SgLang.Scheduling;
 /// </summary>
 internal sealed class NewTokenRatio
 {
-    private const double Initial = 0.7, MinimumShare = 0.14;
-    private const int DecayTokens = 600, ReservedTokens = 20;
-
     private readonly double _initial, _minimum, _decay;
+    private readonly int _reservedPerRequest;
 
-    public NewTokenRatio(double conservativeness)
+    public NewTokenRatio(SchedulerOptions options)
     {
-        _initial = Math.Min(Initial * conservativeness, 1);
-        _minimum = Math.Min(_initial * MinimumShare, 1);
-        _decay = (_initial - _minimum) / DecayTokens;
+        _initial = Math.Min(options.InitialNewTokenRatio * options.Conservativeness, 1);
+        _minimum = Math.Min(_initial * options.MinNewTokenRatioFactor, 1);
+        _decay = (_initial - _minimum) / options.NewTokenRatioDecaySteps;
+        _reservedPerRequest = options.RetractDecodeSteps;
         Value = _initial;
     }
 
     public double Value { get; private set; }
-
-    /// <summary>Tokens kept free for each survivor of a retraction.</summary>
-    public static int ReservedPerRequest => ReservedTokens;
 
     public void Reset() => Value = _initial;
 
@@ -31,5 +27,5 @@ internal sealed class NewTokenRatio
 
     /// <summary>After a retraction: what the survivors have used of their maximum, with some reserve.</summary>
     public void Raise(long generated, int survivors, long maxNewTokens) =>
-        Value = Math.Min(1, (generated + (double)ReservedTokens * survivors) / (maxNewTokens + 1));
+        Value = Math.Min(1, (generated + (double)_reservedPerRequest * survivors) / (maxNewTokens + 1));
 }

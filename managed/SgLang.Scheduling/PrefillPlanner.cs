@@ -75,7 +75,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
     {
         long tokens = 0;
         for (Request? request = state.Running.First; request is not null; request = request.Next)
-            tokens += AdmissionBudget.Clip(request.MaxNewTokens - request.PlannedOutput);
+            tokens += state.Options.ClipNewTokens(request.MaxNewTokens - request.PlannedOutput);
         return tokens * state.Ratio.Value;
     }
 
@@ -161,7 +161,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         KvCache cache = state.Cache;
         cache.Attach(request);
         int input = request.Tokens.Length - request.KvLength;
-        needed = input + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) + cache.PageSize;
+        needed = input + state.Options.ClipNewTokens(request.MaxNewTokens - request.OutputLength) + cache.PageSize;
 
         // Nothing else holds memory, and arrival has made sure that the prompt fits the pool: waiting would be for ever.
         bool isAlone = state.NumAdmitted == 0 && _numEntries == 0;
@@ -222,7 +222,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         _requests[_numEntries] = request;
         _counts[_numEntries++] = count;
         _forecast.Admitted(request);
-        budget.Charge(count, isLast ? AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength) : 0);
+        budget.Charge(count, isLast ? state.Options.ClipNewTokens(request.MaxNewTokens - request.OutputLength) : 0);
     }
 
     private void Fill(StepPlan plan, bool isMixed, int mixedPages)

@@ -72,5 +72,5 @@ internal sealed class PriorityPreemption(SchedulerState state)
         return pages * state.Cache.PageSize + (long)Math.Floor(Reserve(victim));
     }
 
-    private double Reserve(Request victim) => AdmissionBudget.Clip(victim.MaxNewTokens - victim.PlannedOutput) * state.Ratio.Value;
+    private double Reserve(Request victim) => state.Options.ClipNewTokens(victim.MaxNewTokens - victim.PlannedOutput) * state.Ratio.Value;
 }

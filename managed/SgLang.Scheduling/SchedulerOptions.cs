@@ -53,6 +53,24 @@ public sealed record SchedulerOptions
     /// <summary>Scales the share of max_new_tokens set aside for running requests.</summary>
     public double Conservativeness { get; init; } = 1.0;
 
+    /// <summary>That share at first, in [0, 1], before it is scaled.</summary>
+    public double InitialNewTokenRatio { get; init; } = 0.7;
+
+    /// <summary>How far it falls, as a part of the first, in [0, 1].</summary>
+    public double MinNewTokenRatioFactor { get; init; } = 0.14;
+
+    /// <summary>Decode steps in which it falls that far; at least 1.</summary>
+    public int NewTokenRatioDecaySteps { get; init; } = 600;
+
+    /// <summary>Output tokens kept free for each survivor of a retraction.</summary>
+    public int RetractDecodeSteps { get; init; } = 20;
+
+    /// <summary>A request's max_new_tokens counts at most this much in admission, so that a huge one can be admitted at all.</summary>
+    public int ClipMaxNewTokensEstimation { get; init; } = 4096;
+
+    /// <summary>Output tokens after which any request ends, whatever it asked for; null means no limit of its own.</summary>
+    public int? MaxNewTokensLimit { get; init; }
+
     /// <summary>Lets decoding requests join a prefill step.</summary>
     public bool EnableMixedChunk { get; init; }
     public RadixEvictionPolicy EvictionPolicy { get; init; }
@@ -72,6 +90,9 @@ public sealed record SchedulerOptions
 
     /// <summary>Longest time from admission before a request is ended with 503; null means no limit.</summary>
     public TimeSpan? RunningTimeout { get; init; }
+
+    /// <summary>Future tokens a request with this much left is charged for.</summary>
+    internal int ClipNewTokens(int remainingNewTokens) => Math.Clamp(remainingNewTokens, 0, ClipMaxNewTokensEstimation);
 
     internal bool CanPreempt => EnablePriorityScheduling && !DisablePriorityPreemption;
 

@@ -13,7 +13,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     public SchedulerOptions Options { get; } = options;
     public KvCache Cache { get; } = new(options, time);
     public RowPool Rows { get; } = new(options.MaxRunningRequests);
-    public NewTokenRatio Ratio { get; } = new(options.Conservativeness);
+    public NewTokenRatio Ratio { get; } = new(options);
     public WaitingQueue Waiting { get; } = new(options);
 
     /// <summary>Requests whose whole prompt is in issued steps.</summary>
@@ -78,7 +78,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
         if (request.NumRetractions == 0) request.AdmittedAt = now;
         else NumRetractedWaiting--;
         request.Timeline?.Admitted(now, NextStep, request.KvLength, request.NumRetractions == 0, Log);
-        int expected = request.Tokens.Length + AdmissionBudget.Clip(request.MaxNewTokens - request.OutputLength);
+        int expected = request.Tokens.Length + Options.ClipNewTokens(request.MaxNewTokens - request.OutputLength);
         request.TokenBuffer.Reserve(expected);
         request.Pages.Reserve(Cache.PagesFor(expected));
     }

@@ -1,3 +1,5 @@
+using SgLang.Scheduling;
+
 namespace SgLang.Engine.Tests;
 
 public sealed class EngineEnvironmentTests
@@ -27,7 +29,31 @@ public sealed class EngineEnvironmentTests
         Assert.Equal(-1, Read("IN_BATCH_PREFIX_CACHING_DEPRIORITIZE_THRESHOLD", "-1").InBatchPrefixDeprioritizeThreshold);
     }
 
+    [Fact]
+    public void What_admission_reckons_with_is_numbers()
+    {
+        SchedulerOptions defaults = new() { MaxRunningRequests = 1, NumPages = 1, PageSize = 1, ContextLength = 1 };
+        EngineEnvironment none = new();
+        Assert.Equal((defaults.InitialNewTokenRatio, defaults.MinNewTokenRatioFactor, defaults.NewTokenRatioDecaySteps, defaults.RetractDecodeSteps, defaults.ClipMaxNewTokensEstimation, defaults.MaxNewTokensLimit),
+            (none.InitialNewTokenRatio, none.MinNewTokenRatioFactor, none.NewTokenRatioDecaySteps, none.RetractDecodeSteps, none.ClipMaxNewTokensEstimation, none.MaxNewTokensLimit));
+        Assert.Equal(none with { InitialNewTokenRatio = 0.25 }, Read("SGLANG_INIT_NEW_TOKEN_RATIO", "0.25"));
+        Assert.Equal(none with { MinNewTokenRatioFactor = 1 }, Read("SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR", "1"));
+        Assert.Equal(none with { NewTokenRatioDecaySteps = 1000 }, Read("SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS", "1000"));
+        Assert.Equal(none with { RetractDecodeSteps = 0 }, Read("SGLANG_RETRACT_DECODE_STEPS", "0"));
+        Assert.Equal(none with { ClipMaxNewTokensEstimation = 100 }, Read("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", "100"));
+        Assert.Equal(none with { MaxNewTokensLimit = 256 }, Read("SGLANG_MAX_NEW_TOKENS_LIMIT", "256"));
+        Assert.Equal(none, Read("SGLANG_MAX_NEW_TOKENS_LIMIT", "-1"));
+        Assert.Equal(none with { ForceStreamInterval = 7 }, Read("SGLANG_FORCE_STREAM_INTERVAL", "7"));
+    }
+
     [Theory]
+    [InlineData("SGLANG_INIT_NEW_TOKEN_RATIO", "1.5", "SGLANG_INIT_NEW_TOKEN_RATIO must be a number in [0, 1], got '1.5'.")]
+    [InlineData("SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR", "NaN", "SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR must be a number in [0, 1], got 'NaN'.")]
+    [InlineData("SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS", "0", "SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS must be a number of steps from 1, got '0'.")]
+    [InlineData("SGLANG_RETRACT_DECODE_STEPS", "10001", "SGLANG_RETRACT_DECODE_STEPS must be a number of tokens from 0 to 10000, got '10001'.")]
+    [InlineData("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", "0", "SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION must be a number of tokens from 1, got '0'.")]
+    [InlineData("SGLANG_MAX_NEW_TOKENS_LIMIT", "many", "SGLANG_MAX_NEW_TOKENS_LIMIT must be a number of tokens (0: no limit), got 'many'.")]
+    [InlineData("SGLANG_FORCE_STREAM_INTERVAL", "0", "SGLANG_FORCE_STREAM_INTERVAL must be a number of tokens from 1 to 10000, got '0'.")]
     [InlineData("SGLANG_REQ_WAITING_TIMEOUT", "soon", "SGLANG_REQ_WAITING_TIMEOUT must be a number of seconds (0: no limit), got 'soon'.")]
     [InlineData("SGLANG_REQ_RUNNING_TIMEOUT", "NaN", "SGLANG_REQ_RUNNING_TIMEOUT must be a number of seconds (0: no limit), got 'NaN'.")]
     [InlineData("IN_BATCH_PREFIX_CACHING_CHECK_THRESHOLD", "-2", "IN_BATCH_PREFIX_CACHING_CHECK_THRESHOLD must be a number of tokens, or -1 to turn the check off, got '-2'.")]

@@ -38,6 +38,32 @@ public sealed class EngineLoopTests
         Assert.Equal(503, Assert.Throws<RequestRejectedException>(() => engine.Submit(ScriptedEngine.Request("late"))).StatusCode);
     }
 
+    [Fact]
+    public async Task A_reader_with_nothing_to_send_takes_tokens_once_the_forced_interval_has_passed()
+    {
+        const int Interval = 7;
+        TimeSpan deadline = TimeSpan.FromSeconds(60);
+        using ManualResetEventSlim isWaiting = new(), isChecked = new();
+        Generation? reader = null;
+        int step = 0, takenEarly = -1;
+        // A step begins when the token of the one before it has arrived.
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+        {
+            step++;
+            if (step == 1) Assert.True(isWaiting.Wait(deadline), "nobody reads");
+            if (step == Interval) takenEarly = reader!.CompletionTokens;
+            if (step == Interval + 1) Assert.True(isChecked.Wait(deadline), "the test has ended early");
+            outcome.Ids(plan).Fill(5);
+        }, new EngineOptions { ModelPath = "scripted", DisableOverlapSchedule = true }, forceStreamInterval: Interval);
+        await using Generation generation = reader = engine.Submit(ScriptedEngine.Request("r", maxNewTokens: 40));
+        Task<Collected> reading = Collected.ReadAsync(generation);
+        isWaiting.Set();
+        await Eventually.Is(() => generation.CompletionTokens == Interval, () => $"{generation.CompletionTokens} tokens taken");
+        isChecked.Set();
+        Assert.Equal(40, (await reading).Ids.Count);
+        Assert.Equal(0, takenEarly);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(ReaderWakes.BundleSize)]

@@ -11,11 +11,12 @@ internal static class ScriptedEngine
     public const int VocabularySize = 1000;
 
     public static InferenceEngine Start(Action<StepPlan, StepOutcome> run, EngineOptions? options = null, int numPages = 4096, int maxRunning = 64,
-        ILogger? logger = null, GrammarStore? grammars = null) => Start([run], options, numPages, maxRunning, logger, grammars);
+        ILogger? logger = null, GrammarStore? grammars = null, int forceStreamInterval = 50) =>
+        Start([run], options, numPages, maxRunning, logger, grammars, forceStreamInterval);
 
     /// <param name="runs">What each replica does.</param>
     public static InferenceEngine Start(Action<StepPlan, StepOutcome>[] runs, EngineOptions? options = null, int numPages = 4096, int maxRunning = 64,
-        ILogger? logger = null, GrammarStore? grammars = null)
+        ILogger? logger = null, GrammarStore? grammars = null, int forceStreamInterval = 50)
     {
         options ??= new EngineOptions { ModelPath = "scripted", PageSize = 16 };
         SchedulerOptions limits = new()
@@ -37,6 +38,7 @@ internal static class ScriptedEngine
             Profiler = new EngineProfiler(logger, options.FlightRecorder),
             Grammars = grammars,
             SchedulerOptions = limits,
+            ForceStreamInterval = forceStreamInterval,
             Replicas = [.. ranks.Select(rank => new RankGroup([rank], maxRunning))],
             ModelDefaults = new SamplingParams(),
             EosTokenIds = [],

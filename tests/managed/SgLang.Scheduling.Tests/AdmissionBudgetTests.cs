@@ -7,7 +7,7 @@ public sealed class AdmissionBudgetTests
     {
         var budget = new AdmissionBudget(new KvCache(Harness.Options(10_000, 1)), 16384, -1, mixedTokens: 0, mixedMemory: 0, runningReserve: 0);
         Assert.Equal(10_000, budget.RemainingTotal);
-        budget.Charge(4000, AdmissionBudget.Clip(4000));
+        budget.Charge(4000, 4000);
         Assert.Equal(10_000 - 8001, budget.RemainingTotal);
         Assert.Equal(10_000 - 4001, budget.RemainingCurrent);
         Assert.Equal(AdmissionStatus.Continue, budget.Status);
@@ -23,11 +23,13 @@ public sealed class AdmissionBudgetTests
     }
 
     [Fact]
-    public void A_huge_maximum_counts_as_4096()
+    public void A_huge_maximum_counts_as_4096_or_as_the_options_say()
     {
-        Assert.Equal(4096, AdmissionBudget.Clip(100_000));
-        Assert.Equal(17, AdmissionBudget.Clip(17));
-        Assert.Equal(0, AdmissionBudget.Clip(-3));
+        SchedulerOptions options = Harness.Options();
+        Assert.Equal(4096, options.ClipNewTokens(100_000));
+        Assert.Equal(17, options.ClipNewTokens(17));
+        Assert.Equal(0, options.ClipNewTokens(-3));
+        Assert.Equal(50, (options with { ClipMaxNewTokensEstimation = 50 }).ClipNewTokens(100_000));
     }
 
     [Fact]

@@ -14,6 +14,23 @@ public sealed class ArrivalTests
         Assert.Equal(expected, Arrival.ClampMaxNewTokens(requested, input, Harness.Options(16, 16, context: context)));
     }
 
+    [Theory]
+    [InlineData(null, 40)]
+    [InlineData(500, 40)]
+    [InlineData(39, 39)]
+    public void No_request_generates_more_than_the_limit(int? requested, int expected) =>
+        Assert.Equal(expected, Arrival.ClampMaxNewTokens(requested, 100, Harness.Options(16, 16, context: 200) with { MaxNewTokensLimit = 40 }));
+
+    [Fact]
+    public void A_request_that_asks_for_more_than_the_limit_ends_there_by_its_length()
+    {
+        var harness = new Harness(Harness.Options() with { MaxNewTokensLimit = 5 });
+        Request request = harness.Add("r", Harness.Prompt(20), maxNew: 30, minNew: 25);
+        harness.Drain();
+        Assert.Equal(5, harness.Streams[request].Count);
+        Assert.Equal(FinishReason.Length, harness.Finishes[request]);
+    }
+
     [Fact]
     public void Min_new_tokens_is_lowered_to_the_clamped_maximum()
     {
