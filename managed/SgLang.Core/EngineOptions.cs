@@ -208,6 +208,9 @@ public sealed record EngineOptions
     public bool EnableSchedulerNvtx { get; init; }
     /// <summary>Keep how long decode steps of each batch size take.</summary>
     public bool RecordStepTimes { get; init; }
+
+    /// <summary>Log-probabilities of output tokens are those before temperature instead of after it.</summary>
+    public bool ReturnOriginalLogprobs { get; init; }
     public FlightRecorderOptions FlightRecorder { get; init; } = new();
     public string ModelName => ServedModelName ?? ModelPath;
     public NodeLayout Layout => new(NumNodes, TpSize, PpSize, DpSize);

@@ -76,7 +76,7 @@ internal sealed record LoadedRank
             RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn));
             // Page 0 is the dummy that padding writes to.
             StepLimits limits = new(maxTokens, memory.MaxRunningRequests);
-            runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks);
+            runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks, options.ReturnOriginalLogprobs);
             GraphBatchSizes graphs = before.SupportsGraphs && ranks is null ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows) : GraphBatchSizes.None;
             long freeBeforeCapture = device.GetInfo().FreeMemoryBytes;
             if (graphs.Largest > 0) runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total));

@@ -40,6 +40,7 @@ internal sealed class ModelRunner : IModelRunner
     private readonly RankCommunicators? _ranks;
     private readonly RankPlace _place;
     private readonly DrawnIds? _drawnIds;
+    private readonly bool _originalLogprobs;
     private GraphRunner? _graphs;
     private StepResult? _lastResult;
     private int _lastSamples;
@@ -48,12 +49,15 @@ internal sealed class ModelRunner : IModelRunner
     internal Action<DeviceContext, int, Tensor>? LogitsObserver { get; set; }
 
     /// <summary>Takes over the device, the model and the communicators.</summary>
-    public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits, RankTrace trace, RankCommunicators? ranks = null)
+    /// <param name="originalLogprobs">Score draws as if their temperature were 1.</param>
+    public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits, RankTrace trace, RankCommunicators? ranks = null,
+        bool originalLogprobs = false)
     {
         _device = device;
         _model = model;
         _limits = limits;
         _trace = trace;
+        _originalLogprobs = originalLogprobs;
         _ranks = ranks;
         _place = model.Share.Place;
         int tokens = limits.MaxTokens, requests = limits.MaxRequests;
@@ -243,7 +247,8 @@ internal sealed class ModelRunner : IModelRunner
         Tensor logprobs = wanted.Logprobs ? _logprobs.View((long)first * sizeof(float), DType.F32, count) : default;
         _sampler.Sample(plan, first, ids, logprobs, logits);
         Ops.TokenScatter(_device, LastIds, rows, ids);
-        result.Top(plan.NumSamples, wanted.TopCount)?.Compute(first, logits, logprobs, ids, _sampler.Temperatures(count));
+        if (_originalLogprobs && wanted is { Logprobs: true, TopCount: 0 }) Ops.Logprobs(_device, logprobs, default, default, logits, ids);
+        result.Top(plan.NumSamples, wanted.TopCount)?.Compute(first, logits, logprobs, ids, ScoreTemperatures(count));
         if (wanted.ChosenCount > 0) ScoreChosen(plan, first, logits, result.Chosen(wanted.ChosenCount, isFirst: first == 0));
         _trace.End(sampling, _trace.Spans.Sample, count);
     }
@@ -252,8 +257,11 @@ internal sealed class ModelRunner : IModelRunner
     {
         for (int i = 0; i < logits.NumRows; i++)
             if (plan.Requests[plan.SampleIndex[first + i]].LogprobOptions is { TokenIds.Length: > 0 } options)
-                chosen.Compute(logits.Rows(i, 1), options.TokenIds, _sampler.Temperatures(i + 1)[i]);
+                chosen.Compute(logits.Rows(i, 1), options.TokenIds, _originalLogprobs ? 1 : _sampler.Temperatures(i + 1)[i]);
     }
+
+    /// <summary>Empty: 1 for all.</summary>
+    private ReadOnlySpan<float> ScoreTemperatures(int count) => _originalLogprobs ? default : _sampler.Temperatures(count);
 
     private void Finish(StepPlan plan, Wanted wanted, StepResult result)
     {

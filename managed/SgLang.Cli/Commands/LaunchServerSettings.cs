@@ -84,6 +84,7 @@ internal sealed record LaunchServerSettings
             EnableLayerwiseNvtxMarker = flags.Switch("--enable-layerwise-nvtx-marker"),
             NvtxRoot = flags.Text("--nvtx-root"),
             RecordStepTimes = IsOn("SGLANG_RECORD_STEP_TIME"),
+            ReturnOriginalLogprobs = IsOn("SGLANG_RETURN_ORIGINAL_LOGPROB"),
             FlightRecorder = new FlightRecorderOptions
             {
                 Seconds = flags.Number("--flight-recorder-seconds")!.Value,
@@ -166,7 +167,14 @@ internal sealed record LaunchServerSettings
     }
 
     /// <summary>An environment switch that is off where it is not set.</summary>
-    private static bool IsOn(string variable) => Environment.GetEnvironmentVariable(variable)?.ToLowerInvariant() is "true" or "1";
+    private static bool IsOn(string variable) => IsOn(variable, Environment.GetEnvironmentVariable(variable));
+
+    internal static bool IsOn(string variable, string? value) => value?.ToLowerInvariant() switch
+    {
+        "1" or "true" or "yes" or "on" => true,
+        null or "" or "0" or "false" or "no" or "off" => false,
+        _ => throw new UsageException($"{variable} must be true or false, got '{value}'."),
+    };
 
     private static string? ServedName(string? name) => name is not null && (name.Contains(':') || name.Length == 0)
         ? throw new UsageException($"--served-model-name: must not be empty or contain ':', got '{name}'")

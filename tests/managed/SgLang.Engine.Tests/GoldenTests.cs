@@ -120,6 +120,38 @@ public sealed class GoldenTests
         }
     }
 
+    /// <summary>A temperature of 2 halves the difference between two scores; the original ones are those of temperature 1.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public async Task Original_log_probabilities_are_those_before_temperature(int topCount)
+    {
+        TestModels.Golden golden = TestModels.DemoGoldens[0];
+        await using InferenceEngine original = InferenceEngine.Start(TestModels.DemoOptions with { ReturnOriginalLogprobs = true });
+        await using InferenceEngine usual = InferenceEngine.Start(TestModels.DemoOptions);
+        GenerationRequest greedy = Greedy(golden, "lp");
+        // A nucleus of one token: the draw is the greedy one at any temperature.
+        GenerationRequest hot = greedy with
+        {
+            Sampling = greedy.Sampling with { Temperature = 2, TopP = 1e-6 },
+            Logprobs = new LogprobOptions { TopCount = topCount, TokenIds = [5, 9] },
+        };
+        Collected scored = await Collected.ReadAsync(original.Submit(hot)), after = await Collected.ReadAsync(usual.Submit(hot));
+        Assert.Equal(after.Ids, scored.Ids);
+        Assert.Equal(golden.GreedyIds[0], scored.Ids[0]);
+        for (int i = 0; i < golden.GreedyIds.Length && scored.Ids[i] == golden.GreedyIds[i]; i++)
+        {
+            Assert.Equal(golden.GreedyLogprobs[i], scored.Logprobs[i].Logprob!.Value, 0.01);
+            Assert.True(after.Logprobs[i].Logprob < scored.Logprobs[i].Logprob, $"token {i}");
+            Assert.Equal(2 * Difference(after.Chosen[i]), Difference(scored.Chosen[i]), 1e-3);
+            if (topCount == 0) continue;
+            Assert.Equal(scored.Logprobs[i].Logprob!.Value, scored.Top[i][0].Logprob!.Value, 1e-4);
+            Assert.Equal(2 * Difference(after.Top[i]), Difference(scored.Top[i]), 1e-3);
+        }
+
+        static double Difference(IReadOnlyList<TokenLogprob> scores) => scores[0].Logprob!.Value - scores[1].Logprob!.Value;
+    }
+
     /// <summary>Each scored position's own token and its runner-up, chosen by id, score as they do by rank.</summary>
     [Theory]
     [InlineData(-1)]

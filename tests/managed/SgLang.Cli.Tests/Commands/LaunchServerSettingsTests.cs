@@ -72,6 +72,21 @@ public class LaunchServerSettingsTests
     }
 
     [Theory]
+    [InlineData(null, false)]
+    [InlineData("", false)]
+    [InlineData("0", false)]
+    [InlineData("False", false)]
+    [InlineData("1", true)]
+    [InlineData("True", true)]
+    public void A_switch_of_the_environment_is_on_or_off(string? value, bool expected) =>
+        Assert.Equal(expected, LaunchServerSettings.IsOn("SGLANG_RETURN_ORIGINAL_LOGPROB", value));
+
+    [Fact]
+    public void A_switch_of_the_environment_that_is_neither_on_nor_off_is_refused() =>
+        Assert.Equal("SGLANG_RETURN_ORIGINAL_LOGPROB must be true or false, got 'maybe'.",
+            Assert.Throws<UsageException>(() => LaunchServerSettings.IsOn("SGLANG_RETURN_ORIGINAL_LOGPROB", "maybe")).Message);
+
+    [Theory]
     [InlineData("fcfs", SchedulePolicy.Fcfs, false)]
     [InlineData("lpm", SchedulePolicy.Lpm, false)]
     [InlineData("lof", SchedulePolicy.Lof, false)]
