@@ -32,8 +32,10 @@ if(SGL_SANITIZE)
   add_link_options(-fsanitize=${SGL_SANITIZE})
   # C callers can pass any value for an enum; the ABI layer checks them, and GCC reads them as the integers they are.
   add_compile_options(-fno-sanitize=enum)
-  # GCC 12 takes std::function's members in std::regex for uninitialized where a sanitizer is on.
+  # GCC 12 takes std::function's members in std::regex for uninitialized where a sanitizer is on, and vectors of strings for
+  # memory that was never allocated.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-free-nonheap-object>)
 endif()
 
 # What is on, and why something is off, printed at the end of configuration.
