@@ -4,6 +4,7 @@ using SgLang.Profiling;
 
 namespace SgLang.Engine.Tests.Profiling;
 
+[Collection(WholeProcessCollection.Name)]
 public sealed class EngineProfilerTests : IDisposable
 {
     private readonly string _directory = TestDirectory.Create("sglang-profile");
