@@ -70,9 +70,11 @@ public sealed class EmbeddingTests
     [Fact]
     public async Task An_aborted_request_brings_none()
     {
-        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) => Thread.Sleep(30));
+        using ManualResetEventSlim go = new();
+        await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) => go.Wait());
         Generation generation = engine.Submit(Request("gone", [1, 2, 3]));
         engine.Abort("gone");
+        go.Set();
         Collected result = await Collected.ReadAsync(generation);
         Assert.Equal(FinishKind.Abort, result.Finish.Kind);
         Assert.Null(result.Embedding);
