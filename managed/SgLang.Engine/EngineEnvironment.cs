@@ -39,21 +39,27 @@ internal sealed record EngineEnvironment
     public int ClipMaxNewTokensEstimation { get; init; } = 4096;
 
     /// <exception cref="EngineStartException">A variable whose value cannot be read.</exception>
-    public static EngineEnvironment Read(Func<string, string?> variable) => new()
+    public static EngineEnvironment Read(Func<string, string?> variable)
     {
-        WaitingTimeout = Seconds("SGLANG_REQ_WAITING_TIMEOUT", variable),
-        RunningTimeout = Seconds("SGLANG_REQ_RUNNING_TIMEOUT", variable),
-        InBatchPrefixCheckThreshold = Threshold("IN_BATCH_PREFIX_CACHING_CHECK_THRESHOLD", variable),
-        InBatchPrefixDeprioritizeThreshold = Threshold("IN_BATCH_PREFIX_CACHING_DEPRIORITIZE_THRESHOLD", variable),
-        MaxNewTokensLimit = Integer("SGLANG_MAX_NEW_TOKENS_LIMIT", int.MinValue, int.MaxValue, 0, "a number of tokens (0: no limit)", variable) is > 0 and var limit ? limit : null,
-        // A request has room for twice as many tokens.
-        ForceStreamInterval = Integer("SGLANG_FORCE_STREAM_INTERVAL", 1, 10_000, 50, "a number of tokens from 1 to 10000", variable),
-        InitialNewTokenRatio = Share("SGLANG_INIT_NEW_TOKEN_RATIO", 0.7, variable),
-        MinNewTokenRatioFactor = Share("SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR", 0.14, variable),
-        NewTokenRatioDecaySteps = Integer("SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS", 1, int.MaxValue, 600, "a number of steps from 1", variable),
-        RetractDecodeSteps = Integer("SGLANG_RETRACT_DECODE_STEPS", 0, 10_000, 20, "a number of tokens from 0 to 10000", variable),
-        ClipMaxNewTokensEstimation = Integer("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", 1, int.MaxValue, 4096, "a number of tokens from 1", variable),
-    };
+        const string Threshold = "a number of tokens, or -1 to turn the check off";
+        EngineEnvironment defaults = new();
+        return new EngineEnvironment
+        {
+            WaitingTimeout = Seconds("SGLANG_REQ_WAITING_TIMEOUT", variable),
+            RunningTimeout = Seconds("SGLANG_REQ_RUNNING_TIMEOUT", variable),
+            InBatchPrefixCheckThreshold = Integer("IN_BATCH_PREFIX_CACHING_CHECK_THRESHOLD", -1, int.MaxValue, defaults.InBatchPrefixCheckThreshold, Threshold, variable),
+            InBatchPrefixDeprioritizeThreshold =
+                Integer("IN_BATCH_PREFIX_CACHING_DEPRIORITIZE_THRESHOLD", -1, int.MaxValue, defaults.InBatchPrefixDeprioritizeThreshold, Threshold, variable),
+            MaxNewTokensLimit = Integer("SGLANG_MAX_NEW_TOKENS_LIMIT", int.MinValue, int.MaxValue, 0, "a number of tokens (0: no limit)", variable) is > 0 and var limit ? limit : null,
+            // A request has room for twice as many tokens.
+            ForceStreamInterval = Integer("SGLANG_FORCE_STREAM_INTERVAL", 1, 10_000, defaults.ForceStreamInterval, "a number of tokens from 1 to 10000", variable),
+            InitialNewTokenRatio = Share("SGLANG_INIT_NEW_TOKEN_RATIO", defaults.InitialNewTokenRatio, variable),
+            MinNewTokenRatioFactor = Share("SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR", defaults.MinNewTokenRatioFactor, variable),
+            NewTokenRatioDecaySteps = Integer("SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS", 1, int.MaxValue, defaults.NewTokenRatioDecaySteps, "a number of steps from 1", variable),
+            RetractDecodeSteps = Integer("SGLANG_RETRACT_DECODE_STEPS", 0, 10_000, defaults.RetractDecodeSteps, "a number of tokens from 0 to 10000", variable),
+            ClipMaxNewTokensEstimation = Integer("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", 1, int.MaxValue, defaults.ClipMaxNewTokensEstimation, "a number of tokens from 1", variable),
+        };
+    }
 
     /// <summary>0 and less mean no limit.</summary>
     private static TimeSpan? Seconds(string name, Func<string, string?> variable)
@@ -62,15 +68,6 @@ internal sealed record EngineEnvironment
         if (!double.TryParse(value, CultureInfo.InvariantCulture, out double seconds) || !(seconds < 1e9))
             throw new EngineStartException($"{name} must be a number of seconds (0: no limit), got '{value}'.");
         return seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
-    }
-
-    private static int Threshold(string name, Func<string, string?> variable)
-    {
-        const int Default = 32;
-        if (variable(name) is not { Length: > 0 } value) return Default;
-        return int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int tokens) && tokens >= -1
-            ? tokens
-            : throw new EngineStartException($"{name} must be a number of tokens, or -1 to turn the check off, got '{value}'.");
     }
 
     private static int Integer(string name, int min, int max, int otherwise, string allowed, Func<string, string?> variable)

@@ -4,7 +4,7 @@ namespace SgLang.Models.Weights;
 
 /// <summary>
 /// Uniform values in [-1e-3, 1e-3] for every parameter, so that kernels run at their true cost without a checkpoint. The values of a tensor
-/// depend on its name alone.
+/// depend on its name and shape alone; a tensor-parallel rank draws its slice by itself, so ranks together have other values than one rank.
 /// </summary>
 public sealed class DummyWeights(Action<long>? bytesLoaded = null) : IWeightSource
 {

@@ -19,8 +19,8 @@
 // second-level cache while it works on this one: from eight places at a time (four pages of K, four of V), since one run at a
 // time, at random pages, reaches a third of the memory's bandwidth. The next item's first tiles are the last one's next.
 //
-// Measured by attention_bench on two Zen 4 cores, 4096 keys: 36 GB/s with heads of 64, 42 to 44 with 128 and 40 in f32, 55 to 71 %
-// of a read bandwidth of 62 GB/s, and 85 % where another machine's load leaves 35 GB/s.
+// Measured by attention_bench on two Zen 4 cores, 4096 keys: 34 to 37 GB/s with heads of 64, 39 to 43 with 128 and 38 in f32,
+// 54 to 71 % of a read bandwidth of 62 GB/s, and 85 % where another machine's load leaves 35 GB/s.
 
 namespace sgl::cpu {
 namespace {
@@ -367,7 +367,8 @@ class StreamedBlock {
   }
 
   /// The head's rows in `entry`, or in `otherwise` where that has none.
-  static typename StreamPrefetcher<Storage>::Target target(const StreamQueue::Entry& entry, const StreamQueue::Entry& otherwise, int head) {
+  static typename StreamPrefetcher<Storage>::Target target(const StreamQueue::Entry& entry, const StreamQueue::Entry& otherwise,
+                                                           int head) {
     const StreamQueue::Entry& source = entry.block != nullptr && head < entry.block->num_heads ? entry : otherwise;
     return {keys_of(*source.block, head), values_of(*source.block, head), source.tile.offsets};
   }
@@ -550,7 +551,8 @@ class StreamedBlock {
     const __m512 shrink = exp2(old_max - base);
     __m512 sum = _mm512_load_ps(rows.sum) * shrink;
     for (int i = first_octet * 2; i < end_octet * 2; ++i) {
-      sum += Stream::store_weights(weights_ + i * Stream::kWeightBytes, Stream::exp2(_mm512_load_ps(scratch_.scores + i * 16) - base));
+      sum += Stream::store_weights(weights_ + i * Stream::kWeightBytes,
+                                   Stream::exp2(_mm512_load_ps(scratch_.scores + i * 16) - base));
     }
     _mm512_store_ps(rows.max, new_max);
     _mm512_store_ps(rows.sum, sum);
