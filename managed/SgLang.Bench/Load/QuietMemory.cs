@@ -29,7 +29,8 @@ internal sealed class QuietMemory : IDisposable
         {
             // A run that allocated more has left the region by itself.
             if (GCSettings.LatencyMode == GCLatencyMode.NoGCRegion) GC.EndNoGCRegion();
-            else GCSettings.LatencyMode = _before;
+            // What another measurement had begun is its to end, and cannot be set.
+            else if (_before != GCLatencyMode.NoGCRegion) GCSettings.LatencyMode = _before;
         }
         catch (InvalidOperationException)
         {

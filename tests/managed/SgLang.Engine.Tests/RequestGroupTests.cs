@@ -11,24 +11,34 @@ public sealed class RequestGroupTests
     [InlineData(true)]
     public async Task Copies_of_a_prompt_hold_its_pages_once_and_compute_it_once(bool disableRadixCache)
     {
-        using ManualResetEventSlim gate = new();
+        using ManualResetEventSlim submitted = new(), gate = new();
         long computed = 0;
         await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
         {
             Interlocked.Add(ref computed, plan.NumPrefillTokens);
+            // The first copy may not end before the others have come, nor any before all have been looked at.
+            if (plan is { NumRequests: < Copies, NumPrefillTokens: 0 }) submitted.Wait();
             if (plan is { NumRequests: Copies, NumPrefillTokens: 0 }) gate.Wait();
             outcome.Ids(plan).Fill(5);
         }, new EngineOptions { ModelPath = "scripted", PageSize = PageSize, DisableRadixCache = disableRadixCache });
         // The last token of the prompt and all output fit the one page that each copy has for itself.
         GenerationRequest request = ScriptedEngine.Request("copy", (PromptPages * PageSize) + 1, maxNewTokens: PageSize - 1);
-        Generation[] generations = await engine.SubmitGroupAsync([.. Enumerable.Range(0, Copies).Select(i => request with { Rid = $"copy{i}" })]);
-
+        Generation[] generations;
         int expectedPages = disableRadixCache ? Copies * (PromptPages + 1) : PromptPages + Copies;
-        await Eventually.Is(() => engine.Stats is { NumRunning: Copies } stats && stats.UsedTokens == expectedPages * PageSize, () => engine.Stats.ToString());
-        Assert.Equal(disableRadixCache ? Copies * request.InputIds.Length : request.InputIds.Length + Copies - 1, Volatile.Read(ref computed));
-        gate.Set();
+        try
+        {
+            generations = await engine.SubmitGroupAsync([.. Enumerable.Range(0, Copies).Select(i => request with { Rid = $"copy{i}" })]);
+            submitted.Set();
+            await Eventually.Is(() => engine.Stats is { NumRunning: Copies } stats && stats.UsedTokens == expectedPages * PageSize, () => engine.Stats.ToString());
+        }
+        finally
+        {
+            submitted.Set();
+            gate.Set();
+        }
         Collected[] results = await Task.WhenAll(generations.Select(Collected.ReadAsync));
         Assert.All(results, result => Assert.Equal(PageSize - 1, result.Ids.Count));
+        Assert.Equal(disableRadixCache ? Copies * request.InputIds.Length : request.InputIds.Length + Copies - 1, Volatile.Read(ref computed));
         Assert.Equal(0, generations[0].CachedTokens);
         Assert.All(generations[1..], copy => Assert.Equal(disableRadixCache ? 0 : PromptPages * PageSize, copy.CachedTokens));
     }
