@@ -30,15 +30,34 @@ internal static partial class EngineLoader
         return (world, new GrammarStore(options, tokenizer, config.VocabSize));
     });
 
-    /// <summary>The model on the calling thread, which must be the one that uses and disposes it.</summary>
-    public static (LoadedRank Rank, EngineInfo Info, Tokenizer? Tokenizer) LoadOnThisThread(EngineOptions options, Action<string, long, long>? progress, ILogger logger, EngineProfiler profiler) => Guarded(() =>
+    /// <summary>
+    /// The ranks of one replica for a caller that drives them by hand: a single one runs on the calling thread, which must be the one that uses and
+    /// disposes it, several on threads of their own.
+    /// </summary>
+    public static (RankGroup Group, TimedRunner[] Runners, LoadedRank First, EngineInfo Info, Tokenizer? Tokenizer) LoadReplica(
+        EngineOptions options, Action<string, long, long>? progress, ILogger logger, EngineProfiler profiler) => Guarded(() =>
     {
         long started = Stopwatch.GetTimestamp();
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
-        if (options.TpSize * options.PpSize * options.DpSize > 1)
-            throw new EngineStartException("a static batch runs on one rank: leave --tp-size, --pp-size and --dp-size at 1, or measure through the engine.");
-        LoadedRank loaded = LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), RankSetup.Single(options), profiler);
-        return (loaded, Describe(options, config, contextLength, contextLength - 1, [loaded], started), tokenizer);
+        if (options.DpSize > 1) throw new EngineStartException($"a static batch runs on one replica, and replicas share nothing: leave --dp-size at 1, got {options.DpSize}.");
+        if (options.NumNodes > 1) throw new EngineStartException($"a static batch runs on one node: leave --nnodes at 1, got {options.NumNodes}, or measure through a server.");
+        TimedRunner[] runners = new TimedRunner[options.TpSize * options.PpSize];
+        RankGroup group;
+        LoadedRank[] ranks;
+        if (runners.Length == 1)
+        {
+            ranks = [LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), RankSetup.Single(options), profiler)];
+            runners[0] = new TimedRunner(ranks[0].Runner);
+            group = new RankGroup([new CallerRank(runners[0])], ranks[0].Memory.MaxRunningRequests);
+        }
+        else
+        {
+            RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler,
+                wrap: (rank, runner) => runners[rank] = new TimedRunner(runner));
+            ranks = world.Ranks;
+            group = world.Replicas[0];
+        }
+        return (group, runners, ranks[0], Describe(options, config, contextLength, contextLength - 1, ranks, started), tokenizer);
     });
 
     private static T Guarded<T>(Func<T> load)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using SgLang.Core;
@@ -10,7 +11,8 @@ namespace SgLang.Engine;
 
 /// <summary>
 /// A model driven by hand, one batch in lock step, without scheduler, prefix cache or server: what the benchmark of a static batch measures.
-/// Greedy; end of sequence is ignored. Everything, <see cref="Load"/> and <see cref="Dispose"/> included, on one thread.
+/// Greedy; end of sequence is ignored. Everything, <see cref="Load"/> and <see cref="Dispose"/> included, on one thread: where there is one rank,
+/// its steps run there too.
 /// <code>
 /// Load -> (Begin -> Prefill+ -> Decode*)*
 /// </code>
@@ -23,28 +25,26 @@ public sealed class StaticBatch : IDisposable
     /// <summary>Prompt tokens of one step; a larger prefill is several.</summary>
     private const int MostPrefillTokens = 16384;
 
-    private readonly ModelRunner _runner;
+    private readonly RankGroup _group;
+    private readonly TimedRunner[] _ranks;
+
+    /// <summary>The rank whose tokens count: the first of the last stage.</summary>
+    private readonly ModelRunner _reporter;
     private readonly StaticBatchPlanner _planner;
-    private readonly StepOutcome[] _outcomes;
     private readonly int _tokensPerStep;
     private readonly int[] _ids;
-    private readonly StepTimer[] _timers;
-    private readonly OperatorTrace? _operators;
-    private readonly DeviceContext _device;
     private int _batch;
     private StepPlan? _plan;
 
-    private StaticBatch(LoadedRank rank, EngineInfo info, Tokenizer? tokenizer, EngineProfiler profiler)
+    private StaticBatch(RankGroup group, TimedRunner[] ranks, LoadedRank first, EngineInfo info, Tokenizer? tokenizer, EngineProfiler profiler)
     {
-        int maxBatch = rank.Memory.MaxRunningRequests;
-        _runner = rank.Runner;
-        _planner = new StaticBatchPlanner(rank.Memory.NumPages, info.PageSize, maxBatch);
-        _outcomes = [new StepOutcome(maxBatch, 0), new StepOutcome(maxBatch, 1)];
-        _tokensPerStep = rank.ChunkedPrefillSize;
+        int maxBatch = first.Memory.MaxRunningRequests;
+        _group = group;
+        _ranks = ranks;
+        _reporter = ranks[(info.PpSize - 1) * info.TpSize].Runner;
+        _planner = new StaticBatchPlanner(first.Memory.NumPages, info.PageSize, maxBatch);
+        _tokensPerStep = first.ChunkedPrefillSize;
         _ids = new int[maxBatch];
-        _device = rank.Runner.Device;
-        _timers = [new StepTimer(_device), new StepTimer(_device)];
-        _operators = _device.Trace;
         Info = info;
         Tokenizer = tokenizer;
         Profiler = profiler;
@@ -61,17 +61,39 @@ public sealed class StaticBatch : IDisposable
     /// <summary>Steps that <see cref="Prefill"/> makes of all of this batch's prompts.</summary>
     public int NumPrefillSteps { get; private set; }
 
-    /// <summary>Seconds that the device worked on the steps of the last <see cref="Prefill"/>, by its own clock.</summary>
+    /// <summary>Seconds that the device worked on the steps of the last <see cref="Prefill"/>, by its own clock; of several, the one that took longest.</summary>
     public double PrefillDeviceSeconds { get; private set; }
 
-    /// <summary>Bytes in use on a GPU now, by whichever process; null on the CPU. An engine takes what it needs when it loads and captures.</summary>
-    public long? DeviceBytesInUse => _device.Kind == DeviceKind.Cpu ? null : _device.GetInfo() is var now ? now.TotalMemoryBytes - now.FreeMemoryBytes : null;
+    /// <summary>Bytes in use on all GPUs of this batch now, by whichever process; null on the CPU. An engine takes what it needs when it loads and captures.</summary>
+    public long? DeviceBytesInUse
+    {
+        get
+        {
+            if (_reporter.Device.Kind == DeviceKind.Cpu) return null;
+            long sum = 0;
+            foreach (TimedRunner rank in _ranks)
+            {
+                DeviceInfo now = rank.Runner.Device.GetInfo();
+                sum += now.TotalMemoryBytes - now.FreeMemoryBytes;
+            }
+            return sum;
+        }
+    }
 
     /// <summary>
-    /// Operations and bytes that the model's operators needed since the last call, every input read and every output written once; decode
-    /// batches padded for their graphs count with the padding.
+    /// Operations and bytes that the model's operators needed since the last call, on all ranks, every input read and every output written once;
+    /// decode batches padded for their graphs count with the padding.
     /// </summary>
-    public (long Flops, long Bytes) TakeWork() => _operators?.TakeWork() ?? default;
+    public (long Flops, long Bytes) TakeWork()
+    {
+        (long Flops, long Bytes) sum = default;
+        foreach (TimedRunner rank in _ranks)
+        {
+            (long flops, long bytes) = rank.Runner.Device.Trace?.TakeWork() ?? default;
+            sum = (sum.Flops + flops, sum.Bytes + bytes);
+        }
+        return sum;
+    }
 
     /// <param name="maxBatch">The largest batch to come.</param>
     /// <param name="maxPrefillTokens">Most prompt tokens of a batch, over all its rows.</param>
@@ -81,9 +103,10 @@ public sealed class StaticBatch : IDisposable
         int chunk = (Math.Min(maxPrefillTokens, MostPrefillTokens) + options.PageSize - 1) / options.PageSize * options.PageSize;
         EngineOptions sized = options with { ChunkedPrefillSize = chunk, MaxRunningRequests = maxBatch };
         EngineProfiler profiler = new(logger);
-        (LoadedRank rank, EngineInfo info, Tokenizer? tokenizer) = EngineLoader.LoadOnThisThread(sized, progress, logger ?? NullLogger.Instance, profiler);
-        if (rank.Runner.Device.Trace is { } operators) operators.CountsWork = true;
-        return new StaticBatch(rank, info, tokenizer, profiler);
+        (RankGroup group, TimedRunner[] ranks, LoadedRank first, EngineInfo info, Tokenizer? tokenizer) = EngineLoader.LoadReplica(sized, progress, logger ?? NullLogger.Instance, profiler);
+        foreach (TimedRunner rank in ranks)
+            if (rank.Runner.Device.Trace is { } operators) operators.CountsWork = true;
+        return new StaticBatch(group, ranks, first, info, tokenizer, profiler);
     }
 
     /// <summary>Whether rows of this many tokens, prompt and output, fit the KV pool.</summary>
@@ -103,9 +126,7 @@ public sealed class StaticBatch : IDisposable
         PrefillDeviceSeconds = 0;
         while (!_planner.IsExtended(end))
         {
-            StepPlan plan = Launch(_planner.Extend(end, _tokensPerStep));
-            Complete(plan);
-            PrefillDeviceSeconds += TimerOf(plan).Seconds;
+            PrefillDeviceSeconds += Complete(Launch(_planner.Extend(end, _tokensPerStep)));
         }
         return LastIds;
     }
@@ -122,23 +143,23 @@ public sealed class StaticBatch : IDisposable
 
     /// <summary>
     /// As many more tokens for every row as there are entries, each step queued while the one before it runs, as a server does where the
-    /// device works by itself.
+    /// device, or a rank's thread, works by itself.
     /// </summary>
     /// <param name="seconds">Receives the time from one step's result to the next's, by the host's clock.</param>
-    /// <param name="deviceSeconds">As many: the time each step took on the device, by its own clock.</param>
+    /// <param name="deviceSeconds">As many: the time each step took on the device, by its own clock; of several, the one that took longest.</param>
     public void Decode(Span<double> seconds, Span<double> deviceSeconds)
     {
-        int ahead = _runner.IsAsynchronous ? 1 : 0;
+        int ahead = _ranks.Length > 1 || _reporter.IsAsynchronous ? 1 : 0;
         StepPlan[] launched = new StepPlan[2];
         int numLaunched = 0;
         long last = Stopwatch.GetTimestamp();
         for (int done = 0; done < seconds.Length; done++)
         {
             for (; numLaunched < seconds.Length && numLaunched <= done + ahead; numLaunched++) launched[numLaunched & 1] = Launch(_planner.Decode());
-            Complete(launched[done & 1]);
+            double device = Complete(launched[done & 1]);
             long now = Stopwatch.GetTimestamp();
             seconds[done] = Stopwatch.GetElapsedTime(last, now).TotalSeconds;
-            deviceSeconds[done] = TimerOf(launched[done & 1]).Seconds;
+            deviceSeconds[done] = device;
             last = now;
         }
     }
@@ -151,15 +172,14 @@ public sealed class StaticBatch : IDisposable
 
     public void Dispose()
     {
-        foreach (StepTimer timer in _timers) timer.Dispose();
-        _runner.Dispose();
+        _group.Dispose();
         Profiler.Dispose();
     }
 
     private float[][] Logits(Action run)
     {
         float[][] rows = new float[_batch][];
-        _runner.LogitsObserver = (device, first, logits) =>
+        _reporter.LogitsObserver = (device, first, logits) =>
         {
             int vocabulary = (int)(logits.NumElements / logits.NumRows);
             using PinnedBuffer host = new(device, logits.NumElements * sizeof(float));
@@ -174,7 +194,7 @@ public sealed class StaticBatch : IDisposable
         }
         finally
         {
-            _runner.LogitsObserver = null;
+            _reporter.LogitsObserver = null;
         }
         return rows;
     }
@@ -182,49 +202,21 @@ public sealed class StaticBatch : IDisposable
     private StepPlan Launch(StepPlan plan)
     {
         _plan = plan;
-        StepOutcome outcome = OutcomeOf(plan);
-        outcome.Clear();
-        outcome.Trace = Profiler.BeforeStep(plan);
-        StepTimer timer = TimerOf(plan);
-        timer.Start();
-        _runner.Launch(plan, outcome);
-        timer.Stop();
+        _group.Launch(plan, Profiler.BeforeStep(plan));
         return plan;
     }
 
-    private void Complete(StepPlan plan)
+    /// <summary>Waits for the oldest launched step, and takes its tokens. Returns its seconds on the device.</summary>
+    private double Complete(StepPlan plan)
     {
-        StepOutcome outcome = OutcomeOf(plan);
-        _runner.Complete(plan, outcome);
+        StepOutcome outcome = _group.Wait();
+        if (outcome.Error is { } error) ExceptionDispatchInfo.Throw(error);
         ReadOnlySpan<int> ids = outcome.Ids(plan);
         for (int i = 0; i < ids.Length; i++) _ids[plan.Rows[plan.SampleIndex[i]]] = ids[i];
-        TimerOf(plan).Wait();
         Profiler.AfterStep(plan);
-    }
-
-    private StepTimer TimerOf(StepPlan plan) => _timers[plan.StepId & 1];
-
-    private StepOutcome OutcomeOf(StepPlan plan) => _outcomes[plan.StepId & 1];
-
-    /// <summary>Device time of one step: events in its stream around what it queues.</summary>
-    private sealed class StepTimer(DeviceContext device) : IDisposable
-    {
-        private readonly DeviceEvent _start = new(device), _stop = new(device);
-
-        public void Start() => _start.Record();
-
-        public void Stop() => _stop.Record();
-
-        public void Wait() => _stop.Synchronize();
-
-        /// <summary>Of a step that has been waited for.</summary>
-        public double Seconds => _stop.MicrosecondsSince(_start) / 1e6;
-
-        public void Dispose()
-        {
-            _start.Dispose();
-            _stop.Dispose();
-        }
+        double longest = 0;
+        foreach (TimedRunner rank in _ranks) longest = Math.Max(longest, rank.Seconds(outcome.Slot));
+        return longest;
     }
 
     private sealed class Greedy : ISampledRequest

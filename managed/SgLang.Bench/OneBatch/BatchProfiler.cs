@@ -74,16 +74,14 @@ internal sealed class BatchProfiler(StaticBatch model, BatchProfileOptions optio
         }
         ProfileResult result = stopping?.GetAwaiter().GetResult() ?? model.Profiler.Results[^1];
         if (result.Error is { } error) throw new BenchException($"--profile: the trace could not be written: {error}");
-        foreach (string file in result.Files)
-        {
-            files.Add(file);
-            Show(file);
-        }
+        files.AddRange(result.Files);
+        foreach (string file in result.Files) output.WriteLine($"Trace: {file}");
+        // All ranks do alike.
+        if (result.Files.Count > 0) ShowOperators(result.Files[0]);
     }
 
-    private void Show(string file)
+    private void ShowOperators(string file)
     {
-        output.WriteLine($"Trace: {file}");
         try
         {
             output.Write(AnalysisText.WriteOperators(TraceAnalyzer.Analyze([file]), RowsShown));

@@ -16,8 +16,9 @@ internal sealed record RankWorld
     /// <summary>Those of this node in the order of <see cref="RankPlace.All"/>.</summary>
     public required LoadedRank[] Ranks { get; init; }
 
+    /// <param name="wrap">Makes what runs steps of a rank's runner, given the rank's index; called on its thread. Null: the runner itself.</param>
     public static RankWorld Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn,
-        EngineProfiler profiler, INodes? nodes = null)
+        EngineProfiler profiler, INodes? nodes = null, Func<int, ModelRunner, IModelRunner>? wrap = null)
     {
         RankPlace[] world = RankPlace.All(options.TpSize, options.PpSize, options.EpSize, options.DpSize);
         // Refused before a device is touched.
@@ -59,7 +60,7 @@ internal sealed record RankWorld
                 {
                     Action<string, long, long>? report = loading is null ? null : (_, done, total) => loading.Report(rank, done, total);
                     loaded[rank] = LoadedRank.Load(options, config, contextLength, report, rank == 0 ? warn : static _ => { }, setup, profiler);
-                    return loaded[rank].Runner;
+                    return wrap is null ? loaded[rank].Runner : wrap(rank, loaded[rank].Runner);
                 }
                 catch (Exception error)
                 {

@@ -35,7 +35,10 @@ public sealed record TraceFileInfo
 
     /// <summary>A directory where unfinished files may lie; the target is in it.</summary>
     public string Directory => Options.OutputDirectory;
-    public string FileName => Options.FileName ?? TraceFileNames.Rank(Options.Prefix, Options.Id, Rank, Stage, Options.UsesLowercaseStages);
+
+    public string FileName => Options.FileName is { } name
+        ? WorldSize == 1 ? name : TraceFileNames.OfRank(name, Rank)
+        : TraceFileNames.Rank(Options.Prefix, Options.Id, Rank, Stage, Options.UsesLowercaseStages);
 }
 
 /// <summary>Ranks that communicate: "tp" or "pp", and their indices in the world.</summary>

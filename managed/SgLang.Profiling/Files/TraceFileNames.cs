@@ -21,6 +21,9 @@ public static class TraceFileNames
     public static string Rank(string? prefix, string id, RankCoordinates rank, TraceStage stage, bool lowercaseStage = false) =>
         $"{(string.IsNullOrEmpty(prefix) ? "" : prefix + "-")}{id}-{rank.Suffix}{Stage(stage, lowercaseStage)}{Extension}";
 
+    /// <summary>A rank's own of a name for all of them: "x.trace.json.gz" is "x-TP-0.trace.json.gz".</summary>
+    public static string OfRank(string name, RankCoordinates rank) => $"{name[..^Extension.Length]}-{rank.Suffix}{Extension}";
+
     /// <summary>Stages are merged apart, so that no merge overwrites another.</summary>
     public static string Merged(string id, TraceStage stage) => $"merged-{id}{Stage(stage)}{Extension}";
 

@@ -7,7 +7,7 @@ public sealed record ProfileOptions
     public required string Id { get; init; }
     public string? Prefix { get; init; }
 
-    /// <summary>Whole name of the file of a window that has only one, of one rank and not by stage; null: made of prefix, id, rank and stage.</summary>
+    /// <summary>Name of the file of a window that is not by stage, its extension included; several ranks add their places to it. Null: made of prefix, id, rank and stage.</summary>
     public string? FileName { get; init; }
 
     /// <summary>Steps to record, of each stage when by stage; null is until stopped by hand.</summary>

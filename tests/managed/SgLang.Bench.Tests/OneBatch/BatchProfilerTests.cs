@@ -39,6 +39,21 @@ public class BatchProfilerTests
         Assert.Equal(2, line.GetProperty("profile_files").GetArrayLength());
     }
 
+    [Fact]
+    public void Each_rank_has_files_of_its_own()
+    {
+        OneBatchResult result = OneBatchBenchmark.Run(Options() with { Engine = DemoModel.Options with { TpSize = 2 } }, TextWriter.Null).Single();
+        string[] expected = [.. from stage in new[] { "decode", "prefill" } from rank in new[] { 0, 1 } select $"profile_batch2_input17_output8_{stage}-TP-{rank}.trace.json.gz"];
+        Assert.Equal(expected, Traces);
+        Assert.Equal(expected, result.ProfileFiles!.Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        foreach (string file in expected)
+        {
+            TraceAnalysis trace = Read(file);
+            Assert.StartsWith(file.Contains("prefill", StringComparison.Ordinal) ? "step[EXTEND" : "step[DECODE", Assert.Single(trace.Steps).Name);
+            Assert.Contains(trace.Operators, row => row.Name == "sgl::linear");
+        }
+    }
+
     [Theory]
     [InlineData(2, 3, 3)]
     [InlineData(0, 100, 7)]

@@ -158,6 +158,37 @@ public class OneBatchTests
         Assert.Equal(afterWhole, afterParts);
     }
 
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(1, 2)]
+    [InlineData(2, 2)]
+    public void Ranks_give_the_tokens_and_logits_of_one(int tp, int pp)
+    {
+        string file = DemoModel.ResultFile();
+        OneBatchOptions one = Options() with { OutputLengths = [9] };
+        IReadOnlyList<string> alone = CorrectnessTest.Run(one with { SaveReference = file }, TextWriter.Null);
+        EngineOptions ranks = DemoModel.Options with { TpSize = tp, PpSize = pp };
+        var output = new StringWriter();
+        Assert.Equal(alone, CorrectnessTest.Run(one with { Engine = ranks, Reference = file, ReferenceTolerance = 1e-3 }, output));
+        Assert.Contains("Equal to ", output.ToString());
+
+        // What is measured of them: the work of all ranks is that of the model, but for norms, which every rank of a stage computes.
+        OneBatchResult measured = OneBatchBenchmark.Run(Options() with { Engine = ranks }, TextWriter.Null).Single();
+        OneBatchResult reference = OneBatchBenchmark.Run(Options(), TextWriter.Null).Single();
+        Assert.InRange(measured.DecodeWork.Flops, reference.DecodeWork.Flops, 1.1 * reference.DecodeWork.Flops);
+        Assert.All(measured.DecodeLatencies, seconds => Assert.True(seconds > 0));
+        Assert.True(measured.DeviceDecode.Median > 0);
+    }
+
+    [Fact]
+    public void Replicas_and_nodes_are_refused_by_name()
+    {
+        Assert.Contains("leave --dp-size at 1, got 2", Refusal(DemoModel.Options with { DpSize = 2 }));
+        Assert.Contains("leave --nnodes at 1, got 2", Refusal(DemoModel.Options with { PpSize = 2, NumNodes = 2, DistInitAddress = "127.0.0.1:1" }));
+
+        static string Refusal(EngineOptions engine) => Assert.Throws<EngineStartException>(() => OneBatchBenchmark.Run(Options() with { Engine = engine }, TextWriter.Null)).Message;
+    }
+
     [Fact]
     public async Task The_correctness_test_continues_as_the_engine_does()
     {

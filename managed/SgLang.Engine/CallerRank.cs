@@ -1,0 +1,45 @@
+using SgLang.Scheduling;
+
+namespace SgLang.Engine;
+
+/// <summary>A rank without a thread of its own: its steps run where they are launched, on the thread that loaded it and disposes it.</summary>
+internal sealed class CallerRank(IModelRunner runner) : IRankChannel
+{
+    private readonly (StepPlan Plan, StepOutcome Outcome)[] _ring = new (StepPlan, StepOutcome)[StepOutcome.NumSlots];
+    private int _launched;
+    private int _waited;
+
+    public void Launch(StepPlan plan, StepOutcome outcome)
+    {
+        _ring[_launched++ % _ring.Length] = (plan, outcome);
+        outcome.Clear();
+        try
+        {
+            runner.Launch(plan, outcome);
+        }
+        catch (Exception error)
+        {
+            outcome.Error = FatalDeviceException.Of(error);
+        }
+    }
+
+    public void Wait()
+    {
+        (StepPlan plan, StepOutcome outcome) = _ring[_waited++ % _ring.Length];
+        if (outcome.Error is not null) return;
+        try
+        {
+            runner.Complete(plan, outcome);
+        }
+        catch (Exception error)
+        {
+            outcome.Error = FatalDeviceException.Of(error);
+        }
+    }
+
+    public void Stop()
+    {
+    }
+
+    public void Dispose() => runner.Dispose();
+}
