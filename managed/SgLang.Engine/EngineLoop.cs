@@ -33,7 +33,7 @@ internal sealed class EngineLoop : IDisposable
     private readonly ConcurrentQueue<EngineMessage> _inbox = new();
     private readonly ManualResetEventSlim _hasMail = new();
     private readonly List<(TaskCompletionSource<bool> Completion, long Deadline)> _flushes = [];
-    private readonly ReaderWakes _wakes = new();
+    private readonly Deliveries _deliveries;
     private readonly Lock _statsGate = new();
     private SchedulerStats _stats;
     private StepMeter _steps;
@@ -70,6 +70,7 @@ internal sealed class EngineLoop : IDisposable
         _hasRanges = options.EnableSchedulerNvtx && NvtxRanges.IsActive;
         _ended = ended;
         _triggers = new FlightTriggers(profiler.Flight, options.FlightRecorder);
+        _deliveries = new Deliveries(_triggers);
         _stepTimes = options.RecordStepTimes ? new StepTimes(scheduler.Options.MaxRunningRequests) : null;
         _log = new BatchLog(logger, options.DecodeLogInterval);
         _thread = new Thread(Run) { Name = RankFileSet.EngineThreadName(replica), IsBackground = true };
@@ -195,7 +196,8 @@ internal sealed class EngineLoop : IDisposable
         finally
         {
             _hasEnded = true;
-            _wakes.Flush();
+            // Tokens that are still on their way come before the end.
+            _deliveries.Complete();
             foreach (Generation generation in _unfinished()) EndGeneration(generation, EndReason);
             RefuseInbox();
             foreach ((TaskCompletionSource<bool> completion, _) in _flushes) completion.TrySetResult(false);
@@ -234,6 +236,7 @@ internal sealed class EngineLoop : IDisposable
         {
             case EngineMessageKind.Submit or EngineMessageKind.SubmitAborted:
                 Generation generation = message.Generation!;
+                // Nothing of it is on its way.
                 if (!_scheduler.TryEnqueue(generation.Scheduled, out FinishReason refusal)) EndGeneration(generation, refusal);
                 else if (message.Kind == EngineMessageKind.SubmitAborted) _scheduler.Abort(generation.Scheduled, FinishReason.Abort(AbortMessage));
                 break;
@@ -344,8 +347,8 @@ internal sealed class EngineLoop : IDisposable
         Span<TokenLogprob[]?> top = outcome.Top(plan), chosen = outcome.Chosen(plan);
         for (int i = 0; i < sampled.Length; i++)
         {
-            Generation generation = Owner(plan.Requests[sampled[i]]);
-            if (generation.Logprobs is not null && plan.IsCurrent(sampled[i])) generation.SetNextScores(logprobs[i], top[i], chosen[i]);
+            Request request = plan.Requests[sampled[i]];
+            if (request.LogprobOptions is not null && plan.IsCurrent(sampled[i])) Owner(request).SetNextScores(logprobs[i], top[i], chosen[i]);
         }
     }
 
@@ -353,17 +356,13 @@ internal sealed class EngineLoop : IDisposable
     {
         foreach (ref readonly SchedulerEvent happened in _scheduler.Events)
         {
-            Generation generation = Owner(happened.Request);
+            Request request = happened.Request;
             // First, so that whoever sees the end may use the rid again.
-            if (happened.Finish is not null) _ended(generation);
-            if (happened.TokenId >= 0)
-            {
-                bool isFirst = generation.Push(happened.TokenId, happened.Finish, _wakes);
-                if (isFirst && _triggers.WatchesFirstTokens) _triggers.FirstToken(generation.TimeToFirstToken!.Value);
-            }
-            else if (happened.Finish is { } finish) generation.End(finish);
+            if (happened.Finish is not null) _ended(Owner(request));
+            if (happened.TokenId >= 0) _deliveries.Add(request.Owner!, request.LogprobOptions is null ? new TokenRecord(happened.TokenId) : Owner(request).WithScores(happened.TokenId), happened.Finish);
+            else if (happened.Finish is { } finish) _deliveries.AddEnd(request.Owner!, finish);
         }
-        _wakes.Flush();
+        _deliveries.Flush();
         _scheduler.ClearEvents();
     }
 

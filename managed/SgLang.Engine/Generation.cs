@@ -12,7 +12,7 @@ namespace SgLang.Engine;
 /// so a client that vanishes frees its pages.
 /// </summary>
 /// <remarks>
-/// The engine thread appends tokens under a short lock and never waits; the reader detokenizes and looks for stop strings on the thread
+/// Tokens are appended under a short lock, in the engine's order (<see cref="Deliveries"/>); the reader detokenizes and looks for stop strings on the thread
 /// pool. What the reader finds (a stop string, a vanished client) goes back to the engine as a message.
 /// </remarks>
 public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTaskSource, ISampledRequest
@@ -177,7 +177,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         }
     }
 
-    /// <summary>Engine thread: the scores of the token that the next <see cref="Push"/> brings.</summary>
+    /// <summary>Engine thread: the scores of the token that comes next.</summary>
     internal void SetNextScores(float logprob, TokenLogprob[]? top, TokenLogprob[]? chosen)
     {
         _nextLogprob = logprob;
@@ -185,11 +185,14 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         _nextChosen = chosen;
     }
 
+    /// <summary>Engine thread: a token with the scores last set.</summary>
+    internal TokenRecord WithScores(int tokenId) => new(tokenId, _nextLogprob, _nextTop, _nextChosen);
+
     /// <summary>
-    /// Engine thread: a sampled token, with the engine's verdict if it is the last. True for the first one. A reader that waits for it is
-    /// left in <paramref name="wakes"/>.
+    /// A sampled token, with the engine's verdict if it is the last; called by one thread after the other. True for the first one. A reader
+    /// that waits for it is left in <paramref name="wakes"/>.
     /// </summary>
-    internal bool Push(int tokenId, FinishReason? finish, ReaderWakes wakes)
+    internal bool Push(in TokenRecord token, FinishReason? finish, ReaderWakes wakes)
     {
         bool wake, isFirst;
         lock (_gate)
@@ -201,7 +204,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
                 CompletePromptScores();
                 _promptIsComputed?.TrySetResult();
             }
-            _arrived.Add(new TokenRecord(tokenId, _nextLogprob, _nextTop, _nextChosen));
+            _arrived.Add(token);
             wake = SetFinish(finish) || ((WantsTokensEarly || _arrived.Count >= _forcedInterval) && Wake());
         }
         if (wake) wakes.Add(this);
@@ -211,7 +214,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     /// <summary>Runs the reader, as far as it gets.</summary>
     internal void Resume() => _wake.SetResult(true);
 
-    /// <summary>Engine thread: the request ended without a further token.</summary>
+    /// <summary>The request ended without a further token.</summary>
     internal void End(FinishReason finish)
     {
         bool wake;

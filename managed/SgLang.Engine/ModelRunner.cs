@@ -28,6 +28,7 @@ internal sealed class ModelRunner : IModelRunner
     private readonly AttentionPlans _attention;
     private readonly DeviceArena _arena;
     private readonly ForwardContext _forward;
+    private readonly SampledBatch _batch;
     private readonly Sampler _sampler;
     private readonly PromptScorer _scorer;
     private readonly StepInputs _inputs;
@@ -65,6 +66,7 @@ internal sealed class ModelRunner : IModelRunner
         _attention = new AttentionPlans(device, model, pageSize, tokens, requests);
         _arena = new DeviceArena(device, ActivationBytes(model, limits), "activations");
         _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks) { Trace = trace.Modules };
+        _batch = new SampledBatch(requests);
         _sampler = new Sampler(device, requests);
         _scorer = new PromptScorer(device, model, _forward);
         // Token sources, positions, slots; rows of the samples, their last tokens, those of embedded prompts; pages to copy from and to.
@@ -131,7 +133,8 @@ internal sealed class ModelRunner : IModelRunner
     private void LaunchStep(StepPlan plan, StepOutcome outcome)
     {
         StepResult result = _results[outcome.Slot];
-        Wanted wanted = Wanted.By(plan);
+        _batch.Begin(plan);
+        WantedScores wanted = _batch.Wanted;
         long preparing = _trace.Begin();
         _inputs.Begin(outcome.Slot);
         if (_drawnIds is not null && _place.IsFirstStage) _drawnIds.ReceiveFor(plan, LastIds);
@@ -238,17 +241,17 @@ internal sealed class ModelRunner : IModelRunner
     }
 
     /// <summary>Samples from logits, F32 [n, vocabulary], of the plan's samples from <paramref name="first"/> on.</summary>
-    private void Draw(StepPlan plan, int first, in Tensor rows, in Tensor logits, Wanted wanted, StepResult result)
+    private void Draw(StepPlan plan, int first, in Tensor rows, in Tensor logits, WantedScores wanted, StepResult result)
     {
         LogitsObserver?.Invoke(_device, first, logits);
         long sampling = _trace.Begin();
         int count = (int)logits.NumRows;
         Tensor ids = _ids.View((long)first * sizeof(int), DType.I32, count);
         Tensor logprobs = wanted.Logprobs ? _logprobs.View((long)first * sizeof(float), DType.F32, count) : default;
-        _sampler.Sample(plan, first, ids, logprobs, logits);
+        _sampler.Sample(plan, _batch, first, ids, logprobs, logits);
         Ops.TokenScatter(_device, LastIds, rows, ids);
         if (_originalLogprobs && wanted is { Logprobs: true, TopCount: 0 }) Ops.Logprobs(_device, logprobs, default, default, logits, ids);
-        result.Top(plan.NumSamples, wanted.TopCount)?.Compute(first, logits, logprobs, ids, ScoreTemperatures(count));
+        result.Top(plan.NumSamples, wanted.TopCount)?.Compute(first, logits, logprobs, ids, ScoreTemperatures(first, count));
         if (wanted.ChosenCount > 0) ScoreChosen(plan, first, logits, result.Chosen(wanted.ChosenCount, isFirst: first == 0));
         _trace.End(sampling, _trace.Spans.Sample, count);
     }
@@ -257,13 +260,13 @@ internal sealed class ModelRunner : IModelRunner
     {
         for (int i = 0; i < logits.NumRows; i++)
             if (plan.Requests[plan.SampleIndex[first + i]].LogprobOptions is { TokenIds.Length: > 0 } options)
-                chosen.Compute(logits.Rows(i, 1), options.TokenIds, _originalLogprobs ? 1 : _sampler.Temperatures(i + 1)[i]);
+                chosen.Compute(logits.Rows(i, 1), options.TokenIds, _originalLogprobs ? 1 : _batch.Temperatures(first + i, 1)[0]);
     }
 
     /// <summary>Empty: 1 for all.</summary>
-    private ReadOnlySpan<float> ScoreTemperatures(int count) => _originalLogprobs ? default : _sampler.Temperatures(count);
+    private ReadOnlySpan<float> ScoreTemperatures(int first, int count) => _originalLogprobs ? default : _batch.Temperatures(first, count);
 
-    private void Finish(StepPlan plan, Wanted wanted, StepResult result)
+    private void Finish(StepPlan plan, WantedScores wanted, StepResult result)
     {
         if (plan.NumSamples > 0) _drawnIds?.Send(_ids.AsTensor(DType.I32, plan.NumSamples));
         long copying = _trace.Begin();
@@ -273,17 +276,5 @@ internal sealed class ModelRunner : IModelRunner
         _trace.End(copying, _trace.Spans.CopyResult, samples);
         _lastResult = result;
         _lastSamples = samples;
-    }
-
-    /// <summary>What some request of a step asks for besides its token.</summary>
-    private readonly record struct Wanted(bool Logprobs, int TopCount, int ChosenCount)
-    {
-        public static Wanted By(StepPlan plan)
-        {
-            Wanted all = default;
-            foreach (int request in plan.SampleIndex)
-                if (plan.Requests[request].LogprobOptions is { } options) all = new Wanted(true, Math.Max(all.TopCount, options.TopCount), all.ChosenCount + options.TokenIds.Length);
-            return all;
-        }
     }
 }

@@ -3,9 +3,8 @@ using System.Collections.Concurrent;
 namespace SgLang.Engine;
 
 /// <summary>
-/// Wakes the readers of a step's generations, in bundles, each a work item of the pool. The engine's thread queues the first bundle alone:
-/// waking a pool thread costs it microseconds, which a bundle pays for the next one. Engine thread only; nothing is allocated once enough
-/// bundles exist.
+/// Wakes the readers of a step's generations, in bundles, each a work item of the pool. Who delivers queues the first bundle alone: waking a
+/// pool thread costs microseconds, which a bundle pays for the next one. One thread at a time; nothing is allocated once enough bundles exist.
 /// </summary>
 internal sealed class ReaderWakes
 {

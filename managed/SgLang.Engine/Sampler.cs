@@ -5,19 +5,15 @@ using SgLang.Scheduling;
 namespace SgLang.Engine;
 
 /// <summary>
-/// Draws a step's tokens: turns each request's parameters into the rows and sparse lists of the sampling operator, and keeps the counts that
+/// Draws a step's tokens: makes the sparse lists of the sampling operator of those requests whose logits are edited, and keeps the counts that
 /// penalties need. Lives on a rank's thread; allocates nothing in steady state.
 /// </summary>
 internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
 {
-    private const float LeastPositive = 1e-30f;
-
     private readonly AllowedTokens _allowed = new(context, maxRows);
-    private readonly SamplingRow[] _rows = new SamplingRow[maxRows];
     private readonly TokenCounts?[] _countsOfRow = new TokenCounts?[maxRows];
     private readonly int[] _penaltyStart = new int[maxRows + 1];
     private readonly int[] _biasStart = new int[maxRows + 1];
-    private readonly float[] _temperatures = new float[maxRows];
     private GrowingArray<int> _penaltyIds;
     private GrowingArray<int> _penaltyCounts;
     private GrowingArray<int> _biasIds;
@@ -31,11 +27,12 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
     public bool AwaitsDraws => _numFollowed > 0;
 
     /// <summary>Queues the draws of a run of a plan's samples.</summary>
+    /// <param name="batch">Has begun with the plan.</param>
     /// <param name="first">Place of the first among the plan's samples.</param>
     /// <param name="ids">I32 [n], written.</param>
     /// <param name="logprobs">F32 [n], written; none when no request wants them.</param>
     /// <param name="logits">F32 [n, vocabulary], changed by penalties and biases.</param>
-    public void Sample(StepPlan plan, int first, in Tensor ids, in Tensor logprobs, in Tensor logits)
+    public void Sample(StepPlan plan, SampledBatch batch, int first, in Tensor ids, in Tensor logprobs, in Tensor logits)
     {
         ReadOnlySpan<int> sampled = plan.SampleIndex.Slice(first, (int)ids.NumRows);
         _penaltyIds.Clear();
@@ -45,10 +42,15 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
         _allowed.Begin(sampled.Length, (int)(logits.NumElements / logits.NumRows));
         for (int i = 0; i < sampled.Length; i++)
         {
+            if (batch.IsPlain(first + i))
+            {
+                _penaltyStart[i + 1] = _penaltyIds.Count;
+                _biasStart[i + 1] = _biasIds.Count;
+                continue;
+            }
             Request request = plan.Requests[sampled[i]];
-            int position = plan.KvLength[sampled[i]] - request.PromptLength;
-            SetRow(i, request, position);
-            if (HasPenalty(request.SamplingParams)) AddPenalties(CountsOf(plan.Rows[sampled[i]], request, position));
+            int position = batch.Position(first + i);
+            if (SampledBatch.HasPenalty(request.SamplingParams)) AddPenalties(CountsOf(plan.Rows[sampled[i]], request, position));
             ISampledRequest owner = (ISampledRequest)request.Owner!;
             bool mustStop = owner.Grammar is { } grammar && _allowed.Fill(i, plan.Rows[sampled[i]], request, position, grammar).MustStop;
             AddBiases(request, owner, mayStop: mustStop || position >= request.MinNewTokens);
@@ -69,18 +71,15 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
             lists.BiasIds = _biasIds.Span;
             lists.BiasValues = _biasValues.Span;
         }
-        Ops.Sample(context, ids, logprobs, logits, _rows.AsSpan(0, sampled.Length), lists, _allowed.Send());
+        Ops.Sample(context, ids, logprobs, logits, batch.Rows(first, sampled.Length), lists, _allowed.Send());
     }
-
-    /// <summary>Temperatures of the rows sampled last, for log-probabilities; 0 counts as 1.</summary>
-    public ReadOnlySpan<float> Temperatures(int numRows) => _temperatures.AsSpan(0, numRows);
 
     /// <summary>The ids of all samples of the step queued last: penalties of later steps count them, and grammars go on from them.</summary>
     public void Drawn(ReadOnlySpan<int> ids)
     {
         foreach ((Request request, int row, int sample) in _followed.AsSpan(0, _numFollowed))
         {
-            if (HasPenalty(request.SamplingParams)) _countsOfRow[row]!.Add(ids[sample]);
+            if (SampledBatch.HasPenalty(request.SamplingParams)) _countsOfRow[row]!.Add(ids[sample]);
             if (((ISampledRequest)request.Owner!).Grammar is not null) _allowed.Drawn(row, ids[sample]);
         }
         _numFollowed = 0;
@@ -88,28 +87,7 @@ internal sealed class Sampler(DeviceContext context, int maxRows) : IDisposable
 
     public void Dispose() => _allowed.Dispose();
 
-    private void SetRow(int i, Request request, int position)
-    {
-        SamplingParams parameters = request.SamplingParams;
-        ref SamplingRow row = ref _rows[i];
-        // A double that is legal may be 0 or infinity as a float, which the sampler refuses for the whole step.
-        row.Temperature = parameters.IsGreedy ? 0 : Math.Min((float)parameters.Temperature, float.MaxValue);
-        row.TopP = Math.Max((float)parameters.TopP, LeastPositive);
-        row.MinP = (float)parameters.MinP;
-        row.TopK = parameters.TopK < 0 ? 0 : parameters.TopK;
-        row.FrequencyPenalty = (float)parameters.FrequencyPenalty;
-        row.PresencePenalty = (float)parameters.PresencePenalty;
-        row.RepetitionPenalty = Math.Max((float)parameters.RepetitionPenalty, LeastPositive);
-        row.Seeded = parameters.Seed is not null;
-        row.Seed = ((ISampledRequest)request.Owner!).Seed;
-        row.Position = position;
-        _temperatures[i] = row.Temperature;
-    }
-
-    private static bool IsFollowed(Request request) => HasPenalty(request.SamplingParams) || ((ISampledRequest)request.Owner!).Grammar is not null;
-
-    private static bool HasPenalty(SamplingParams parameters) =>
-        parameters.FrequencyPenalty != 0 || parameters.PresencePenalty != 0 || parameters.RepetitionPenalty != 1;
+    private static bool IsFollowed(Request request) => SampledBatch.HasPenalty(request.SamplingParams) || ((ISampledRequest)request.Owner!).Grammar is not null;
 
     private void AddPenalties(TokenCounts counts)
     {

@@ -9,6 +9,7 @@ of the host's threads alone, then kernels through CUPTI, which makes launches sl
   step      time from one step's launch to the next's
   engine    time of the engine's thread in a step, waiting for the rank left out: messages, planning, launching, delivering
   rank      time of the rank's thread in a step: preparing inputs, launching the graph, sampling, queueing the copy of the result
+  span      the spans of these two threads by name: those inside another count in both
   fill      the union of all kernels' times, of the time from the first kernel's start to the last one's end
   kernels   the largest by their time in a step
 """
@@ -59,7 +60,7 @@ def record(options, folder):
 
         traces = []
         for activity in ("CPU", "GPU"):
-            if activity == "GPU" and options.device == "cpu":
+            if activity == "GPU" and (options.device == "cpu" or options.host_only):
                 break
             server.ask("/start_profile", {"output_dir": folder, "num_steps": options.steps, "profile_by_stage": True, "profile_id": activity,
                                           "activities": [activity], "profile_stages": ["decode"], "condition": {"min_batch_size": options.batch}})
@@ -102,6 +103,7 @@ def main():
     parser.add_argument("--input-len", type=int, default=128)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--stream", action="store_true", help="all rows as one stream, an event a token")
+    parser.add_argument("--host-only", action="store_true", help="without the kernels")
     parser.add_argument("--device", default="cuda", help="without a GPU there are no kernels to show")
     parser.add_argument("--top", type=int, default=12, help="kernels shown")
     options = parser.parse_args()
@@ -110,6 +112,11 @@ def main():
 
     engine = collections.defaultdict(float)
     rank, starts, kernels, by_name = [], [], [], collections.defaultdict(list)
+    threads = {event["tid"] for event in spans if event["name"] == ENGINE[0] or event["name"].startswith("step[")}
+    parts = collections.defaultdict(list)
+    for event in spans:
+        if event["tid"] in threads and not event["name"].startswith("step["):
+            parts[event["name"]].append(event["dur"])
     # A turn of the engine's thread launches one step and takes the result of the one before: it begins with the messages.
     turns = sorted(event["ts"] for event in spans if event["name"] == ENGINE[0])
     for event in spans:
@@ -131,6 +138,8 @@ def main():
     print(text("engine", work))
     print(text("rank", rank))
     print(f"{'host':8} mean {statistics.mean(work) + statistics.mean(rank):8.1f} us, the sum of both")
+    for name, times in sorted(parts.items(), key=lambda item: -sum(item[1])):
+        print(f"{'span':8} {sum(times) / len(rank):9.1f} us a step, {len(times) / len(rank):6.1f} of {statistics.median(times):7.2f} us  {name}")
     if kernels:
         kernels.sort()
         wall = max(end for _, end in kernels) - kernels[0][0]

@@ -5,7 +5,7 @@ using SgLang.Profiling;
 namespace SgLang.Engine;
 
 /// <summary>
-/// Watches one replica's steps and first tokens for what is worth a dump of the flight recorder. Engine thread only; allocates nothing.
+/// Watches one replica's steps, on the engine's thread, and first tokens, on any, for what is worth a dump of the flight recorder; allocates nothing.
 /// </summary>
 internal sealed class FlightTriggers(FlightDumper dumper, FlightRecorderOptions options)
 {

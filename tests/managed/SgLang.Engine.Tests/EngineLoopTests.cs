@@ -222,4 +222,30 @@ public sealed class EngineLoopTests
         Assert.True(await engine.FlushCacheAsync(TimeSpan.FromSeconds(30)));
         Assert.Equal(0, engine.Stats.UsedTokens);
     }
+
+    [Fact]
+    public async Task An_engine_that_stops_delivers_every_token_it_has_counted_before_the_end()
+    {
+        int seed = Random.Shared.Next();
+        Random random = new(seed);
+        for (int round = 0; round < 20; round++)
+        {
+            InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
+            {
+                for (int i = 0; i < plan.NumSamples; i++) outcome.Ids(plan)[i] = plan.KvLength[plan.SampleIndex[i]] % ScriptedEngine.VocabularySize;
+            });
+            Generation[] generations = [.. Enumerable.Range(0, 48).Select(i => engine.Submit(ScriptedEngine.Request($"r{i}", maxNewTokens: 3000) with { IsStreaming = i % 2 == 0 }))];
+            Task<Collected>[] readers = [.. generations.Select(Collected.ReadAsync)];
+            long steps = random.Next(2, 200);
+            while (engine.Stats.NumSteps < steps) await Task.Yield();
+            await engine.DisposeAsync();
+            Collected[] results = await Task.WhenAll(readers);
+            for (int i = 0; i < results.Length; i++)
+            {
+                Assert.Equal(FinishKind.Abort, results[i].Finish.Kind);
+                Assert.True(generations[i].Scheduled.OutputLength == results[i].Ids.Count, $"seed {seed}: {results[i].Ids.Count} tokens of {generations[i].Scheduled.OutputLength}");
+                Assert.Equal(Enumerable.Range(8, results[i].Ids.Count).Select(length => length % ScriptedEngine.VocabularySize), results[i].Ids);
+            }
+        }
+    }
 }
