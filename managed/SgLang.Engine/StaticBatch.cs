@@ -211,8 +211,8 @@ public sealed class StaticBatch : IDisposable
     {
         StepOutcome outcome = _group.Wait();
         if (outcome.Error is { } error) ExceptionDispatchInfo.Throw(error);
-        ReadOnlySpan<int> ids = outcome.Ids(plan);
-        for (int i = 0; i < ids.Length; i++) _ids[plan.Rows[plan.SampleIndex[i]]] = ids[i];
+        ReadOnlySpan<int> ids = outcome.Ids(plan), rows = plan.Rows, sampled = plan.SampleIndex;
+        for (int i = 0; i < ids.Length; i++) _ids[rows[sampled[i]]] = ids[i];
         Profiler.AfterStep(plan);
         double longest = 0;
         foreach (TimedRunner rank in _ranks) longest = Math.Max(longest, rank.Seconds(outcome.Slot));

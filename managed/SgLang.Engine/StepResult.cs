@@ -16,6 +16,7 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
     private TopScores? _top;
     private PromptEmbeddings? _embeddings;
     private ChosenScores? _chosen;
+    private bool _hasLogprobs;
 
     /// <summary>Where the largest scores of a step with so many samples go; null when none are wanted.</summary>
     public TopScores? Top(int numSamples, int k)
@@ -37,7 +38,8 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
     public void Queue(in Tensor ids, in Tensor logprobs)
     {
         device.Copy(_ids.AsTensor(DType.I32, ids.NumRows), ids);
-        if (!logprobs.IsNone) device.Copy(_logprobs.AsTensor(DType.F32, logprobs.NumRows), logprobs);
+        _hasLogprobs = !logprobs.IsNone;
+        if (_hasLogprobs) device.Copy(_logprobs.AsTensor(DType.F32, logprobs.NumRows), logprobs);
         _isDone.Record();
     }
 
@@ -57,6 +59,8 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
         int samples = plan.NumSamples;
         if (samples == 0) return;
         _ids.AsSpan<int>(samples).CopyTo(outcome.Ids(plan));
+        // No request is looked at in vain: there may be hundreds, and none of them in the cache.
+        if (!_hasLogprobs) return;
         ReadOnlySpan<int> sampled = plan.SampleIndex;
         int numChosen = 0;
         for (int i = 0; i < samples; i++)

@@ -15,6 +15,15 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
     private int _nextPage;
     private long _steps;
 
+    /// <summary>Decode steps planned since the last prompt tokens.</summary>
+    private int _decodes;
+
+    /// <summary>Of them, those that the requests' KV lengths do not count yet: most steps touch no request.</summary>
+    private int _unsettled;
+
+    /// <summary>Steps that every request can still take within its last page.</summary>
+    private int _stepsLeftInPages;
+
     /// <summary>Whether sequences of these lengths, a row each, fit the pool and the rows.</summary>
     public bool Fits(int batch, int lengthOfEach) => batch <= maxRequests && batch * (long)PagesFor(lengthOfEach) <= numPages;
 
@@ -29,8 +38,10 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
             batch[i].Row = i;
             batch[i].NextInputLogprob = batch[i].PromptLength;
             batch[i].MaxNewTokens = maxOutput;
+            batch[i].Pages.Reserve(PagesFor(batch[i].PromptLength + maxOutput));
         }
         _requests = batch;
+        _decodes = _unsettled = _stepsLeftInPages = 0;
         // Page 0 is the dummy that padding writes to.
         _nextPage = 1;
     }
@@ -49,7 +60,10 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
     /// </summary>
     public StepPlan Extend(int end, int maxTokens = int.MaxValue)
     {
-        StepPlan plan = Next(StepKind.Prefill);
+        Settle();
+        _decodes = _stepsLeftInPages = 0;
+        StepPlan plan = Next();
+        plan.Begin(StepKind.Prefill);
         foreach (Request request in _requests)
         {
             int missing = Math.Min(end, request.PromptLength) - request.KvLength;
@@ -66,22 +80,44 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
     /// <summary>One more token for every request; the one before it is read where the sampler left it, on the device.</summary>
     public StepPlan Decode()
     {
-        StepPlan plan = Next(StepKind.Decode);
-        foreach (Request request in _requests)
+        if (_stepsLeftInPages == 0) ReservePages();
+        StepPlan plan = Next();
+        if (_decodes < _plans.Length)
         {
-            Reserve(request, request.KvLength + 1);
-            plan.AddDecode(request, pageSize);
-            request.KvLength++;
+            Settle();
+            plan.Begin(StepKind.Decode);
+            foreach (Request request in _requests) plan.AddDecode(request, pageSize);
         }
+        else plan.AdvanceDecode(_plans.Length, numPages: _nextPage - 1, pageSize);
+        _decodes++;
+        _unsettled++;
+        _stepsLeftInPages--;
         return plan;
     }
 
-    private StepPlan Next(StepKind kind)
+    private StepPlan Next()
     {
         StepPlan plan = _plans[_steps++ % _plans.Length];
-        plan.Begin(kind);
         plan.StepId = _steps;
         return plan;
+    }
+
+    private void Settle()
+    {
+        if (_unsettled == 0) return;
+        foreach (Request request in _requests) request.KvLength += _unsettled;
+        _unsettled = 0;
+    }
+
+    private void ReservePages()
+    {
+        Settle();
+        _stepsLeftInPages = int.MaxValue;
+        foreach (Request request in _requests)
+        {
+            Reserve(request, request.KvLength + 1);
+            _stepsLeftInPages = Math.Min(_stepsLeftInPages, request.Pages.Count * pageSize - request.KvLength);
+        }
     }
 
     /// <summary>A page at a time, as a server would: a plan has no more pages than its tokens need.</summary>

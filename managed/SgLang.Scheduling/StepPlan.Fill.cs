@@ -55,6 +55,43 @@ public sealed partial class StepPlan
         _logprobTargets[token] = -1;
     }
 
+    /// <summary>
+    /// From the plan of a decode step to that of a later one of the same requests, which have pages for it: what the steps between did not change,
+    /// such as nearly all of the page table, stays where it is.
+    /// </summary>
+    /// <param name="steps">How many steps later.</param>
+    /// <param name="numPages">Of all requests together.</param>
+    internal void AdvanceDecode(int steps, int numPages, int pageSize)
+    {
+        Span<int> positions = _positions.AsSpan(0, NumTokens), lengths = _kvLength.AsSpan(0, NumTokens), slots = _slots.AsSpan(0, NumTokens);
+        for (int i = 0; i < positions.Length; i++) positions[i] += steps;
+        for (int i = 0; i < lengths.Length; i++) lengths[i] += steps;
+        if (_pageStart[NumRequests] == numPages)
+        {
+            // Nobody has left its page.
+            for (int i = 0; i < slots.Length; i++) slots[i] += steps;
+            return;
+        }
+        InsertNewPages(numPages);
+        for (int i = 0; i < slots.Length; i++) slots[i] = _pages[_pageStart[i + 1] - 1] * pageSize + positions[i] % pageSize;
+    }
+
+    /// <summary>From the last request back, so that what moves up overwrites only what has moved.</summary>
+    private void InsertNewPages(int numPages)
+    {
+        if (numPages > _pages.Length) Array.Resize(ref _pages, Math.Max(numPages, 2 * _pages.Length));
+        int end = numPages;
+        for (int i = NumRequests - 1; i >= 0; i--)
+        {
+            ReadOnlySpan<int> requestPages = _requests[i].Pages.Span;
+            int known = _pageStart[i + 1] - _pageStart[i], start = end - requestPages.Length;
+            _pages.AsSpan(_pageStart[i], known).CopyTo(_pages.AsSpan(start));
+            requestPages[known..].CopyTo(_pages.AsSpan(start + known));
+            _pageStart[i + 1] = end;
+            end = start;
+        }
+    }
+
     private void Add(Request request, int count, bool samples)
     {
         int i = NumRequests++;

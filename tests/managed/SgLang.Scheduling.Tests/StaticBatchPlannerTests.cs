@@ -56,6 +56,61 @@ public class StaticBatchPlannerTests
         Assert.Equal(3, steps.Count);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(16)]
+    public void Every_decode_step_says_what_one_made_anew_would_say(int pageSize)
+    {
+        int seed = Random.Shared.Next();
+        TestContext.Current.TestOutputHelper!.WriteLine($"seed {seed}");
+        Random random = new(seed);
+        const int Steps = 70;
+        int[] lengths = [.. Enumerable.Range(0, 1 + random.Next(5)).Select(_ => 1 + random.Next(40))];
+        StaticBatchPlanner planner = new(numPages: 1000, pageSize, maxRequests: lengths.Length);
+        for (int round = 0; round < 2; round++)
+        {
+            planner.Begin([.. lengths.Select(length => Row(new int[length]))], Steps + 1);
+            int nextPage = 1;
+            List<int>[] pages = [.. lengths.Select(_ => new List<int>())];
+            planner.Extend(int.MaxValue);
+            GrowTo(step: 0);
+            for (int step = 1; step <= Steps; step++)
+            {
+                GrowTo(step);
+                StepPlan plan = planner.Decode();
+                Assert.Equal(StepKind.Decode, plan.Kind);
+                Assert.Equal(lengths.Select(length => length + step), plan.KvLength.ToArray());
+                Assert.Equal(lengths.Select(length => length + step - 1), plan.Positions.ToArray());
+                Assert.Equal(pages.SelectMany(row => row), plan.Pages.ToArray());
+                Assert.Equal(pages.Select((_, row) => pages[..row].Sum(before => before.Count)).Append(nextPage - 1), plan.PageStart.ToArray());
+                Assert.Equal(lengths.Select((length, row) => pages[row][(length + step - 1) / pageSize] * pageSize + (length + step - 1) % pageSize), plan.Slots.ToArray());
+                Assert.Equal(lengths.Select((_, row) => -(row + 1)), plan.TokenSources.ToArray());
+                Assert.Equal(lengths.Select((_, row) => row), plan.SampleIndex.ToArray());
+            }
+            Assert.True(planner.IsExtended(int.MaxValue));
+
+            void GrowTo(int step)
+            {
+                for (int row = 0; row < lengths.Length; row++)
+                    while (pages[row].Count * pageSize < lengths[row] + step) pages[row].Add(nextPage++);
+            }
+        }
+    }
+
+    [Fact]
+    public void Decode_steps_allocate_nothing()
+    {
+        const int Steps = 300;
+        StaticBatchPlanner planner = new(numPages: 2000, pageSize: 4, maxRequests: 8);
+        planner.Begin([.. Enumerable.Range(1, 8).Select(length => Row(new int[length]))], Steps + 1);
+        planner.Extend(int.MaxValue);
+        planner.Decode();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int step = 1; step < Steps; step++) planner.Decode();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
     [Fact]
     public void A_batch_that_does_not_fit_is_refused()
     {
