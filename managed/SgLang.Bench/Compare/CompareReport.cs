@@ -6,10 +6,12 @@ namespace SgLang.Bench.Compare;
 /// <summary>A comparison as a table.</summary>
 public static class CompareReport
 {
-    public static string ToText(IReadOnlyList<CaseChange> cases)
+    public static string ToText(ComparedRuns compared)
     {
         var text = new StringBuilder();
-        foreach (CaseChange item in cases)
+        if (compared.NotCompared.Count > 0)
+            text.Append(CultureInfo.InvariantCulture, $"Not compared, because not all lines record them (versions know different flags): {string.Join(", ", compared.NotCompared)}\n");
+        foreach (CaseChange item in compared.Cases)
         {
             if (item.Case.Length > 0) text.Append(item.Case).Append('\n');
             text.Append(CultureInfo.InvariantCulture, $"  {"",-36} {"first",12} {"second",12} {"change",9} {"95 % interval",20} {"runs",7}\n");
@@ -20,7 +22,7 @@ public static class CompareReport
                 text.Append(CultureInfo.InvariantCulture, $"  {f.Field,-36} {f.First,12:G6} {f.Second,12:G6} {100 * f.Change,8:+0.0;-0.0;0.0}% {interval,20} {runs,7}  {Word(f.Verdict)}\n");
             }
         }
-        if (cases.SelectMany(item => item.Figures).Any(f => f.Verdict == Verdict.Unknown))
+        if (compared.Cases.SelectMany(item => item.Figures).Any(f => f.Verdict == Verdict.Unknown))
             text.Append("A side was run once: how far two runs of it lie apart is unknown, so nothing is called better or worse. Repeat both (bench-serving --num-repeats 5, or append more lines).\n");
         return text.ToString();
     }

@@ -22,15 +22,22 @@ public sealed record FigureChange(string Field, int FirstRuns, int SecondRuns, d
 /// <summary>One case of a sweep and how its figures changed.</summary>
 public sealed record CaseChange(string Case, IReadOnlyList<FigureChange> Figures);
 
+/// <summary>Two files' runs of the same thing.</summary>
+/// <param name="NotCompared">Arguments that only some lines record, as versions do that know other flags.</param>
+public sealed record ComparedRuns(IReadOnlyList<CaseChange> Cases, IReadOnlyList<string> NotCompared)
+{
+    public bool IsAnythingWorse => Cases.SelectMany(item => item.Figures).Any(figure => figure.Verdict == Verdict.Worse);
+}
+
 /// <summary>Result lines of two files, case by case.</summary>
 public static class Comparison
 {
     /// <exception cref="UnlikeRunsException">The files do not hold runs of the same thing.</exception>
     /// <exception cref="BenchException">A file cannot be read.</exception>
-    public static IReadOnlyList<CaseChange> Of(CompareOptions options)
+    public static ComparedRuns Of(CompareOptions options)
     {
         IReadOnlyList<ResultLine> first = ResultLine.ReadAll(options.First), second = ResultLine.ReadAll(options.Second);
-        Likeness.Check(options, first, second);
+        IReadOnlyList<string> notCompared = Likeness.Check(options, first, second);
         List<CaseChange> cases = [];
         foreach (IGrouping<string, ResultLine> group in first.GroupBy(line => line.Case))
         {
@@ -40,7 +47,7 @@ public static class Comparison
                 if (Change(field, isHigherBetter, [.. group], others, options.Threshold) is { } change) figures.Add(change);
             cases.Add(new CaseChange(group.Key, figures));
         }
-        return cases;
+        return new ComparedRuns(cases, notCompared);
     }
 
     /// <summary>Null where a line lacks the figure.</summary>

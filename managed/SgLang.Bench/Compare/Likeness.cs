@@ -25,10 +25,15 @@ internal static class Likeness
         ("dataset", line => line["dataset"]?["sha256"]), ("cache_state", line => line["cache_state"]),
     ];
 
+    /// <returns>
+    /// Arguments that could not be compared, each with its value where one is set: a version that does not know a flag records nothing of it, and
+    /// every version records all that it knows.
+    /// </returns>
     /// <exception cref="UnlikeRunsException">All differences at once.</exception>
-    public static void Check(CompareOptions options, IReadOnlyList<ResultLine> first, IReadOnlyList<ResultLine> second)
+    public static IReadOnlyList<string> Check(CompareOptions options, IReadOnlyList<ResultLine> first, IReadOnlyList<ResultLine> second)
     {
         List<string> differences = [];
+        SortedDictionary<string, string> notCompared = new(StringComparer.Ordinal);
         string[] missing = [.. first.Select(line => line.Case).Except(second.Select(line => line.Case)).Select(name => $"case '{name}' is only in {options.First}"),
             .. second.Select(line => line.Case).Except(first.Select(line => line.Case)).Select(name => $"case '{name}' is only in {options.Second}")];
         differences.AddRange(missing);
@@ -45,12 +50,19 @@ internal static class Likeness
             differences.Add("requests failed, and failed ones are in no figure (failed_requests)");
         if (differences.Count > 0)
             throw new UnlikeRunsException($"these are not runs of the same thing:\n  {string.Join("\n  ", differences.Distinct())}\nName what is under test with --allow-difference, or measure again.");
+        return [.. notCompared.Select(pair => pair.Key + pair.Value)];
 
         void CompareArguments(JsonObject a, JsonObject b)
         {
             foreach (string name in a.Select(pair => pair.Key).Union(b.Select(pair => pair.Key)))
-                if (!s_immaterial.Contains(name)) Compare(name, a[name], b[name]);
+            {
+                if (s_immaterial.Contains(name)) continue;
+                if (a.ContainsKey(name) && b.ContainsKey(name)) Compare(name, a[name], b[name]);
+                else if (!options.MayDiffer.Contains(name)) notCompared[name] = ValueSet(a[name] ?? b[name]) is { } value ? $" ({value})" : "";
+            }
         }
+
+        static string? ValueSet(JsonNode? value) => value?.ToJsonString() is { } text && text != "false" ? text : null;
 
         void Compare(string name, JsonNode? a, JsonNode? b)
         {

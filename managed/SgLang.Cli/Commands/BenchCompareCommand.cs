@@ -31,15 +31,15 @@ internal static class BenchCompareCommand
         if (operands is not [var first, var second]) throw new UsageException($"two files are needed, the one to compare with first, got {operands.Length}");
         try
         {
-            IReadOnlyList<CaseChange> cases = Comparison.Of(new CompareOptions
+            ComparedRuns runs = Comparison.Of(new CompareOptions
             {
                 First = first,
                 Second = second,
                 MayDiffer = flags.List("--allow-difference").Select(name => name.TrimStart('-').Replace('-', '_')).ToHashSet(),
                 Threshold = flags.Number("--threshold")!.Value,
             });
-            await output.WriteAsync(CompareReport.ToText(cases));
-            return cases.SelectMany(item => item.Figures).Any(figure => figure.Verdict == Verdict.Worse) ? 1 : 0;
+            await output.WriteAsync(CompareReport.ToText(runs));
+            return runs.IsAnythingWorse ? 1 : 0;
         }
         catch (Exception e) when (e is UnlikeRunsException or BenchException)
         {

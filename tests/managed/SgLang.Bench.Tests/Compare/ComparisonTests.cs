@@ -8,7 +8,7 @@ public class ComparisonTests
 {
     private static JsonObject Line(int batch, double throughput, double latency) => RunFacts.AddTo(
         new JsonObject { ["batch_size"] = batch, ["output_throughput"] = throughput, ["mean_ttft_ms"] = latency, ["device"] = "cpu", ["dataset"] = new JsonObject { ["sha256"] = "abc" } },
-        "bench-serving", new JsonObject { ["seed"] = 42, ["output_file"] = Guid.NewGuid().ToString() });
+        "bench-serving", new JsonObject { ["seed"] = 42, ["profile"] = null, ["output_file"] = Guid.NewGuid().ToString() });
 
     private static string FileOf(params JsonObject[] lines)
     {
@@ -18,6 +18,9 @@ public class ComparisonTests
     }
 
     private static IReadOnlyList<CaseChange> Compare(string first, string second, params string[] mayDiffer) =>
+        Runs(first, second, mayDiffer).Cases;
+
+    private static ComparedRuns Runs(string first, string second, params string[] mayDiffer) =>
         Comparison.Of(new CompareOptions { First = first, Second = second, MayDiffer = mayDiffer.ToHashSet() });
 
     [Fact]
@@ -30,7 +33,7 @@ public class ComparisonTests
         Assert.Equal(0.2, change.Figures[0].Change, 9);
         // Standard deviations of 1 on three runs each: half-width t(4) * sqrt(2/3), over 100.
         Assert.Equal(2.776 * Math.Sqrt(2.0 / 3) / 100, change.Figures[0].HalfWidth!.Value, 9);
-        Assert.Contains("WORSE", CompareReport.ToText([change]));
+        Assert.Contains("WORSE", CompareReport.ToText(new ComparedRuns([change], [])));
     }
 
     [Fact]
@@ -45,7 +48,7 @@ public class ComparisonTests
     {
         CaseChange change = Compare(FileOf(Line(1, 100, 50)), FileOf(Line(1, 10, 500))).Single();
         Assert.All(change.Figures, f => Assert.Equal((Verdict.Unknown, null), (f.Verdict, f.HalfWidth)));
-        Assert.Contains("A side was run once", CompareReport.ToText([change]));
+        Assert.Contains("A side was run once", CompareReport.ToText(new ComparedRuns([change], [])));
     }
 
     [Fact]
@@ -74,6 +77,27 @@ public class ComparisonTests
         string first = FileOf(Line(1, 100, 50)), second = FileOf(other);
         Assert.Contains(message, Assert.Throws<UnlikeRunsException>(() => Compare(first, second)).Message);
         if (path == "arguments.seed") Assert.Single(Compare(first, second, "seed"));
+    }
+
+    [Fact]
+    public void Flags_that_only_one_version_knows_are_named_and_not_compared()
+    {
+        JsonObject newer = Line(1, 100, 50);
+        JsonObject arguments = newer["arguments"]!.AsObject();
+        arguments["a_switch"] = false;
+        arguments["a_text"] = null;
+        arguments["a_number"] = 7;
+        arguments["tag"] = "immaterial";
+        string first = FileOf(Line(1, 100, 50)), second = FileOf(newer);
+        Assert.Equal(["a_number (7)", "a_switch", "a_text"], Runs(first, second).NotCompared);
+        Assert.Equal(Runs(first, second).NotCompared, Runs(second, first).NotCompared);
+        Assert.Equal(["a_switch", "a_text"], Runs(first, second, "a_number").NotCompared);
+        Assert.StartsWith("Not compared, because not all lines record them", CompareReport.ToText(Runs(first, second)));
+        Assert.Empty(Runs(first, first).NotCompared);
+
+        // What both record still counts.
+        arguments["seed"] = 43;
+        Assert.Contains("seed: 42 and 43", Assert.Throws<UnlikeRunsException>(() => Runs(first, FileOf(newer))).Message);
     }
 
     [Theory]
