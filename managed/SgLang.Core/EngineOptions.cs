@@ -122,6 +122,12 @@ public sealed record EngineOptions
     /// <summary>Stages of layers.</summary>
     public int PpSize { get; init; } = 1;
 
+    /// <summary>Requests of a step; null means an even share of those that run. With a pipeline, as many steps are under way as there are stages.</summary>
+    public int? PpMaxMicroBatchSize { get; init; }
+
+    /// <summary>Micro-batches beyond one for each pipeline stage.</summary>
+    public int PpAsyncBatchDepth { get; init; }
+
     /// <summary>Parts that the experts are spread over; divides <see cref="TpSize"/>.</summary>
     public int EpSize { get; init; } = 1;
 
@@ -213,5 +219,14 @@ public sealed record EngineOptions
     public bool ReturnOriginalLogprobs { get; init; }
     public FlightRecorderOptions FlightRecorder { get; init; } = new();
     public string ModelName => ServedModelName ?? ModelPath;
+
+    /// <summary>Steps, each of other requests, that the ranks of a replica work on at once.</summary>
+    public int NumMicroBatches => PpSize == 1 ? 1 : PpSize + PpAsyncBatchDepth;
+
+    /// <summary>Steps a replica has room for at once: the micro-batches, and one more that is launched ahead.</summary>
+    public int MaxStepsInFlight => NumMicroBatches + 1;
+
+    /// <summary>Requests that run at once by <see cref="PpMaxMicroBatchSize"/>; null means no limit by it.</summary>
+    public int? MaxPipelinedRequests => PpMaxMicroBatchSize * NumMicroBatches;
     public NodeLayout Layout => new(NumNodes, TpSize, PpSize, DpSize);
 }

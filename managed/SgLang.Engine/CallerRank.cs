@@ -5,13 +5,11 @@ namespace SgLang.Engine;
 /// <summary>A rank without a thread of its own: its steps run where they are launched, on the thread that loaded it and disposes it.</summary>
 internal sealed class CallerRank(IModelRunner runner) : IRankChannel
 {
-    private readonly (StepPlan Plan, StepOutcome Outcome)[] _ring = new (StepPlan, StepOutcome)[StepOutcome.NumSlots];
-    private int _launched;
-    private int _waited;
+    private readonly Queue<(StepPlan Plan, StepOutcome Outcome)> _underWay = [];
 
     public void Launch(StepPlan plan, StepOutcome outcome)
     {
-        _ring[_launched++ % _ring.Length] = (plan, outcome);
+        _underWay.Enqueue((plan, outcome));
         outcome.Clear();
         try
         {
@@ -25,7 +23,7 @@ internal sealed class CallerRank(IModelRunner runner) : IRankChannel
 
     public void Wait()
     {
-        (StepPlan plan, StepOutcome outcome) = _ring[_waited++ % _ring.Length];
+        (StepPlan plan, StepOutcome outcome) = _underWay.Dequeue();
         if (outcome.Error is not null) return;
         try
         {

@@ -47,13 +47,13 @@ internal static partial class EngineLoader
         if (runners.Length == 1)
         {
             ranks = [LoadedRank.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), RankSetup.Single(options), profiler)];
-            runners[0] = new TimedRunner(ranks[0].Runner);
+            runners[0] = new TimedRunner(ranks[0].Runner, options.MaxStepsInFlight);
             group = new RankGroup([new CallerRank(runners[0])], ranks[0].Memory.MaxRunningRequests);
         }
         else
         {
             RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler,
-                wrap: (rank, runner) => runners[rank] = new TimedRunner(runner));
+                wrap: (rank, runner) => runners[rank] = new TimedRunner(runner, options.MaxStepsInFlight));
             ranks = world.Ranks;
             group = world.Replicas[0];
         }
@@ -117,6 +117,9 @@ internal static partial class EngineLoader
             EnableMixedChunk = options.EnableMixedChunk,
             EvictionPolicy = options.RadixEvictionPolicy,
             DisableRadixCache = options.DisableRadixCache,
+            NumMicroBatches = options.NumMicroBatches,
+            MaxMicroBatchSize = options.PpMaxMicroBatchSize,
+            PlansAhead = !options.DisableOverlapSchedule,
             MaxQueuedRequests = options.MaxQueuedRequests,
             InBatchPrefixCheckThreshold = environment.InBatchPrefixCheckThreshold,
             InBatchPrefixDeprioritizeThreshold = environment.InBatchPrefixDeprioritizeThreshold,

@@ -8,8 +8,8 @@ using SgLang.Scheduling;
 namespace SgLang.Engine;
 
 /// <summary>
-/// The engine's own thread. Each turn: take messages, plan a step while the previous one still runs, launch it, then take the previous
-/// one's result. Nothing here waits for a client, and in steady decode nothing allocates.
+/// The engine's own thread. Each turn: take messages, plan a step while earlier ones still run, launch it, and once as many are under way as
+/// can be, or nothing more can be planned, take the oldest one's result. Nothing here waits for a client, and in steady decode nothing allocates.
 /// </summary>
 internal sealed class EngineLoop : IDisposable
 {
@@ -46,6 +46,11 @@ internal sealed class EngineLoop : IDisposable
     private long _lastIdleCheck;
     private BatchLog _log;
     private StepMeter _meter;
+
+    // Steps under way, a ring: the oldest is at _oldest, and times of launch are the stopwatch's.
+    private readonly (StepPlan Plan, long Launched)[] _inFlight;
+    private int _oldest;
+    private int _numInFlight;
     private readonly FlightTriggers _triggers;
     private readonly StepTimes? _stepTimes;
 
@@ -59,6 +64,7 @@ internal sealed class EngineLoop : IDisposable
     {
         _unfinished = unfinished;
         _scheduler = scheduler;
+        _inFlight = new (StepPlan, long)[scheduler.Options.MaxUncommitted];
         _ranks = ranks;
         _options = options;
         _graphs = graphs;
@@ -164,27 +170,21 @@ internal sealed class EngineLoop : IDisposable
     private void Run()
     {
         using IDisposable? scope = EngineLog.BeginRank(_logger, _replica, _options.DpSize);
-        StepPlan? inFlight = null;
         _track = _profiler.Flight.Recorder.Attach();
         try
         {
             while (TakeMessages())
             {
                 // Steps under way end with it; without one nobody else would notice.
-                if (inFlight is null && _ranks.Lost is { } lost) throw lost;
+                if (_numInFlight == 0 && _ranks.Lost is { } lost) throw lost;
                 StepPlan? plan = Plan();
                 if (plan is not null) Launch(plan);
-                if (inFlight is not null) Finish(inFlight);
-                inFlight = plan;
-                if (inFlight is not null && _options.DisableOverlapSchedule)
-                {
-                    Finish(inFlight);
-                    inFlight = null;
-                }
+                bool isIdle = _numInFlight == 0;
+                if (_numInFlight == _inFlight.Length || (plan is null && !isIdle)) FinishOldest();
                 Publish();
-                if (inFlight is null && plan is null) Idle();
+                if (isIdle) Idle();
             }
-            if (inFlight is not null) Finish(inFlight);
+            while (_numInFlight > 0) FinishOldest();
             _scheduler.AbortAll("The engine is shutting down.");
             Deliver();
         }
@@ -283,21 +283,26 @@ internal sealed class EngineLoop : IDisposable
         long start = _track.Begin();
         if (_hasRanges) SchedulerRanges.RunBatch();
         _ranks.Launch(plan, trace);
+        long launched = Stopwatch.GetTimestamp();
+        _inFlight[(_oldest + _numInFlight++) % _inFlight.Length] = (plan, launched);
         bool isGraph = plan.Kind == StepKind.Decode && _graphs.Select(plan.NumRequests) > 0;
-        _meter.Launched(plan, isGraph);
+        _meter.Launched(plan, isGraph, launched);
         _log.Planned(plan, _scheduler, isGraph);
         if (_hasRanges) NvtxRanges.Pop();
         _track.End(start, _spans.RunBatch, plan.StepId, stage: trace.Stage);
     }
 
     /// <summary>Takes the result of a step: tokens to their streams, or the error to its requests.</summary>
-    private void Finish(StepPlan plan)
+    private void FinishOldest()
     {
+        (StepPlan plan, long launched) = _inFlight[_oldest];
+        _oldest = (_oldest + 1) % _inFlight.Length;
+        _numInFlight--;
         long start = _track.Begin();
         if (_hasRanges) SchedulerRanges.ProcessResult();
         try
         {
-            FinishStep(plan);
+            FinishStep(plan, launched);
         }
         finally
         {
@@ -307,13 +312,13 @@ internal sealed class EngineLoop : IDisposable
         }
     }
 
-    private void FinishStep(StepPlan plan)
+    private void FinishStep(StepPlan plan, long launched)
     {
         long start = _track.Begin();
         Volatile.Write(ref _phaseStep, plan.StepId);
         _phase = "waiting for a rank";
         StepOutcome outcome = _ranks.Wait();
-        long took = _meter.Finished(plan, Math.Max(1, _options.DecodeLogInterval));
+        long took = _meter.Finished(plan, launched, Math.Max(1, _options.DecodeLogInterval));
         if (plan.Kind == StepKind.Decode)
         {
             _triggers.Decoded(plan.StepId, took);

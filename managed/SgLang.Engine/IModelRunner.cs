@@ -10,7 +10,7 @@ internal interface IModelRunner : IDisposable
 {
     /// <summary>
     /// Queues a step; a device that works by itself may be at it when this returns. May throw: the step's requests then end with an error
-    /// and serving goes on. At most two steps are launched and not completed, each with an outcome of another slot.
+    /// and serving goes on. Steps that are launched and not completed have outcomes of different slots.
     /// </summary>
     void Launch(StepPlan plan, StepOutcome outcome);
 

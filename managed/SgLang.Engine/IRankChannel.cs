@@ -3,7 +3,8 @@ using SgLang.Scheduling;
 namespace SgLang.Engine;
 
 /// <summary>
-/// One rank as the engine sees it, or those of a replica on another node. Steps run in the order launched; at most two are under way.
+/// One rank as the engine sees it, or those of a replica on another node. Steps run in the order launched; at most so many are under
+/// way as the engine has room for (<see cref="Core.EngineOptions.MaxStepsInFlight"/>).
 /// </summary>
 internal interface IRankChannel : IDisposable
 {

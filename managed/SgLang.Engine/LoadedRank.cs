@@ -70,13 +70,14 @@ internal sealed record LoadedRank
                 MaxTotalTokens = options.MaxTotalTokens,
                 MaxRunningRequests = options.MaxRunningRequests,
             });
+            if (options.MaxPipelinedRequests is { } most) memory = memory with { MaxRunningRequests = Math.Min(memory.MaxRunningRequests, most) };
             profiler ??= new EngineProfiler();
             ranks = setup.Connect(device);
             profiler.AttachDevice(device);
-            RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn));
+            RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn), options.MaxStepsInFlight);
             // Page 0 is the dummy that padding writes to.
             StepLimits limits = new(maxTokens, memory.MaxRunningRequests);
-            runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks, options.ReturnOriginalLogprobs);
+            runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks, options.ReturnOriginalLogprobs, options.NumMicroBatches);
             GraphBatchSizes graphs = before.SupportsGraphs && ranks is null ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows) : GraphBatchSizes.None;
             long freeBeforeCapture = device.GetInfo().FreeMemoryBytes;
             if (graphs.Largest > 0) runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total));

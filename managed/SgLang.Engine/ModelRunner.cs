@@ -51,8 +51,9 @@ internal sealed class ModelRunner : IModelRunner
 
     /// <summary>Takes over the device, the model and the communicators.</summary>
     /// <param name="originalLogprobs">Score draws as if their temperature were 1.</param>
+    /// <param name="numMicroBatches">Steps of different requests under way in the pipeline; one more may be launched.</param>
     public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits, RankTrace trace, RankCommunicators? ranks = null,
-        bool originalLogprobs = false)
+        bool originalLogprobs = false, int numMicroBatches = 1)
     {
         _device = device;
         _model = model;
@@ -70,13 +71,13 @@ internal sealed class ModelRunner : IModelRunner
         _sampler = new Sampler(device, requests);
         _scorer = new PromptScorer(device, model, _forward);
         // Token sources, positions, slots; rows of the samples, their last tokens, those of embedded prompts; pages to copy from and to.
-        _inputs = new StepInputs(device, tokens, tokens, tokens, requests, requests, requests, requests, requests);
-        _results = [new StepResult(device, requests), new StepResult(device, requests)];
+        _inputs = new StepInputs(device, numMicroBatches + 1, tokens, tokens, tokens, requests, requests, requests, requests, requests);
+        _results = [.. Enumerable.Range(0, numMicroBatches + 1).Select(_ => new StepResult(device, requests))];
         _inputIds = new DeviceBuffer(device, (long)tokens * sizeof(int), "input ids");
         _lastIds = new DeviceBuffer(device, (long)requests * sizeof(int), "last token of each row");
         _ids = new DeviceBuffer(device, (long)requests * sizeof(int), "sampled ids");
         _logprobs = new DeviceBuffer(device, (long)requests * sizeof(float), "log-probabilities");
-        if (_place.PpSize > 1) _drawnIds = new DrawnIds(device, ranks, requests);
+        if (_place.PpSize > 1) _drawnIds = new DrawnIds(device, ranks, requests, numMicroBatches);
         device.Fill(_lastIds.AsTensor(DType.I32, requests), 0);
     }
 
@@ -122,7 +123,7 @@ internal sealed class ModelRunner : IModelRunner
         {
             foreach (IDisposable? owned in (ReadOnlySpan<IDisposable?>)
                      [
-                         _trace, _graphs, _sampler, _drawnIds, _ranks, _results[1], _results[0], _logprobs, _ids, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
+                         _trace, _graphs, _sampler, _drawnIds, _ranks, .. _results, _logprobs, _ids, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
                      ])
                 owned?.Dispose();
         }

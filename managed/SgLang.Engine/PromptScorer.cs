@@ -28,7 +28,7 @@ internal sealed class PromptScorer : IDisposable
         _device = device;
         _model = model;
         _forward = forward;
-        _inputs = new StepInputs(device, RowsPerBlock, RowsPerBlock);
+        _inputs = new StepInputs(device, 1, RowsPerBlock, RowsPerBlock);
         _logprobs = new DeviceBuffer(device, RowsPerBlock * sizeof(float), "log-probabilities of prompts");
         _logprobsOnHost = new PinnedBuffer(device, RowsPerBlock * sizeof(float));
     }

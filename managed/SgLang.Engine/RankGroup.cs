@@ -7,10 +7,10 @@ namespace SgLang.Engine;
 /// <param name="groups">Where the ranks meet; null for ranks that never do.</param>
 /// <param name="reporter">The channel whose outcome counts.</param>
 /// <param name="recovers">Whether a failed step is followed by a reset of the groups; false where node 0 says when.</param>
-internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGroups? groups = null, int reporter = 0, bool recovers = true) : IDisposable
+/// <param name="maxSteps">Steps that can be under way.</param>
+internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGroups? groups = null, int reporter = 0, bool recovers = true, int maxSteps = 2) : IDisposable
 {
-    // One outcome per step that can be under way.
-    private readonly StepOutcome[][] _outcomes = [Outcomes(ranks.Length, maxSamples, slot: 0), Outcomes(ranks.Length, maxSamples, slot: 1)];
+    private readonly StepOutcome[][] _outcomes = [.. Enumerable.Range(0, maxSteps).Select(slot => Outcomes(ranks.Length, maxSamples, slot))];
     private int _launched;
     private int _waited;
 
@@ -30,7 +30,7 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGro
 
     public void Launch(StepPlan plan, StepTrace trace = default)
     {
-        StepOutcome[] outcomes = _outcomes[_launched++ & 1];
+        StepOutcome[] outcomes = _outcomes[_launched++ % maxSteps];
         for (int rank = 0; rank < ranks.Length; rank++)
         {
             outcomes[rank].Trace = trace;
@@ -41,7 +41,7 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGro
     /// <summary>Waits for the oldest launched step on every rank. An error of any rank is the step's error.</summary>
     public StepOutcome Wait()
     {
-        StepOutcome[] outcomes = _outcomes[_waited++ & 1];
+        StepOutcome[] outcomes = _outcomes[_waited++ % maxSteps];
         if (_finishedAhead > 0) _finishedAhead--;
         else WaitForAll();
         StepOutcome outcome = outcomes[reporter];

@@ -9,10 +9,8 @@ namespace SgLang.Engine;
 /// </summary>
 internal sealed class RankThread : IRankChannel
 {
-    private const int MaxLaunched = 2;
-
     private readonly Thread _thread;
-    private readonly (StepPlan Plan, StepOutcome Outcome)[] _ring = new (StepPlan, StepOutcome)[MaxLaunched];
+    private readonly (StepPlan Plan, StepOutcome Outcome)[] _ring;
     private readonly SemaphoreSlim _work = new(0);
     private readonly SemaphoreSlim _queued = new(0);
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -26,8 +24,10 @@ internal sealed class RankThread : IRankChannel
 
     /// <param name="create">Runs on the rank's thread: loads the model and returns its runner.</param>
     /// <param name="failed">Called there when a step failed, before the next one begins.</param>
-    public RankThread(string name, Func<IModelRunner> create, Action<Exception>? failed = null)
+    /// <param name="maxSteps">Steps that can be under way.</param>
+    public RankThread(string name, Func<IModelRunner> create, Action<Exception>? failed = null, int maxSteps = 2)
     {
+        _ring = new (StepPlan, StepOutcome)[maxSteps];
         _failed = failed;
         _thread = new Thread(() => Run(create)) { Name = name, IsBackground = true };
         _thread.Start();
@@ -38,14 +38,14 @@ internal sealed class RankThread : IRankChannel
 
     public void Launch(StepPlan plan, StepOutcome outcome)
     {
-        _ring[_launched++ % MaxLaunched] = (plan, outcome);
+        _ring[_launched++ % _ring.Length] = (plan, outcome);
         _work.Release();
     }
 
     public void Wait()
     {
         _queued.Wait();
-        (StepPlan plan, StepOutcome outcome) = _ring[_waited++ % MaxLaunched];
+        (StepPlan plan, StepOutcome outcome) = _ring[_waited++ % _ring.Length];
         if (outcome.Error is not null) return;
         try
         {
@@ -93,7 +93,7 @@ internal sealed class RankThread : IRankChannel
         {
             _work.Wait();
             if (_isStopping) return;
-            (StepPlan plan, StepOutcome outcome) = _ring[_taken++ % MaxLaunched];
+            (StepPlan plan, StepOutcome outcome) = _ring[_taken++ % _ring.Length];
             outcome.Clear();
             try
             {

@@ -101,7 +101,7 @@ public sealed class StaticBatch : IDisposable
     public static StaticBatch Load(EngineOptions options, int maxBatch, int maxPrefillTokens, Action<string, long, long>? progress = null, ILogger? logger = null)
     {
         int chunk = (Math.Min(maxPrefillTokens, MostPrefillTokens) + options.PageSize - 1) / options.PageSize * options.PageSize;
-        EngineOptions sized = options with { ChunkedPrefillSize = chunk, MaxRunningRequests = maxBatch };
+        EngineOptions sized = options with { ChunkedPrefillSize = chunk, MaxRunningRequests = maxBatch, PpMaxMicroBatchSize = null };
         EngineProfiler profiler = new(logger);
         (RankGroup group, TimedRunner[] ranks, LoadedRank first, EngineInfo info, Tokenizer? tokenizer) = EngineLoader.LoadReplica(sized, progress, logger ?? NullLogger.Instance, profiler);
         foreach (TimedRunner rank in ranks)

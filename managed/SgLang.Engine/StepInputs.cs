@@ -4,13 +4,11 @@ namespace SgLang.Engine;
 
 /// <summary>
 /// The I32 arrays of a step: written one after another in page-locked memory and copied to the device at once. Arrays of the same lengths
-/// have the same device addresses in every step, which is what a captured graph reads. Two halves of the host side take turns, so that the
-/// next step can be written while the copy of the last one waits for its turn in the stream.
+/// have the same device addresses in every step, which is what a captured graph reads. Parts of the host side take turns, one for each step that
+/// can be under way, so that the next step can be written while the copy of the last one waits for its turn in the stream.
 /// </summary>
 internal sealed class StepInputs : IDisposable
 {
-    public const int NumSlots = 2;
-
     /// <summary>Every array begins at a multiple of 256 bytes.</summary>
     private const int Alignment = 64;
 
@@ -21,16 +19,17 @@ internal sealed class StepInputs : IDisposable
     private int _slot;
     private int _used;
 
+    /// <param name="numSlots">Parts of the host side.</param>
     /// <param name="lengths">The most values of each array of a step.</param>
-    public StepInputs(DeviceContext device, params ReadOnlySpan<int> lengths)
+    public StepInputs(DeviceContext device, int numSlots, params ReadOnlySpan<int> lengths)
     {
         _device = device;
         foreach (int length in lengths) _capacity = checked(_capacity + RoundUp(length));
-        _host = new PinnedBuffer(device, (long)NumSlots * _capacity * sizeof(int));
+        _host = new PinnedBuffer(device, (long)numSlots * _capacity * sizeof(int));
         _memory = new DeviceBuffer(device, (long)_capacity * sizeof(int), "step inputs");
     }
 
-    /// <summary>Starts a step in one half of the host side, whose last copy must have finished.</summary>
+    /// <summary>Starts a step in one part of the host side, whose last copy must have finished.</summary>
     public void Begin(int slot)
     {
         _slot = slot;

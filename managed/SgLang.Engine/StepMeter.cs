@@ -9,7 +9,7 @@ namespace SgLang.Engine;
 /// </summary>
 public struct StepMeter
 {
-    private long _launched, _launchedNext, _lastEnd;
+    private long _lastEnd;
     private long _prefillTicks, _decodeTicks, _mixedTicks;
     private long _windowStart, _windowTicks;
     private int _windowSteps;
@@ -32,12 +32,10 @@ public struct StepMeter
     /// <summary>Percent of the last logging interval that forward passes took; 0 when idle.</summary>
     public double Occupancy { get; private set; }
 
-    /// <summary>A step is queued: at most one other is under way.</summary>
-    internal void Launched(StepPlan plan, bool isGraph)
+    /// <summary>A step is queued.</summary>
+    /// <param name="now">The stopwatch's time.</param>
+    internal void Launched(StepPlan plan, bool isGraph, long now)
     {
-        long now = Stopwatch.GetTimestamp();
-        if (_launched == 0) _launched = now;
-        else _launchedNext = now;
         if (_windowStart == 0) _windowStart = now;
         if (plan.Kind != StepKind.Decode)
         {
@@ -53,13 +51,13 @@ public struct StepMeter
     }
 
     /// <summary>The oldest step has given its result. Returns the stopwatch ticks it took.</summary>
+    /// <param name="launched">The stopwatch's time when it was queued.</param>
     /// <param name="interval">Steps of a window of <see cref="Occupancy"/>.</param>
-    internal long Finished(StepPlan plan, int interval)
+    internal long Finished(StepPlan plan, long launched, int interval)
     {
         long now = Stopwatch.GetTimestamp();
-        long took = now - Math.Max(_launched, _lastEnd);
+        long took = now - Math.Max(launched, _lastEnd);
         _lastEnd = now;
-        (_launched, _launchedNext) = (_launchedNext, 0);
         switch (plan.Kind)
         {
             case StepKind.Prefill:

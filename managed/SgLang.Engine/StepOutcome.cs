@@ -15,9 +15,6 @@ internal readonly record struct PromptEmbedding(int RequestIndex, float[] Values
 /// <param name="slot">Which of the steps that can be under way at once: those of different slots share no memory.</param>
 internal sealed class StepOutcome(int maxSamples, int slot = 0)
 {
-    /// <summary>Steps of one rank that can be under way at once.</summary>
-    public const int NumSlots = 2;
-
     private readonly int[] _ids = new int[maxSamples];
     private readonly float[] _logprobs = new float[maxSamples];
     private readonly TokenLogprob[]?[] _top = new TokenLogprob[]?[maxSamples];

@@ -6,13 +6,15 @@ namespace SgLang.Engine;
 /// <summary>A rank's runner whose steps are timed by the device's own clock: events in its stream around what a step queues.</summary>
 internal sealed class TimedRunner : IModelRunner
 {
-    private readonly DeviceEvent[] _starts = new DeviceEvent[StepOutcome.NumSlots], _stops = new DeviceEvent[StepOutcome.NumSlots];
+    private readonly DeviceEvent[] _starts, _stops;
 
     /// <summary>On the rank's thread. Takes over the runner.</summary>
-    public TimedRunner(ModelRunner runner)
+    /// <param name="maxSteps">Steps that can be under way.</param>
+    public TimedRunner(ModelRunner runner, int maxSteps)
     {
         Runner = runner;
-        for (int slot = 0; slot < StepOutcome.NumSlots; slot++)
+        (_starts, _stops) = (new DeviceEvent[maxSteps], new DeviceEvent[maxSteps]);
+        for (int slot = 0; slot < maxSteps; slot++)
         {
             _starts[slot] = new DeviceEvent(runner.Device);
             _stops[slot] = new DeviceEvent(runner.Device);

@@ -56,7 +56,7 @@ internal sealed class HeadLink : INodes, IDisposable
 
     /// <summary>This node's ranks of a replica take its steps from now on.</summary>
     public void Serve(int replica, RankGroup ranks, GrammarStore grammars) =>
-        _parts[replica] = new ReplicaPart(replica, ranks, _groups[replica], grammars, Layout.NodeOf(replica, Layout.PpSize - 1) == Rank, _control.Post);
+        _parts[replica] = new ReplicaPart(replica, ranks, _groups[replica], grammars, Layout.NodeOf(replica, Layout.PpSize - 1) == Rank, _options.MaxStepsInFlight, _control.Post);
 
     public void SayLoaded() => _control.Post(new NodeMessage { Loaded = new Loaded() });
 

@@ -13,6 +13,8 @@ internal static class NodeSettings
         ["--nnodes"] = Text(options.NumNodes),
         ["--tp-size"] = Text(options.TpSize),
         ["--pp-size"] = Text(options.PpSize),
+        ["--pp-async-batch-depth"] = Text(options.PpAsyncBatchDepth),
+        ["--pp-max-micro-batch-size"] = Text(options.PpMaxMicroBatchSize),
         ["--ep-size"] = Text(options.EpSize),
         ["--dp-size"] = Text(options.DpSize),
         ["--dtype"] = options.DType.ToString(),

@@ -2,7 +2,7 @@ using System.Threading.Channels;
 
 namespace SgLang.Nodes;
 
-/// <summary>Messages on their way into one stream, which takes one writer at a time. Posting never waits; what is under way is bounded by the two steps that can be.</summary>
+/// <summary>Messages on their way into one stream, which takes one writer at a time. Posting never waits; what is under way is bounded by the steps that can be.</summary>
 internal sealed class Outbox<T>
 {
     private readonly Channel<T> _queue = Channel.CreateUnbounded<T>(new UnboundedChannelOptions { SingleReader = true });

@@ -8,21 +8,17 @@ namespace SgLang.Nodes;
 /// <summary>The ranks of a replica on another node: steps go out as messages and their results come back in order.</summary>
 internal sealed class RemoteRanks(NodePeer peer, int replica, int maxSamples) : IRankChannel
 {
-    private const int MaxLaunched = 2;
-
-    private readonly (StepPlan Plan, StepOutcome Outcome)[] _ring = new (StepPlan, StepOutcome)[MaxLaunched];
+    private readonly Queue<(StepPlan Plan, StepOutcome Outcome)> _underWay = [];
     private readonly (Request Request, int NumRetractions)[] _known = new (Request, int)[maxSamples];
     private readonly Queue<StepReport> _results = [];
     private byte[] _buffer = [];
-    private int _launched;
-    private int _waited;
 
     public FatalDeviceException? Lost => peer.Lost;
 
     public void Launch(StepPlan plan, StepOutcome outcome)
     {
         outcome.Clear();
-        _ring[_launched++ % MaxLaunched] = (plan, outcome);
+        _underWay.Enqueue((plan, outcome));
         if (peer.Lost is not null) return;
         Step step = new() { Replica = replica };
         for (int i = 0; i < plan.NumRequests; i++)
@@ -40,7 +36,7 @@ internal sealed class RemoteRanks(NodePeer peer, int replica, int maxSamples) : 
 
     public void Wait()
     {
-        (StepPlan plan, StepOutcome outcome) = _ring[_waited++ % MaxLaunched];
+        (StepPlan plan, StepOutcome outcome) = _underWay.Dequeue();
         StepReport? result;
         lock (_results)
         {

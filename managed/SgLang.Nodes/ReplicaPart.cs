@@ -17,15 +17,17 @@ internal sealed class ReplicaPart
     private readonly GrammarStore _grammars;
     private readonly bool _reports;
     private readonly Action<NodeMessage> _post;
-    private readonly StepPlanMirror _mirror = new();
+    private readonly StepPlanMirror _mirror;
     private readonly BlockingCollection<HeadMessage> _inbox = [];
     private readonly BlockingCollection<(StepPlan? Plan, Exception? Error)> _launched = [];
     private readonly Thread _launcher;
     private readonly Thread _waiter;
 
     /// <param name="reports">Whether tokens are drawn here.</param>
-    public ReplicaPart(int replica, RankGroup ranks, ReplicaGroups groups, GrammarStore grammars, bool reports, Action<NodeMessage> post)
+    /// <param name="maxSteps">Steps that can be under way.</param>
+    public ReplicaPart(int replica, RankGroup ranks, ReplicaGroups groups, GrammarStore grammars, bool reports, int maxSteps, Action<NodeMessage> post)
     {
+        _mirror = new StepPlanMirror(maxSteps);
         _replica = replica;
         _ranks = ranks;
         _groups = groups;

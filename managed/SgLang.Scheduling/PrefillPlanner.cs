@@ -104,7 +104,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         _order.Start();
         while (status == AdmissionStatus.Continue && _order.Next() is { } request)
         {
-            if (admitted >= state.Options.PrefillMaxRequests)
+            if (admitted >= state.Options.PrefillMaxRequests || admitted >= state.Options.MaxMicroBatchSize)
             {
                 Note(WaitCause.StepRequests, budget, admitted, request);
                 return cachedTokens;
@@ -259,6 +259,7 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         if (DecodePlanner.WantsToken(request)) request.Pending++;
         if (state.Chunked == request) state.Chunked = null;
         request.State = RequestState.Decode;
+        request.PlannedStep = state.NextStep;
         state.Running.Append(request);
     }
 

@@ -119,6 +119,9 @@ public sealed class Request
     /// <summary>Tokens that issued, uncommitted steps will sample.</summary>
     internal int Pending { get; set; }
 
+    /// <summary>The last step that computes tokens of it.</summary>
+    internal long PlannedStep { get; set; }
+
     /// <summary>Output tokens known or under way.</summary>
     internal int PlannedOutput => OutputLength + Pending;
 

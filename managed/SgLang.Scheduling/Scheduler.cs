@@ -7,8 +7,8 @@ namespace SgLang.Scheduling;
 /// <code>
 /// TryEnqueue* -> Plan -> (run it) -> Commit or Fail -> Events, ClearEvents
 /// </code>
-/// With overlap the next <see cref="Plan"/> comes before the previous plan's commit; at most two plans are uncommitted, and they are
-/// committed in order. Tokens computed for a request that had ended are dropped.
+/// With overlap the next <see cref="Plan"/> comes before the previous plan's commit; at most <see cref="SchedulerOptions.MaxUncommitted"/>
+/// plans, two without a pipeline, are uncommitted, and they are committed in order. Tokens computed for a request that had ended are dropped.
 /// </summary>
 public sealed class Scheduler
 {
@@ -22,8 +22,8 @@ public sealed class Scheduler
     private readonly DecodePlanner _decode;
     private readonly PrefillPlanner _prefill;
 
-    // A ring of three: two may be uncommitted, and the one committed last stays readable while the next is filled.
-    private readonly StepPlan[] _plans = new StepPlan[3];
+    // A ring of one more than may be uncommitted: the one committed last stays readable while the next is filled.
+    private readonly StepPlan[] _plans;
     private int _numOutstanding;
 
     private readonly long _stall; // in ticks of the time provider
@@ -36,6 +36,8 @@ public sealed class Scheduler
         ArgumentOutOfRangeException.ThrowIfLessThan(options.PageSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxPrefillTokens, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.PrefillMaxRequests ?? 1, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.NumMicroBatches, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxMicroBatchSize ?? 1, 1);
         if (options.EnablePriorityScheduling && options.Policy is not (SchedulePolicy.Fcfs or SchedulePolicy.Lof))
             throw new ArgumentOutOfRangeException(nameof(options), options.Policy, "Priority scheduling needs the fcfs or lof policy.");
         if (options.RetractionPolicy == RetractionPolicy.Priority && !options.EnablePriorityScheduling)
@@ -47,6 +49,7 @@ public sealed class Scheduler
         _state = new SchedulerState(options, time);
         _decode = new DecodePlanner(_state);
         _prefill = new PrefillPlanner(_state, _decode);
+        _plans = new StepPlan[options.MaxUncommitted + 1];
         for (int i = 0; i < _plans.Length; i++) _plans[i] = new StepPlan(options.MaxRunningRequests, Math.Min(options.NumPages, MaxInitialPages));
     }
 
@@ -137,11 +140,12 @@ public sealed class Scheduler
 
     /// <summary>
     /// The next step, or null when there is nothing to compute until something is enqueued or the plan in flight is committed.
-    /// Throws <see cref="InvalidOperationException"/> when two plans are uncommitted.
+    /// Throws <see cref="InvalidOperationException"/> when <see cref="SchedulerOptions.MaxUncommitted"/> plans are uncommitted.
     /// </summary>
     public StepPlan? Plan()
     {
-        if (_numOutstanding == 2) throw new InvalidOperationException("Two plans are uncommitted; commit the older one before planning a third.");
+        if (_numOutstanding == Options.MaxUncommitted)
+            throw new InvalidOperationException($"{_numOutstanding} plans are uncommitted; commit the oldest before planning another.");
         CheckTimeouts();
         if (_state.NumAdmitted == 0)
         {

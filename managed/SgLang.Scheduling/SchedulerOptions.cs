@@ -85,6 +85,21 @@ public sealed record SchedulerOptions
     /// <summary>With lpm: a request that shares this many tokens with one that goes first waits for it; -1 turns that off.</summary>
     public int InBatchPrefixDeprioritizeThreshold { get; init; } = 32;
 
+    /// <summary>
+    /// Decode steps that are to be under way at once, each of other requests, for a pipeline whose stages work on one each; at least 1. Running
+    /// requests are dealt out to them evenly.
+    /// </summary>
+    public int NumMicroBatches { get; init; } = 1;
+
+    /// <summary>Requests a prefill step may admit, and a step may decode; null means no limit beyond the even share.</summary>
+    public int? MaxMicroBatchSize { get; init; }
+
+    /// <summary>Whether a request's next token may be planned while the step that samples its last one is uncommitted.</summary>
+    public bool PlansAhead { get; init; } = true;
+
+    /// <summary>Plans that may be uncommitted at once.</summary>
+    public int MaxUncommitted => NumMicroBatches + (PlansAhead ? 1 : 0);
+
     /// <summary>Longest wait before a request is refused with 503; null means no limit.</summary>
     public TimeSpan? WaitingTimeout { get; init; }
 

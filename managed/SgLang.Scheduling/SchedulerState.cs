@@ -16,7 +16,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     public NewTokenRatio Ratio { get; } = new(options);
     public WaitingQueue Waiting { get; } = new(options);
 
-    /// <summary>Requests whose whole prompt is in issued steps.</summary>
+    /// <summary>Requests whose whole prompt is in issued steps; with micro-batches, those planned longest ago first.</summary>
     public RequestList Running { get; } = new();
 
     /// <summary>The one request whose prompt is partly in issued steps.</summary>

@@ -120,8 +120,8 @@ internal static class LaunchServerFlags
         new("--device-map", IntegerList, "GPU of each rank, in the order replica, stage, tensor rank; default: counted from --base-gpu-id.") { Min = 0, Max = 1023 },
         Switch("--allow-shared-device", "Several ranks on one GPU.") with { OnlyDefault = "NCCL wants a GPU for each rank" },
         Switch("--disable-custom-all-reduce", "") with { NoEffect = "GPUs reduce through NCCL" },
-        new("--pp-max-micro-batch-size", Integer, "") { NoEffect = "a batch passes the pipeline stages whole" },
-        new("--pp-async-batch-depth", Integer, "") { Default = "0", NoEffect = "one batch is in the pipeline at a time" },
+        new("--pp-max-micro-batch-size", Integer, "Most requests of one step; default: an even share of those that run for each pipeline stage.") { Min = 1, Max = 65536 },
+        new("--pp-async-batch-depth", Integer, "Micro-batches in the pipeline beyond one for each stage.") { Default = "0", Min = 0, Max = 64 },
         Switch("--enable-dynamic-chunking", "") with { NoEffect = "all chunks of a prompt have --chunked-prefill-size" },
         Switch("--enable-p2p-check", "") with { NoEffect = "NCCL finds its own paths" },
     ];

@@ -38,6 +38,8 @@ internal sealed record LaunchServerSettings
             DeviceMap = flags.Integers("--device-map"),
             TpSize = flags.Integer("--tp-size")!.Value,
             PpSize = flags.Integer("--pp-size")!.Value,
+            PpMaxMicroBatchSize = flags.Integer("--pp-max-micro-batch-size"),
+            PpAsyncBatchDepth = flags.Integer("--pp-async-batch-depth")!.Value,
             EpSize = flags.Integer("--ep-size")!.Value,
             DpSize = flags.Integer("--dp-size")!.Value,
             NumNodes = flags.Integer("--nnodes")!.Value,

@@ -64,8 +64,8 @@ public sealed partial class EngineProfiler : IDisposable
     private volatile bool _isBusy;
     private long _step;
 
-    /// <summary>More than a replica has under way.</summary>
-    private const int PlansInFlight = 4;
+    /// <summary>More than a replica has under way, whatever its stages.</summary>
+    private const int PlansInFlight = 256;
     private long[] _numbers = [];
 
     internal EngineProfiler(ILogger? logger = null, FlightRecorderOptions? flight = null)

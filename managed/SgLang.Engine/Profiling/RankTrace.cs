@@ -23,7 +23,8 @@ internal sealed class RankTrace : IDisposable
     private bool _isProfilerOn;
 
     /// <param name="ranges">NVTX ranges around modules, or null.</param>
-    public RankTrace(EngineProfiler profiler, DeviceContext device, IModel model, ModuleRanges? ranges = null)
+    /// <param name="maxSteps">Steps that can be under way.</param>
+    public RankTrace(EngineProfiler profiler, DeviceContext device, IModel model, ModuleRanges? ranges = null, int maxSteps = 2)
     {
         _profiler = profiler;
         _recorder = profiler.Recorder;
@@ -32,7 +33,7 @@ internal sealed class RankTrace : IDisposable
         Modules = new ModuleTrace(_recorder, model, _operators, ranges);
         FlightRecorder flight = profiler.Flight.Recorder;
         _track = flight.Attach();
-        if (flight.IsOn) _clock = new StepClock(device, flight.AttachDeviceOf(_track), Spans.DeviceStep, StepOutcome.NumSlots);
+        if (flight.IsOn) _clock = new StepClock(device, flight.AttachDeviceOf(_track), Spans.DeviceStep, maxSteps);
     }
 
     public EngineSpans Spans => _profiler.Spans;

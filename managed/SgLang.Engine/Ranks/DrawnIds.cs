@@ -6,15 +6,18 @@ namespace SgLang.Engine;
 
 /// <summary>
 /// The way of sampled ids from the last pipeline stage, which draws them, to the first, whose next inputs they are. The first stage takes
-/// them only when a step refers to one, or when two steps' ids are out: until then it works ahead.
+/// them only when a step refers to one, or when those of as many steps are out as there are micro-batches: until then it works ahead.
 /// </summary>
-internal sealed class DrawnIds(DeviceContext device, RankCommunicators? ranks, int maxRequests) : IDisposable
+internal sealed class DrawnIds(DeviceContext device, RankCommunicators? ranks, int maxRequests, int numMicroBatches) : IDisposable
 {
-    private const int MaxPending = 1;
+    /// <summary>The last stage can send the ids of so many steps before it must wait for the first (sgl_send).</summary>
+    private const int MaxUnread = 4;
 
-    private readonly StepInputs _inputs = new(device, maxRequests);
+    private readonly StepInputs _inputs = new(device, 1, maxRequests);
     private readonly DeviceBuffer _ids = new(device, (long)maxRequests * sizeof(int), "ids drawn on the last stage");
-    private readonly (int[] Rows, int Count)[] _pending = [(new int[maxRequests], 0), (new int[maxRequests], 0)];
+
+    // Oldest first; one more than may be out when a step begins.
+    private readonly (int[] Rows, int Count)[] _pending = [.. Enumerable.Range(0, Math.Min(numMicroBatches, MaxUnread)).Select(_ => (new int[maxRequests], 0))];
     private int _numPending;
     private int _numResets;
 
@@ -26,7 +29,7 @@ internal sealed class DrawnIds(DeviceContext device, RankCommunicators? ranks, i
     {
         // After a failed step nobody sends what was expected.
         if (_numResets != (_numResets = ranks!.Pipeline!.NumResets)) _numPending = 0;
-        while (_numPending > MaxPending || (_numPending > 0 && NeedsPending(plan.TokenSources))) ReceiveOldest(lastIds);
+        while (_numPending == _pending.Length || (_numPending > 0 && NeedsPending(plan.TokenSources))) ReceiveOldest(lastIds);
     }
 
     /// <summary>On the first stage, after a step: its ids will come for these rows.</summary>
@@ -66,8 +69,8 @@ internal sealed class DrawnIds(DeviceContext device, RankCommunicators? ranks, i
         Ops.TokenScatter(device, lastIds, rowsOnDevice, ids);
         // The buffers carry the next step's ids next.
         device.Synchronize();
-        _pending[0] = _pending[1];
-        _pending[1] = (rows, 0);
         _numPending--;
+        for (int i = 0; i < _numPending; i++) _pending[i] = _pending[i + 1];
+        _pending[_numPending] = (rows, 0);
     }
 }

@@ -68,7 +68,7 @@ internal sealed record RankWorld
                     own.Abort(error.Message);
                     throw;
                 }
-            }, error => own.Abort(error.Message));
+            }, error => own.Abort(error.Message), options.MaxStepsInFlight);
         }
         try
         {
@@ -84,11 +84,11 @@ internal sealed record RankWorld
         }
         int maxSamples = loaded[0].Memory.MaxRunningRequests;
         int[] replicas = [.. Enumerable.Range(0, options.DpSize).Where(i => nodes is null or { Rank: 0 } || places.Any(place => place.DpRank == i))];
-        return new RankWorld { Ranks = loaded, ReplicaIndices = replicas, Replicas = [.. replicas.Select(i => Group(i, places, ranks, groups[i], maxSamples, nodes))] };
+        return new RankWorld { Ranks = loaded, ReplicaIndices = replicas, Replicas = [.. replicas.Select(i => Group(i, places, ranks, groups[i], maxSamples, options.MaxStepsInFlight, nodes))] };
     }
 
     /// <summary>This node's ranks of a replica and, on node 0, a channel to each other node that has some.</summary>
-    private static RankGroup Group(int replica, RankPlace[] places, RankThread[] ranks, ReplicaGroups groups, int maxSamples, INodes? nodes)
+    private static RankGroup Group(int replica, RankPlace[] places, RankThread[] ranks, ReplicaGroups groups, int maxSamples, int maxSteps, INodes? nodes)
     {
         List<IRankChannel> channels = [];
         int reporter = 0;
@@ -108,7 +108,7 @@ internal sealed record RankWorld
                 channels.Add(nodes.ChannelTo(node, replica, maxSamples));
             }
         }
-        return new RankGroup([.. channels], maxSamples, groups, reporter, recovers: nodes is null or { Rank: 0 });
+        return new RankGroup([.. channels], maxSamples, groups, reporter, recovers: nodes is null or { Rank: 0 }, maxSteps);
     }
 
     /// <summary>All of the CPU's threads in equal shares; 0, one for each core, where a rank has the machine or drives a GPU.</summary>

@@ -19,6 +19,8 @@ public sealed class GoldenTests
         { "pp 2", TestModels.DemoOptions with { PpSize = 2 } },
         { "pp 3, no overlap", TestModels.DemoOptions with { PpSize = 3, DisableOverlapSchedule = true } },
         { "tp 2 x pp 2, chunks of 64", TestModels.DemoOptions with { TpSize = 2, PpSize = 2, ChunkedPrefillSize = 64 } },
+        { "pp 2, micro-batches of 3", TestModels.DemoOptions with { PpSize = 2, PpMaxMicroBatchSize = 3, ChunkedPrefillSize = 64 } },
+        { "pp 3, a micro-batch more, mixed chunks", TestModels.DemoOptions with { PpSize = 3, PpAsyncBatchDepth = 1, ChunkedPrefillSize = 64, EnableMixedChunk = true } },
         { "dp 2", TestModels.DemoOptions with { DpSize = 2 } },
         { "tp 2 x dp 2", TestModels.DemoOptions with { TpSize = 2, DpSize = 2, LoadBalanceMethod = LoadBalanceMethod.RoundRobin } },
         { "longest prefix first", TestModels.DemoOptions with { SchedulePolicy = SchedulePolicy.Lpm } },

@@ -27,6 +27,7 @@ internal static class ScriptedEngine
             ContextLength = 4096,
             VocabularySize = VocabularySize,
             ChunkedPrefillSize = 2048,
+            PlansAhead = !options.DisableOverlapSchedule,
             MaxQueuedRequests = options.MaxQueuedRequests,
             DisableRadixCache = options.DisableRadixCache,
         };

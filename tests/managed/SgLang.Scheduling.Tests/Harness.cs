@@ -5,12 +5,12 @@ namespace SgLang.Scheduling.Tests;
 /// <summary>Drives a scheduler against the <see cref="SimulatedModel"/> as the engine does, checking the invariants after every call.</summary>
 internal sealed class Harness
 {
-    private readonly bool _overlap;
-    private (StepPlan Plan, int[] Ids)? _inFlight;
+    private readonly int _maxInFlight;
+    private readonly Queue<(StepPlan Plan, int[] Ids)> _inFlight = [];
 
     public Harness(SchedulerOptions options, bool overlap = false, int eosEvery = 0, int eosId = 999_999, TimeProvider? time = null)
     {
-        _overlap = overlap;
+        _maxInFlight = overlap ? options.MaxUncommitted : 1;
         Scheduler = new Scheduler(options, time);
         Model = new SimulatedModel(options, eosId: eosId, eosEvery: eosEvery);
     }
@@ -62,36 +62,25 @@ internal sealed class Harness
         return request;
     }
 
-    /// <summary>Plans and runs a step; with overlap the previous one is committed after that. Null when nothing was planned.</summary>
+    /// <summary>Plans and runs a step; with overlap it is committed once as many as can be are uncommitted, or nothing is planned. Null then.</summary>
     public StepPlan? Step()
     {
         StepPlan? plan = Scheduler.Plan();
         After("plan");
-        int[]? ids = null;
         if (plan is not null)
         {
             PlanDigest = Digest(PlanDigest, plan);
             OnPlan?.Invoke(plan);
-            ids = Model.Run(plan);
+            _inFlight.Enqueue((plan, Model.Run(plan)));
             Assert.True(Model.Errors.Count == 0, string.Join('\n', Model.Errors.Take(10)));
         }
-        if (_overlap)
-        {
-            CommitInFlight();
-            if (plan is not null) _inFlight = (plan, ids!);
-        }
-        else if (plan is not null)
-        {
-            Scheduler.Commit(plan, ids);
-            After("commit");
-        }
+        if (plan is null || _inFlight.Count == _maxInFlight) CommitInFlight();
         return plan;
     }
 
     public void CommitInFlight()
     {
-        if (_inFlight is not { } step) return;
-        _inFlight = null;
+        if (!_inFlight.TryDequeue(out (StepPlan Plan, int[] Ids) step)) return;
         Scheduler.Commit(step.Plan, step.Ids);
         After("commit");
     }
@@ -101,7 +90,7 @@ internal sealed class Harness
     {
         for (int i = 0; i < maxSteps; i++)
         {
-            bool wasInFlight = _inFlight is not null;
+            bool wasInFlight = _inFlight.Count > 0;
             if (Step() is null && !wasInFlight)
             {
                 Assert.True(Scheduler.IsIdle, $"nothing planned, but not idle: {Scheduler.Stats}");

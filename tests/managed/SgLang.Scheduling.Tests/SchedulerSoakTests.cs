@@ -6,19 +6,23 @@ public sealed class SchedulerSoakTests
 {
     /// <summary>Traffic that reaches every mechanism, without an end in the scheduler's own state.</summary>
     [Theory]
-    [InlineData(1, false, 20_000)]
-    [InlineData(16, true, 20_000)]
-    public void Nothing_leaks_in_a_long_run(int pageSize, bool overlap, int numSteps) => Soak(pageSize, overlap, numSteps, checkEvery: 10, seed: 5);
+    [InlineData(1, false, 20_000, 1)]
+    [InlineData(16, true, 20_000, 1)]
+    [InlineData(16, true, 10_000, 2)]
+    [InlineData(1, true, 10_000, 4)]
+    public void Nothing_leaks_in_a_long_run(int pageSize, bool overlap, int numSteps, int microBatches) =>
+        Soak(pageSize, overlap, numSteps, checkEvery: 10, seed: 5, microBatches);
 
     [Fact(Explicit = true)]
     public void Nothing_leaks_in_a_million_steps() => Soak(16, overlap: true, 1_000_000, checkEvery: 1, seed: 6);
 
-    private static void Soak(int pageSize, bool overlap, int numSteps, int checkEvery, int seed)
+    private static void Soak(int pageSize, bool overlap, int numSteps, int checkEvery, int seed, int microBatches = 1)
     {
         var options = new SchedulerOptions
         {
             MaxRunningRequests = 12, NumPages = 800 / pageSize, PageSize = pageSize, ContextLength = 300, ChunkedPrefillSize = 48,
             Policy = SchedulePolicy.Lpm, Conservativeness = 0.3, EnableMixedChunk = true, VocabularySize = 1_000_000,
+            NumMicroBatches = microBatches,
         };
         var harness = new Harness(options, overlap, eosEvery: 40) { ChecksInvariants = false };
         var random = new Random(seed);

@@ -38,6 +38,30 @@ public sealed class RankEngineTests
         for (int i = 0; i < first.Length; i++) Assert.Equal(first[i], second[i]);
     }
 
+    /// <summary>A step has half of the requests, so that there are twice as many.</summary>
+    [Theory]
+    [InlineData(null, 48)]
+    [InlineData(3, 6)]
+    public async Task Stages_work_on_different_requests_at_once(int? microBatch, int running)
+    {
+        EngineOptions one = TestModels.DemoOptions with { MaxRunningRequests = 48 }, two = one with { PpSize = 2, PpMaxMicroBatchSize = microBatch };
+        GenerationRequest[] requests = [.. Enumerable.Range(0, 6).Select(i => Sampled($"r{i}", i) with { Sampling = new SamplingParams { Temperature = 0, MaxNewTokens = 24, IgnoreEos = true } })];
+        List<int[]>[] ids = [[], []];
+        long[] steps = new long[2];
+        for (int run = 0; run < 2; run++)
+        {
+            await using InferenceEngine engine = InferenceEngine.Start(run == 0 ? one : two);
+            Assert.Equal(run == 0 ? 48 : running, engine.Info.MaxRunningRequests);
+            Generation[] generations = [.. requests.Select(engine.Submit)];
+            foreach (Collected result in await Task.WhenAll(generations.Select(Collected.ReadAsync))) ids[run].Add([.. result.Ids]);
+            steps[run] = engine.Stats.NumSteps;
+        }
+        Assert.Equal(ids[0], ids[1]);
+        // 23 decode steps of all, a few more where they did not begin together; 46 of half of them.
+        Assert.InRange(steps[0], 24, 40);
+        Assert.True(steps[1] >= 46 + 1, $"{steps[1]} steps");
+    }
+
     [Fact]
     public async Task Ranks_share_the_cpus_threads_and_hold_a_part_of_the_weights_each()
     {
