@@ -84,7 +84,7 @@ internal sealed class BatchProfiler(StaticBatch model, BatchProfileOptions optio
     {
         try
         {
-            output.Write(AnalysisText.WriteOperators(TraceAnalyzer.Analyze([file]), RowsShown));
+            output.Write(AnalysisText.WriteOperatorShapes(TraceAnalyzer.Analyze([file]), RowsShown));
         }
         catch (Exception e) when (e is JsonException or InvalidDataException or IOException)
         {

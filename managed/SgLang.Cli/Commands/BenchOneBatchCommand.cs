@@ -28,7 +28,7 @@ internal static class BenchOneBatchCommand
         new Flag("--log-decode-step", Integer, "Also print every n-th decode step.") { Default = "0", Min = 0, Max = MostTokens },
         new Flag("--profile", Switch, "Run each case once more under the profiler."),
         BenchCommand.TraceDirectoryFlag,
-        new Flag("--profile-record-shapes", Switch, "Shapes of operators' inputs in the traces."),
+        new Flag("--profile-record-shapes", Switch, "Shapes of operators' inputs in the traces, and in the tables of operators."),
         new Flag("--profile-activities", TextList, "What is recorded; CUDA_PROFILER: a range for an external profiler, and no trace.") { Default = "CPU GPU", Choices = [.. BatchProfileOptions.AllActivities] },
         new Flag("--profile-stage", Text, "Which part of each case is recorded.") { Default = "all", Choices = [.. BatchProfileOptions.AllStages] },
         new Flag("--profile-prefix", Text, "Beginning of the files' names.") { Aliases = ["--profile-filename-prefix"], Default = "profile" },

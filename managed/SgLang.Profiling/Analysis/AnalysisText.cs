@@ -20,20 +20,23 @@ public static class AnalysisText
         string what = a.HasDeviceWork ? "device time" : "host time";
         WriteRows($"Modules, {what} (known for {Percent(a.ModuleCoverage)} of it)", a.Modules, a.TotalNanoseconds, text, top);
         WriteRows($"Layers, {what}", a.Layers, a.TotalNanoseconds, text, top);
-        text.Append(WriteOperators(a, top));
+        WriteOperators("Operators", a, a.Operators, text, top);
         if (a.Kernels.Count > 0) WriteRows("Kernels", a.Kernels, a.TotalNanoseconds, text, top);
         return text.ToString();
 
         void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
     }
 
-    /// <summary>The table of operators alone.</summary>
-    public static string WriteOperators(TraceAnalysis a, int top)
+    /// <summary>The table of operators by the shapes of their inputs alone.</summary>
+    public static string WriteOperatorShapes(TraceAnalysis a, int top)
     {
         var text = new StringBuilder();
-        WriteRows($"Operators, {(a.HasDeviceWork ? "device time" : "host time")} (known for {Percent(a.OperatorCoverage)} of it)", a.Operators, a.TotalNanoseconds, text, top);
+        WriteOperators("Operators by input shape", a, a.OperatorShapes, text, top);
         return text.ToString();
     }
+
+    private static void WriteOperators(string title, TraceAnalysis a, IReadOnlyList<TimeRow> rows, StringBuilder text, int top) =>
+        WriteRows($"{title}, {(a.HasDeviceWork ? "device time" : "host time")} (known for {Percent(a.OperatorCoverage)} of it)", rows, a.TotalNanoseconds, text, top);
 
     private static void WriteDevices(TraceAnalysis a, StringBuilder text)
     {

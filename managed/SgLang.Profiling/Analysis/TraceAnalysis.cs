@@ -87,6 +87,9 @@ public sealed record TraceAnalysis
     public required IReadOnlyList<TimeRow> Layers { get; init; }
     public required IReadOnlyList<TimeRow> Modules { get; init; }
     public required IReadOnlyList<TimeRow> Operators { get; init; }
+
+    /// <summary>Operators with the shapes of their inputs; where the trace has none, the same as <see cref="Operators"/>.</summary>
+    public required IReadOnlyList<TimeRow> OperatorShapes { get; init; }
     public required IReadOnlyList<TimeRow> Kernels { get; init; }
     public required IReadOnlyList<StepRow> Steps { get; init; }
 

@@ -10,7 +10,7 @@ public sealed class TraceAnalyzer
     private readonly TraceData _data;
     private readonly HostNest _host;
     private readonly DeviceCeiling _ceiling;
-    private readonly RowTable _layers, _modules, _operators, _kernels;
+    private readonly RowTable _layers, _modules, _operators, _operatorShapes, _kernels;
     private readonly Dictionary<int, StepSum> _steps = [];
     private double _total, _withModule, _withOperator;
 
@@ -25,6 +25,7 @@ public sealed class TraceAnalyzer
         _layers = new RowTable(_ceiling);
         _modules = new RowTable(_ceiling);
         _operators = new RowTable(_ceiling);
+        _operatorShapes = new RowTable(_ceiling);
         _kernels = new RowTable(default);
         _host = new HostNest(data.Host);
     }
@@ -73,6 +74,7 @@ public sealed class TraceAnalyzer
             Layers = _layers.ToArray(),
             Modules = _modules.ToArray(),
             Operators = _operators.ToArray(),
+            OperatorShapes = _operatorShapes.ToArray(),
             Kernels = _kernels.ToArray(),
             Steps = steps,
             ModuleCoverage = _total > 0 ? _withModule / _total : 0,
@@ -124,6 +126,8 @@ public sealed class TraceAnalyzer
             _layers.Add(module, time, isBounded, flops, bytes);
             _modules.Add(RowTable.Collapse(module), time, isBounded, flops, bytes);
             _operators.Add(name, time, isBounded, flops, bytes);
+            int shapes = one.Shapes != 0 ? one.Shapes : origin.HostOperator >= 0 ? _host[origin.HostOperator].Shapes : 0;
+            _operatorShapes.Add(WithShapes(name, shapes), time, isBounded, flops, bytes);
             _kernels.Add(_data.Names[one.Name], time, false, 0, 0);
             if (origin.Step >= 0 && _steps.TryGetValue(origin.Step, out StepSum? step)) step.Add(in one);
         }
@@ -155,9 +159,14 @@ public sealed class TraceAnalyzer
             if (module != Unknown) _withModule += time;
             _layers.Add(module, time, isBounded, span.Flops, span.Bytes);
             _modules.Add(RowTable.Collapse(module), time, isBounded, span.Flops, span.Bytes);
-            _operators.Add(RowTable.Collapse(name), time, isBounded, span.Flops, span.Bytes);
+            string collapsed = RowTable.Collapse(name);
+            _operators.Add(collapsed, time, isBounded, span.Flops, span.Bytes);
+            _operatorShapes.Add(WithShapes(collapsed, span.Shapes), time, isBounded, span.Flops, span.Bytes);
         }
     }
+
+    /// <summary>"sgl::linear [8,2048]" of a trace's "[[8,2048]]"; the name alone where no shapes are known.</summary>
+    private string WithShapes(string name, int shapes) => shapes == 0 ? name : $"{name} {_data.Names[shapes][1..^1]}";
 
     private string? ModuleAround(int index)
     {

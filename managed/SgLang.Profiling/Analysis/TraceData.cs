@@ -27,13 +27,14 @@ internal enum WorkKind : byte
 /// <summary>A span of a host thread; times in nanoseconds, names of <see cref="TraceData.Names"/>.</summary>
 /// <param name="Link">An operator's external id, a launch's correlation.</param>
 /// <param name="Flops">Of an operator, from its arguments or shapes; 0 where nobody knows. Bytes likewise.</param>
-internal readonly record struct HostSpanOf(long Start, long End, int Name, int Thread, HostKind Kind, long Link, long Flops, long Bytes);
+/// <param name="Shapes">Of an operator's inputs as the trace writes them, a name of <see cref="TraceData.Names"/>; 0 where it does not.</param>
+internal readonly record struct HostSpanOf(long Start, long End, int Name, int Thread, HostKind Kind, long Link, long Flops, long Bytes, int Shapes);
 
 /// <summary>A kernel, a copy or a set.</summary>
 /// <param name="Device">Index in <see cref="TraceData.Devices"/>.</param>
-/// <param name="Module">As the trace says it of the kernel itself; 0 where it does not. Operator, Flops and Bytes likewise.</param>
+/// <param name="Module">As the trace says it of the kernel itself; 0 where it does not. Operator, Flops, Bytes and Shapes likewise.</param>
 internal readonly record struct DeviceWork(
-    long Start, long End, int Name, int Device, int Track, WorkKind Kind, long Correlation, long ExternalId, int Module, int Operator, long Flops, long Bytes);
+    long Start, long End, int Name, int Device, int Track, WorkKind Kind, long Correlation, long ExternalId, int Module, int Operator, long Flops, long Bytes, int Shapes);
 
 /// <summary>A range that the trace gives on a device's track.</summary>
 internal readonly record struct DeviceRange(long Start, long End, int Name, int Device, int Track, bool IsStep);

@@ -85,18 +85,15 @@ internal sealed class TraceLoader
     }
 
     private void AddHost(TraceEvent item, long start, long end, HostKind kind, long link) =>
-        _data.Host.Add(new HostSpanOf(start, end, Name(item), Track(item), kind, link, 0, 0));
+        _data.Host.Add(new HostSpanOf(start, end, Name(item), Track(item), kind, link, 0, 0, 0));
 
     private void AddOperator(TraceEvent item, long start, long end)
     {
         if (!item.TryArgument("External id"u8, out long id)) id = -1;
         (long flops, long bytes) = Cost(item);
-        if (flops == 0 && bytes == 0)
-        {
-            ReadOnlySpan<byte> dims = item.Argument("Input Dims"u8), types = item.Argument("Input type"u8);
-            if (dims.Length is > 2 and < MaxShapeBytes) (flops, bytes) = _shapes.Of(item.Name, dims, types);
-        }
-        _data.Host.Add(new HostSpanOf(start, end, Name(item), Track(item), HostKind.Operator, id < 0 ? -1 : Unique(id), flops, bytes));
+        ReadOnlySpan<byte> dims = Dims(item);
+        if (flops == 0 && bytes == 0 && dims.Length > 0) (flops, bytes) = _shapes.Of(item.Name, dims, item.Argument("Input type"u8));
+        _data.Host.Add(new HostSpanOf(start, end, Name(item), Track(item), HostKind.Operator, id < 0 ? -1 : Unique(id), flops, bytes, Shapes(dims)));
     }
 
     private void AddWork(TraceEvent item, long start, long end, WorkKind kind)
@@ -106,7 +103,7 @@ internal sealed class TraceLoader
         // A copy's bytes are its size, not what an operator needs.
         (long flops, long bytes) = kind == WorkKind.Memory ? (0, 0) : Cost(item);
         _data.Work.Add(new DeviceWork(start, end, Name(item), Device(item.Pid), Track(item), kind, correlation, external,
-            TextArgument(item, "module"u8), TextArgument(item, "operator"u8), flops, bytes));
+            TextArgument(item, "module"u8), TextArgument(item, "operator"u8), flops, bytes, Shapes(Dims(item))));
     }
 
     private static (long Flops, long Bytes) Cost(TraceEvent item)
@@ -115,6 +112,11 @@ internal sealed class TraceLoader
         item.TryArgument("bytes"u8, out double bytes);
         return ((long)flops, (long)bytes);
     }
+
+    /// <summary>Empty where the trace has none, or more than anyone would read.</summary>
+    private static ReadOnlySpan<byte> Dims(TraceEvent item) => item.Argument("Input Dims"u8) is { Length: > 2 and < MaxShapeBytes } dims ? dims : default;
+
+    private int Shapes(ReadOnlySpan<byte> dims) => dims.IsEmpty ? 0 : _data.Names.Intern(dims);
 
     private int TextArgument(TraceEvent item, ReadOnlySpan<byte> name)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using SgLang.Bench.OneBatch;
 using SgLang.Profiling;
 
@@ -37,6 +38,17 @@ public class BatchProfilerTests
         JsonElement line = DemoModel.Lines(Path.Combine(_directory, "r.jsonl")).Single();
         Assert.Equal(result.PrefillLatency, line.GetProperty("prefill_latency").GetDouble());
         Assert.Equal(2, line.GetProperty("profile_files").GetArrayLength());
+    }
+
+    [Fact]
+    public void With_shapes_the_table_has_a_row_for_each()
+    {
+        var output = new StringWriter();
+        OneBatchBenchmark.Run(Options(new BatchProfileOptions { Directory = _directory, RecordShapes = true }), output);
+        // 2 prompts of 17 tokens, then a token of each.
+        Assert.Matches(@"sgl::rms_norm \[34,\d+\] ", output.ToString());
+        Assert.Matches(@"sgl::rms_norm \[2,\d+\] ", output.ToString());
+        Assert.True(Regex.Matches(output.ToString(), @"sgl::linear \[2,\d+\] ").Count > 1, "products of hidden states and of the MLP's differ in their columns");
     }
 
     [Fact]

@@ -68,6 +68,7 @@ public sealed class TraceAnalyzerTests : IDisposable
         Assert.Equal(4_000, Row(a.Modules, "model.layers.*").Time.Total);
         Assert.Equal(2_000, Row(a.Layers, "model.layers.11.mlp.down_proj").Time.Total);
         Assert.Equal(["aten::mm", "model.layers.*.mlp.down_proj", "(unknown)"], a.Operators.Select(row => row.Name));
+        Assert.Equal(["aten::mm [4,512],[512,1024]", "model.layers.*.mlp.down_proj", "(unknown)"], a.OperatorShapes.Select(row => row.Name));
         Assert.Equal(6 / 7.0, a.ModuleCoverage, 9);
 
         // 2 x 4 x 512 x 1024 operations and (4 x 512 + 512 x 1024 + 4 x 1024) x 2 bytes, once for both kernels.
@@ -78,6 +79,22 @@ public sealed class TraceAnalyzerTests : IDisposable
         // The outer of the two kinds of steps does not count the work again.
         Assert.Equal(["step[DECODE bs=2]", "step[DECODE bs=2]"], a.Steps.Select(step => step.Name));
         Assert.Equal([(4_000L, 4_000L, 2, 59_000L), (2_000L, 2_000L, 1, 38_000L)], a.Steps.Select(step => (step.DeviceSpan, step.Busy, step.NumWorks, step.Host)));
+    }
+
+    [Fact]
+    public void Operators_of_other_shapes_are_rows_of_their_own()
+    {
+        const string Wide = ",\"operator\":\"linear\",\"Input Dims\":[[8,4096]]", Narrow = ",\"operator\":\"linear\",\"Input Dims\":[[8,512]]";
+        TraceAnalysis a = Analyze(new TraceText()
+            .Work("kernel", "gemm", 0, 10, arguments: "\"correlation\":1" + Wide)
+            .Work("kernel", "gemm", 10, 12, arguments: "\"correlation\":1" + Narrow)
+            .Work("kernel", "gemm", 12, 22, arguments: "\"correlation\":1" + Wide));
+        Assert.Equal([("linear [8,4096]", 20_000.0, 2L), ("linear [8,512]", 2_000, 1)], a.OperatorShapes.Select(row => (row.Name, row.Time.Total, row.Time.Count)));
+        Assert.Equal([("linear", 22_000.0)], a.Operators.Select(row => (row.Name, row.Time.Total)));
+        // Without a device, of the host's operators.
+        a = Analyze(new TraceText().Host("cpu_op", "sgl::linear", 0, 4, "\"Input Dims\":[[3,64]]").Host("cpu_op", "sgl::linear", 5, 6));
+        Assert.Equal(["sgl::linear [3,64]", "sgl::linear"], a.OperatorShapes.Select(row => row.Name));
+        Assert.Contains("sgl::linear [3,64]", AnalysisText.WriteOperatorShapes(a, top: 5));
     }
 
     [Fact]
