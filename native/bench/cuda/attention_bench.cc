@@ -142,10 +142,5 @@ void run_all(const char* filter, bool is_shuffled) {
 }  // namespace sgl::bench
 
 int main(int argc, char** argv) {
-  try {
-    sgl::bench::run_all(argc > 1 ? argv[1] : "", argc < 3);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  return sgl::bench::exit_code_of([&] { sgl::bench::run_all(argc > 1 ? argv[1] : "", argc < 3); });
 }

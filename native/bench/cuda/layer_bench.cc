@@ -95,11 +95,4 @@ void run_all() {
 }  // namespace
 }  // namespace sgl::bench
 
-int main() {
-  try {
-    sgl::bench::run_all();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
-}
+int main() { return sgl::bench::exit_code_of(sgl::bench::run_all); }

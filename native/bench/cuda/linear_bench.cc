@@ -136,10 +136,6 @@ void run_all(const char* filter, bool with_candidates) {
 }  // namespace sgl::bench
 
 int main(int argc, char** argv) {
-  try {
-    sgl::bench::run_all(argc > 1 ? argv[1] : "", argc > 2 && std::strcmp(argv[2], "all") == 0);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  return sgl::bench::exit_code_of(
+      [&] { sgl::bench::run_all(argc > 1 ? argv[1] : "", argc > 2 && std::strcmp(argv[2], "all") == 0); });
 }

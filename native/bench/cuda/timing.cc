@@ -1,6 +1,8 @@
 #include "cuda/timing.hpp"
 
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 
 #include "cuda/copy_kernel.hpp"
 #include "cuda/runtime/error.hpp"
@@ -83,6 +85,16 @@ double copy_bandwidth(cuda::CudaContext& context) {
                   [&](int) { cuda::check(copy_by_kernel(to.data(), from.data(), kBytes, context.stream), "copy"); });
   const std::vector<double> us = medians({&by_driver, &by_kernel});
   return 2.0 * kBytes / (std::min(us[0], us[1]) * 1e-6);
+}
+
+int exit_code_of(const std::function<void()>& benchmark) {
+  try {
+    benchmark();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
 }
 
 }  // namespace sgl::bench

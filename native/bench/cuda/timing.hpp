@@ -46,4 +46,7 @@ std::vector<double> medians(const std::vector<Timed*>& timed);
 /// faster.
 double copy_bandwidth(cuda::CudaContext& context);
 
+/// What a benchmark's `main` returns: 0, or 1 after saying on stderr why it could not go on.
+int exit_code_of(const std::function<void()>& benchmark);
+
 }  // namespace sgl::bench
