@@ -8,8 +8,14 @@ using SgLang.Benchmarks;
 // What the engine costs without a model.
 //
 //   SgLang.Benchmarks --filter '*'    planning a step, prefixes in a large tree (BenchmarkDotNet's options)
-//   SgLang.Benchmarks streams         1,000 HTTP streams: rate, latency added to a token, order
-if (args is ["streams", ..]) return await StreamingLoad.RunAsync();
+//   SgLang.Benchmarks streams         1,000 HTTP streams: rate, latency added to a token, order, processor time of an event
+//   SgLang.Benchmarks plain-streams   the same bytes through bare sockets: what this machine's network alone costs
+switch (args)
+{
+    case ["streams"]: return await StreamingLoad.RunAsync();
+    case ["plain-streams"]: return await PlainStreams.RunAsync();
+    case [StreamReaders.Command, ..]: return await StreamReaders.RunAsync(args.AsMemory(1));
+}
 
 // In this process, which is compiled as the published program is. What a benchmark changes is put back before each iteration, so there is one call in each.
 Job job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithStrategy(RunStrategy.Monitoring).WithLaunchCount(1)

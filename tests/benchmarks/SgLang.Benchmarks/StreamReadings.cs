@@ -1,0 +1,42 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace SgLang.Benchmarks;
+
+/// <summary>What the readers of a load saw, as it crosses from their process.</summary>
+/// <param name="Streams">Each stream's ids with the time stamps (of the whole machine) of their arrival.</param>
+/// <param name="Cpu">Processor time of the readers' process.</param>
+internal sealed record StreamReadings((int Id, long At)[][] Streams, long Requests, long Tokens, long Events, long Disordered, TimeSpan Cpu)
+{
+    public static void Write(Stream output, StreamReader[] readers)
+    {
+        using var writer = new BinaryWriter(output, Encoding.UTF8, leaveOpen: true);
+        writer.Write(readers.Length);
+        foreach (StreamReader reader in readers)
+        {
+            writer.Write(reader.Arrived.Count);
+            foreach ((int id, long at) in reader.Arrived)
+            {
+                writer.Write(id);
+                writer.Write(at);
+            }
+        }
+        writer.Write(readers.Sum(reader => reader.Requests));
+        writer.Write(readers.Sum(reader => reader.Tokens));
+        writer.Write(readers.Sum(reader => reader.Events));
+        writer.Write(readers.Sum(reader => reader.Disordered));
+        writer.Write(Process.GetCurrentProcess().TotalProcessorTime.Ticks);
+    }
+
+    public static StreamReadings Read(Stream input)
+    {
+        using var reader = new BinaryReader(input, Encoding.UTF8, leaveOpen: true);
+        var streams = new (int, long)[reader.ReadInt32()][];
+        for (int i = 0; i < streams.Length; i++)
+        {
+            streams[i] = new (int, long)[reader.ReadInt32()];
+            for (int j = 0; j < streams[i].Length; j++) streams[i][j] = (reader.ReadInt32(), reader.ReadInt64());
+        }
+        return new StreamReadings(streams, reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), new TimeSpan(reader.ReadInt64()));
+    }
+}
