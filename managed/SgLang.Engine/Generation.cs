@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Threading.Tasks.Sources;
 using SgLang.Core;
 using SgLang.Grammars.Matching;
@@ -50,6 +51,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private bool _isDone;
     private bool _hasUnreported; // a chunk was returned whose reader has not come back
     private bool _isCancelled;
+    private CancellationTokenRegistration _cancellation; // of the token that the last read brought
 
     /// <param name="forcedInterval">A reader that has nothing to send still takes tokens this often, so that the engine's side stays small.</param>
     internal Generation(InferenceEngine engine, GenerationRequest request, Request scheduled, RequestRecord record, Replica replica, TextAssembler text, int[] stopTokenIds,
@@ -120,11 +122,17 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     /// The next chunk; null after the one that carries <see cref="GenerationChunk.Finish"/>. An error inside the engine is a chunk whose
     /// finish is an abort with its status code, never an exception. Cancellation aborts the request.
     /// </summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<GenerationChunk?> ReadAsync(CancellationToken cancellation = default)
     {
         ReportSent();
         if (_isDone) return null;
-        await using CancellationTokenRegistration registration = cancellation.UnsafeRegister(static self => ((Generation)self!).Cancel(), this);
+        if (_cancellation.Token != cancellation)
+        {
+            // One reader uses one token for all of its reads.
+            _cancellation.Unregister();
+            _cancellation = cancellation.UnsafeRegister(static self => ((Generation)self!).Cancel(), this);
+        }
         while (true)
         {
             FinishReason? finish;
@@ -158,6 +166,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     public ValueTask DisposeAsync()
     {
         ReportSent();
+        _cancellation.Unregister();
         if (!_isDone)
         {
             _isDone = true;
@@ -353,7 +362,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         GenerationChunk chunk = new()
         {
             Text = _text.Take(),
-            TokenIds = [.. _unsent.Select(token => token.Id)],
+            TokenIds = UnsentIds(),
             Logprobs = scored ? [.. _unsent.Select(token => new TokenLogprob(token.Logprob, token.Id))] : [],
             TopLogprobs = scored && _request.Logprobs!.TopCount > 0 ? [.. _unsent.Select(token => token.Top ?? [])] : [],
             ChosenLogprobs = scored && _request.Logprobs!.TokenIds.Length > 0 ? [.. _unsent.Select(token => token.Chosen ?? [])] : [],
@@ -367,5 +376,12 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         if (finish is not null) _isDone = true;
         _hasUnreported = true;
         return chunk;
+    }
+
+    private int[] UnsentIds()
+    {
+        int[] ids = new int[_unsent.Count];
+        for (int i = 0; i < ids.Length; i++) ids[i] = _unsent[i].Id;
+        return ids;
     }
 }

@@ -8,7 +8,8 @@ namespace SgLang.Protocol.Json;
 /// <summary>Writes bodies. Text goes out as UTF-8, not as \u escapes: nothing here is put into HTML.</summary>
 public static class ResponseJson
 {
-    internal static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    internal static readonly JavaScriptEncoder Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+    internal static readonly JsonWriterOptions WriterOptions = new() { Encoder = Encoder, SkipValidation = true };
 
     public static void Write<T>(IBufferWriter<byte> output, T value, JsonTypeInfo<T> type)
     {

@@ -31,6 +31,9 @@ public sealed class SseWriter(IBufferWriter<byte> output) : IDisposable
         Write(value, type);
     }
 
+    /// <summary>An event that was prepared; its open fields follow in their order.</summary>
+    public EventTemplate.Filler Begin(EventTemplate template) => template.Begin(output);
+
     public void WriteDone() => output.Write("data: [DONE]\n\n"u8);
 
     public void Dispose() => _json.Dispose();

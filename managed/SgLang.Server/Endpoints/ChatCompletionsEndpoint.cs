@@ -78,6 +78,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
         {
             long created = ServingContext.UnixTime();
             var hasRole = new bool[answers.Length];
+            var templates = new EventTemplate?[answers.Length];
             ChatAnswerParser[] parsers = [.. answers.Select(_ => form.NewParser())];
             var parts = new List<ParsedPart>();
             await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
@@ -122,13 +123,24 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
             void SendParts(int index, ChatLogprobs? logprobs, Usage? usage)
             {
                 for (int i = 0; i < parts.Count; i++)
+                {
+                    if (logprobs is null && usage is null && parts[i].Kind == ParsedKind.Content && Template(index).Fits(parts[i].Text.Length, 0))
+                    {
+                        events!.Begin(Template(index)).Text(parts[i].Text).End();
+                        continue;
+                    }
                     Send([new ChatChunkChoice { Index = index, Delta = ChatAnswerParser.Delta(parts[i]), Logprobs = i == 0 ? logprobs : null }], usage);
+                }
                 parts.Clear();
             }
 
-            void Send(IReadOnlyList<ChatChunkChoice> choices, Usage? usage) => events!.Write(
-                new ChatCompletionChunk { Id = plan.Id, Created = created, Model = model, Choices = choices, Usage = usage },
-                ProtocolJsonContext.Default.ChatCompletionChunk);
+            EventTemplate Template(int index) => templates[index] ??= EventTemplate.Create(
+                Chunk([new ChatChunkChoice { Index = index, Delta = new ChatDelta { Content = "" } }], null), ProtocolJsonContext.Default.ChatCompletionChunk, "content");
+
+            void Send(IReadOnlyList<ChatChunkChoice> choices, Usage? usage) => events!.Write(Chunk(choices, usage), ProtocolJsonContext.Default.ChatCompletionChunk);
+
+            ChatCompletionChunk Chunk(IReadOnlyList<ChatChunkChoice> choices, Usage? usage) =>
+                new() { Id = plan.Id, Created = created, Model = model, Choices = choices, Usage = usage };
         }
         finally
         {

@@ -39,7 +39,7 @@ internal sealed class GenerateEndpoint(ServingContext serving)
         {
             answers[index].Add(chunk);
             observer.Chunk(index, chunk);
-            writer.Write(answers[index].ToResponse(GenerationProgress.Of(group.Items[index], observer.Times(index))), ProtocolJsonContext.Default.GenerateResponse);
+            answers[index].WriteTo(writer, GenerationProgress.Of(group.Items[index], observer.Times(index)));
             await Respond.FlushAsync(http);
         }
         writer.WriteDone();

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
 using SgLang.Protocol.Json;
@@ -40,5 +41,13 @@ internal static class Respond
     }
 
     /// <summary>Sends what was written. A client that reads slowly holds the caller here; one that is gone cancels it.</summary>
-    public static async ValueTask FlushAsync(HttpContext context) => await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+    public static ValueTask FlushAsync(HttpContext context)
+    {
+        ValueTask<FlushResult> flush = context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+        if (!flush.IsCompletedSuccessfully) return Wait(flush);
+        _ = flush.Result;
+        return ValueTask.CompletedTask;
+
+        static async ValueTask Wait(ValueTask<FlushResult> flush) => await flush;
+    }
 }

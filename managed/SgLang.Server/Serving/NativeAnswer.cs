@@ -2,6 +2,7 @@ using System.Text;
 using SgLang.Core;
 using SgLang.Engine;
 using SgLang.Protocol;
+using SgLang.Protocol.Sse;
 using SgLang.Server.Monitoring;
 
 namespace SgLang.Server.Serving;
@@ -28,6 +29,8 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
     private readonly List<LogprobEntry[]?> _inputTop = [];
     private readonly List<LogprobEntry[]?> _inputChosen = [];
     private int _numOutputLogprobs;
+    private EventTemplate? _template;
+    private (int Cached, int Retractions) _templateNumbers;
 
     public FinishReason? Finish { get; private set; }
     public string Text => _text.ToString();
@@ -46,6 +49,20 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
         AddAll(_inputTop, chunk.InputTopLogprobs);
         AddAll(_inputChosen, chunk.InputChosenLogprobs);
         _numOutputLogprobs += chunk.Logprobs.Count;
+    }
+
+    /// <summary>Writes the next event of a stream.</summary>
+    public void WriteTo(SseWriter writer, GenerationProgress progress)
+    {
+        if (Finish is not null || request.Logprobs is not null || !PrepareTemplate(progress).Fits(_text.Length, _ids.Count + 1))
+        {
+            writer.Write(ToResponse(progress), ProtocolJsonContext.Default.GenerateResponse);
+            return;
+        }
+        EventTemplate.Filler filler = writer.Begin(_template!);
+        if (plan.ReturnText) filler = filler.Text(_text.ToString());
+        filler.Numbers(_ids).Number(progress.CompletionTokens).End();
+        if (isIncremental) ForgetSent();
     }
 
     /// <summary>The whole answer, or the next event of a stream.</summary>
@@ -89,6 +106,30 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
         }
         if (isIncremental) ForgetSent();
         return response;
+    }
+
+    /// <summary>Of the events in the middle of a stream without log-probabilities; made again when one of the numbers that seldom change has.</summary>
+    private EventTemplate PrepareTemplate(GenerationProgress progress)
+    {
+        (int, int) numbers = (progress.CachedTokens, progress.NumRetractions);
+        if (_template is not null && _templateNumbers == numbers) return _template;
+        _templateNumbers = numbers;
+        var sample = new GenerateResponse
+        {
+            Text = plan.ReturnText ? "" : null,
+            Index = plan.Stream && plan.IsList ? index : null,
+            PromptTokenIds = plan.ReturnPromptTokenIds ? request.InputIds : null,
+            MetaInfo = new MetaInfo
+            {
+                Id = request.Rid,
+                PromptTokens = progress.PromptTokens,
+                CachedTokens = progress.CachedTokens,
+                NumRetractions = progress.NumRetractions,
+                WeightVersion = weightVersion,
+            },
+        };
+        ReadOnlySpan<string> fields = ["text", "output_ids", "completion_tokens"];
+        return _template = EventTemplate.Create(sample, ProtocolJsonContext.Default.GenerateResponse, plan.ReturnText ? fields : fields[1..]);
     }
 
     private void ForgetSent()

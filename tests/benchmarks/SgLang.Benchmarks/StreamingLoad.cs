@@ -18,7 +18,7 @@ internal static class StreamingLoad
     public static async Task<int> RunAsync()
     {
         await MeasureAsync("warm-up", tokens: 30, stepMilliseconds: 20, quiet: true);
-        bool isWhole = await MeasureAsync("a step every 40 ms, 25,000 tokens/s", tokens: 150, stepMilliseconds: 40);
+        bool isWhole = await MeasureAsync("a step every 40 ms, 25,000 tokens/s", tokens: 300, stepMilliseconds: 40);
         isWhole &= await MeasureAsync("a step every 20 ms, 50,000 tokens/s", tokens: 300, stepMilliseconds: 20);
         isWhole &= await MeasureAsync("as fast as it goes", tokens: 300, stepMilliseconds: 0);
         return isWhole ? 0 : 1;

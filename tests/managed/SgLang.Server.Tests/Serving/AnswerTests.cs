@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -5,6 +6,7 @@ using SgLang.Core;
 using SgLang.Engine;
 using SgLang.Protocol;
 using SgLang.Protocol.Json;
+using SgLang.Protocol.Sse;
 using SgLang.Server.Serving;
 
 namespace SgLang.Server.Tests.Serving;
@@ -34,6 +36,29 @@ public class AnswerTests
     }
 
     private static string Show(GenerateResponse response) => $"{response.Text} [{string.Join(' ', response.OutputIds)}] {response.MetaInfo.FinishReason?.Type ?? "-"}";
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Events_are_those_of_the_serializer_whatever_their_form(bool isIncremental)
+    {
+        NativeAnswer streamed = Native("""{"text":"a","stream":true,"rid":"q\"\u0001"}""", isIncremental), serialized = Native("""{"text":"a","stream":true,"rid":"q\"\u0001"}""", isIncremental);
+        GenerationChunk[] chunks = [Chunk("\"é", 5), Chunk("", 6), Chunk(new string('x', EventTemplate.MaxBytes), 7, 8), Chunk("b", 9), Last("z", FinishReason.Length, 10)];
+        var expected = new ArrayBufferWriter<byte>();
+        var actual = new ArrayBufferWriter<byte>();
+        using var expectedEvents = new SseWriter(expected);
+        using var actualEvents = new SseWriter(actual);
+        for (int i = 0; i < chunks.Length; i++)
+        {
+            // The numbers that seldom change do so on the way.
+            var progress = new GenerationProgress(3, i + 1, i / 2, i / 3, 0.5);
+            streamed.Add(chunks[i]);
+            streamed.WriteTo(actualEvents, progress);
+            serialized.Add(chunks[i]);
+            expectedEvents.Write(serialized.ToResponse(progress), ProtocolJsonContext.Default.GenerateResponse);
+        }
+        Assert.Equal(Encoding.UTF8.GetString(expected.WrittenSpan), Encoding.UTF8.GetString(actual.WrittenSpan));
+    }
 
     [Fact]
     public void A_stream_is_cumulative_by_default_and_holds_back_the_latency_until_the_end()
