@@ -19,6 +19,9 @@ public sealed record GenerationRequest
     /// <summary>Counts with the schedule policy routing-key.</summary>
     public string? RoutingKey { get; init; }
 
+    /// <summary>It shares cached prefixes with requests of the same key only; null for those without one.</summary>
+    public string? ExtraKey { get; init; }
+
     /// <summary>The replica that takes it; null leaves the choice to the engine.</summary>
     public int? DpRank { get; init; }
 

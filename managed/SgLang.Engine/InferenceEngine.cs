@@ -182,12 +182,13 @@ public sealed class InferenceEngine : IAsyncDisposable
         long seed;
         lock (_seeds) seed = _seeds.NextInt64();
         int[] stops = sampling.StopTokenIds.Count == 0 ? _eosTokenIds : [.. _eosTokenIds.Union(sampling.StopTokenIds)];
-        Replica replica = _replicas.Dispatch(request.InputIds, request.DpRank);
+        Replica replica = _replicas.Dispatch(request.InputIds, request.ExtraKey, request.DpRank);
         RequestRecord record = new(request, replica.Loop.PlanLog);
         Request scheduled = new(request.Rid, request.InputIds, sampling, sampling.IgnoreEos && grammar is null ? [] : stops, request.Logprobs)
         {
             Priority = request.Priority,
             RoutingKey = request.RoutingKey,
+            ExtraKey = request.ExtraKey,
             Timeline = record.Timeline,
             WantsEmbedding = request.WantsEmbedding,
         };

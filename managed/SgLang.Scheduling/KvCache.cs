@@ -41,20 +41,20 @@ internal sealed class KvCache
     public int RoundUp(int tokens) => PagesFor(tokens) * PageSize;
 
     /// <summary>Cached tokens a request would start with.</summary>
-    public int CountMatch(Request request) => _disableRadixCache ? 0 : Tree.CountMatch(request.Tokens[..request.MaxPrefixLength]) * PageSize;
+    public int CountMatch(Request request) => _disableRadixCache ? 0 : Tree.CountMatch(request.Tokens[..request.MaxPrefixLength], request.ExtraKey) * PageSize;
 
     /// <summary>Cached tokens that a prompt would start with; for any thread.</summary>
-    public int Probe(ReadOnlySpan<int> prompt) =>
-        !_disableRadixCache && prompt.Length > 1 && Tree.TryProbe(prompt[..^1], out int pages) ? pages * PageSize : 0;
+    public int Probe(ReadOnlySpan<int> prompt, string? extraKey) =>
+        !_disableRadixCache && prompt.Length > 1 && Tree.TryProbe(prompt[..^1], out int pages, extraKey) ? pages * PageSize : 0;
 
     /// <summary>The node of the prefix tree that a request's cached prefix ends in.</summary>
-    public RadixNode DeepestMatch(Request request) => Tree.DeepestMatch(request.Tokens[..request.MaxPrefixLength]);
+    public RadixNode DeepestMatch(Request request) => Tree.DeepestMatch(request.Tokens[..request.MaxPrefixLength], request.ExtraKey);
 
     /// <summary>Gives the request its cached prefix and locks it.</summary>
     public void Attach(Request request)
     {
         request.Pages.Clear();
-        request.Node = _disableRadixCache ? Tree.Root : Tree.Match(request.Tokens[..request.MaxPrefixLength], ref request.Pages);
+        request.Node = _disableRadixCache ? Tree.Root : Tree.Match(request.Tokens[..request.MaxPrefixLength], ref request.Pages, request.ExtraKey);
         Tree.Lock(request.Node);
         request.SharedPages = request.Pages.Count;
         request.KvLength = request.CommittedKv = request.SharedPages * PageSize;
@@ -115,7 +115,7 @@ internal sealed class KvCache
         int pages = Math.Max(length / PageSize, request.SharedPages);
         RadixNode node = length / PageSize < request.SharedPages
             ? request.Node
-            : Tree.Insert(request.Tokens[..(pages * PageSize)], request.Pages.Span[..pages], request.SharedPages, PriorityOf(request));
+            : Tree.Insert(request.Tokens[..(pages * PageSize)], request.Pages.Span[..pages], request.SharedPages, PriorityOf(request), request.ExtraKey);
         request.SharedPages = pages;
         return node;
     }

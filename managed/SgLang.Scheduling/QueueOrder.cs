@@ -115,7 +115,7 @@ internal sealed class QueueOrder(SchedulerState state)
         if (request.MaxPrefixLength < length) return false;
         ReadOnlySpan<int> prefix = request.Tokens[..length];
         foreach (Request other in others)
-            if (other.Tokens.Length >= length && other.Tokens[..length].SequenceEqual(prefix)) return true;
+            if (other.Tokens.Length >= length && other.ExtraKey == request.ExtraKey && other.Tokens[..length].SequenceEqual(prefix)) return true;
         return false;
     }
 }

@@ -10,6 +10,9 @@ internal sealed class RadixNode(long id, RadixNode? parent, int[] tokens, int[] 
     public long Id { get; } = id;
     public RadixNode? Parent { get; set; } = parent;
 
+    /// <summary>The name space of its prompts; of children of the root only, null below them and for the common one.</summary>
+    public string? Space { get; set; }
+
     /// <summary>[PageCount * page_size]</summary>
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, _tokenCount);
 

@@ -5,7 +5,7 @@ namespace SgLang.Scheduling;
 /// <summary>
 /// Prefixes whose KV is in the pool, as a radix tree over token runs. A page belongs to exactly one node, nodes hold whole pages, and keys
 /// are cut to whole pages. A holder locks the node it matched before it relies on the pages; unlocked leaves are evicted in the
-/// order of a policy, from their ends.
+/// order of a policy, from their ends. Prompts of different name spaces share nothing, and the evictions are common to all.
 /// </summary>
 /// <remarks>
 /// Children are found in one hash table of the whole tree, keyed by parent and first page of tokens. Tokens are always compared, so a
@@ -45,11 +45,13 @@ internal sealed class RadixTree
     public int ProtectedPages { get; private set; }
 
     /// <summary>Pages that are cached for the longest prefix of <paramref name="tokens"/>, without touching anything.</summary>
-    public int CountMatch(ReadOnlySpan<int> tokens)
+    /// <param name="tokens">The prompt.</param>
+    /// <param name="space">Its name space; null: the common one. Likewise everywhere.</param>
+    public int CountMatch(ReadOnlySpan<int> tokens, string? space = null)
     {
         RadixNode node = Root;
         int matched = 0;
-        while (FindChild(node, tokens) is { } child)
+        while (FindChild(node, tokens, space) is { } child)
         {
             int common = CommonPages(child, tokens);
             matched += common;
@@ -64,7 +66,7 @@ internal sealed class RadixTree
     /// As <see cref="CountMatch"/>, from any thread while the tree's own goes on: what was read is right if the tree did not change meanwhile,
     /// else it is read again. False when it never stood still.
     /// </summary>
-    public bool TryProbe(ReadOnlySpan<int> tokens, out int pages)
+    public bool TryProbe(ReadOnlySpan<int> tokens, out int pages, string? space = null)
     {
         const int MaxTries = 16;
         for (int attempt = 0; attempt < MaxTries; attempt++)
@@ -74,7 +76,7 @@ internal sealed class RadixTree
             {
                 try
                 {
-                    pages = CountMatch(tokens);
+                    pages = CountMatch(tokens, space);
                     Thread.MemoryBarrier();
                     if (Volatile.Read(ref _version) == before) return true;
                 }
@@ -90,10 +92,10 @@ internal sealed class RadixTree
     }
 
     /// <summary>The deepest node that the longest cached prefix of <paramref name="tokens"/> reaches into, without touching anything.</summary>
-    public RadixNode DeepestMatch(ReadOnlySpan<int> tokens)
+    public RadixNode DeepestMatch(ReadOnlySpan<int> tokens, string? space = null)
     {
         RadixNode node = Root;
-        while (FindChild(node, tokens) is { } child)
+        while (FindChild(node, tokens, space) is { } child)
         {
             node = child;
             if (CommonPages(child, tokens) < child.PageCount) break;
@@ -106,11 +108,11 @@ internal sealed class RadixTree
     /// Appends the pages of the longest cached prefix to <paramref name="pages"/> and returns the deepest node, which is split off when
     /// the match ends inside one. Lock it before using the pages.
     /// </summary>
-    public RadixNode Match(ReadOnlySpan<int> tokens, ref PageList pages)
+    public RadixNode Match(ReadOnlySpan<int> tokens, ref PageList pages, string? space = null)
     {
         _clock++;
         RadixNode node = Root;
-        while (FindChild(node, tokens) is { } child)
+        while (FindChild(node, tokens, space) is { } child)
         {
             int common = CommonPages(child, tokens);
             if (common < child.PageCount)
@@ -135,15 +137,15 @@ internal sealed class RadixTree
     /// <param name="tokens">[pages.Length * page_size]</param>
     /// <param name="priority">Of the request that brings them.</param>
     /// <returns>The node that ends the run.</returns>
-    public RadixNode Insert(ReadOnlySpan<int> tokens, Span<int> pages, int firstOwned, long priority = 0)
+    public RadixNode Insert(ReadOnlySpan<int> tokens, Span<int> pages, int firstOwned, long priority = 0, string? space = null)
     {
         _clock++;
         RadixNode node = Root;
         int done = 0; // pages
         while (done < pages.Length)
         {
-            RadixNode? child = FindChild(node, tokens[(done * _pageSize)..]);
-            if (child is null) return AddLeaf(node, tokens[(done * _pageSize)..], pages[done..], priority);
+            RadixNode? child = FindChild(node, tokens[(done * _pageSize)..], space);
+            if (child is null) return AddLeaf(node, tokens[(done * _pageSize)..], pages[done..], priority, space);
             int common = CommonPages(child, tokens[(done * _pageSize)..]);
             if (common < child.PageCount) child = Split(child, common);
             for (int i = Math.Max(firstOwned - done, 0); i < common; i++) _pool.Free(pages[done + i]);
@@ -246,7 +248,9 @@ internal sealed class RadixTree
             Uses = node.Uses,
             Priority = node.Priority,
             ChildCount = 1,
+            Space = node.Space,
         };
+        node.Space = null;
         node.DropFirst(atPage, _pageSize);
         node.Parent = upper;
         NodeCount++;
@@ -256,11 +260,11 @@ internal sealed class RadixTree
         return upper;
     }
 
-    private RadixNode AddLeaf(RadixNode parent, ReadOnlySpan<int> tokens, ReadOnlySpan<int> pages, long priority)
+    private RadixNode AddLeaf(RadixNode parent, ReadOnlySpan<int> tokens, ReadOnlySpan<int> pages, long priority, string? space)
     {
         BeginChange();
         if (parent.HeapIndex >= 0) _leaves.Remove(parent);
-        var leaf = new RadixNode(_nextId++, parent, tokens.ToArray(), pages.ToArray()) { LastAccess = _clock, CreatedAt = _clock, Uses = 1, Priority = priority };
+        var leaf = new RadixNode(_nextId++, parent, tokens.ToArray(), pages.ToArray()) { LastAccess = _clock, CreatedAt = _clock, Uses = 1, Priority = priority, Space = parent == Root ? space : null };
         parent.ChildCount++;
         EvictablePages += pages.Length;
         if (++NodeCount > _buckets.Length) Grow();
@@ -278,20 +282,21 @@ internal sealed class RadixTree
 
     private void EndChange() => Volatile.Write(ref _version, _version + 1);
 
-    private RadixNode? FindChild(RadixNode parent, ReadOnlySpan<int> tokens)
+    private RadixNode? FindChild(RadixNode parent, ReadOnlySpan<int> tokens, string? space)
     {
         if (tokens.Length < _pageSize) return null;
+        if (parent != Root) space = null;
         ReadOnlySpan<int> firstPage = tokens[.._pageSize];
-        ulong hash = Hash(parent.Id, firstPage);
+        ulong hash = Hash(parent.Id, firstPage, space);
         for (RadixNode? node = _buckets[hash & (ulong)(_buckets.Length - 1)]; node is not null; node = node.BucketNext)
-            if (node.Hash == hash && node.Parent == parent && node.Tokens[.._pageSize].SequenceEqual(firstPage))
+            if (node.Hash == hash && node.Parent == parent && node.Space == space && node.Tokens[.._pageSize].SequenceEqual(firstPage))
                 return node;
         return null;
     }
 
     private void Link(RadixNode node)
     {
-        node.Hash = Hash(node.Parent!.Id, node.Tokens[.._pageSize]);
+        node.Hash = Hash(node.Parent!.Id, node.Tokens[.._pageSize], node.Space);
         ref RadixNode? bucket = ref _buckets[node.Hash & (ulong)(_buckets.Length - 1)];
         node.BucketNext = bucket;
         bucket = node;
@@ -326,10 +331,10 @@ internal sealed class RadixTree
             }
     }
 
-    private static ulong Hash(long parent, ReadOnlySpan<int> tokens)
+    private static ulong Hash(long parent, ReadOnlySpan<int> tokens, string? space)
     {
         const ulong Multiplier = 0x9E3779B97F4A7C15; // 2^64 / golden ratio
-        ulong hash = (ulong)parent * Multiplier;
+        ulong hash = ((ulong)parent ^ (space is null ? 0 : (uint)space.GetHashCode(StringComparison.Ordinal))) * Multiplier;
         foreach (int token in tokens) hash = (ulong.RotateLeft(hash, 23) ^ (uint)token) * Multiplier;
         return hash ^ (hash >> 32);
     }

@@ -49,6 +49,9 @@ public sealed class Request
     /// <summary>Counts with the policy of that name; null for none.</summary>
     public string? RoutingKey { get; init; }
 
+    /// <summary>The name space of its prefix: it shares KV with requests of the same key only; null for the common one.</summary>
+    public string? ExtraKey { get; init; }
+
     /// <summary>What happened to it and when; null when nobody asks. May be read by any thread.</summary>
     public RequestTimeline? Timeline { get; init; }
 

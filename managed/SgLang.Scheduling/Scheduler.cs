@@ -65,7 +65,7 @@ public sealed class Scheduler
     public PlanLog Log => _state.Log;
 
     /// <summary>Tokens of a prompt's longest cached prefix; may be called by any thread. 0 where the cache changes too fast to tell.</summary>
-    public int ProbePrefix(ReadOnlySpan<int> prompt) => _state.Cache.Probe(prompt);
+    public int ProbePrefix(ReadOnlySpan<int> prompt, string? extraKey) => _state.Cache.Probe(prompt, extraKey);
 
     public SchedulerStats Stats => SchedulerStats.Of(_state);
 

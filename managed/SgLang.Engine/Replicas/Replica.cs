@@ -14,8 +14,8 @@ internal sealed class Replica(int index, EngineLoop loop, Scheduler scheduler)
     /// <summary>Dispatched and not ended.</summary>
     public bool HasRequests => Volatile.Read(ref _requests) > 0;
 
-    public ReplicaLoad Load(ReadOnlySpan<int> prompt, bool withCachedTokens) => new(
-        Loop.IsAlive, Volatile.Read(ref _requests), Volatile.Read(ref _tokens), withCachedTokens ? scheduler.ProbePrefix(prompt) : 0);
+    public ReplicaLoad Load(ReadOnlySpan<int> prompt, string? extraKey, bool withCachedTokens) => new(
+        Loop.IsAlive, Volatile.Read(ref _requests), Volatile.Read(ref _tokens), withCachedTokens ? scheduler.ProbePrefix(prompt, extraKey) : 0);
 
     public void Add(int promptLength)
     {

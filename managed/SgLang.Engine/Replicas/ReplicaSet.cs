@@ -28,7 +28,7 @@ internal sealed class ReplicaSet(Replica[] replicas, LoadBalanceMethod method)
     }
 
     /// <summary>Chooses the replica of a prompt and counts it there; <see cref="Replica.Remove"/> takes it back.</summary>
-    public Replica Dispatch(ReadOnlySpan<int> prompt, int? wanted)
+    public Replica Dispatch(ReadOnlySpan<int> prompt, string? extraKey, int? wanted)
     {
         if (replicas.Length == 1 || wanted is not null)
         {
@@ -39,7 +39,7 @@ internal sealed class ReplicaSet(Replica[] replicas, LoadBalanceMethod method)
         lock (_gate)
         {
             Span<ReplicaLoad> loads = new ReplicaLoad[replicas.Length];
-            for (int i = 0; i < loads.Length; i++) loads[i] = replicas[i].Load(prompt, _balancer.WantsCachedTokens);
+            for (int i = 0; i < loads.Length; i++) loads[i] = replicas[i].Load(prompt, extraKey, _balancer.WantsCachedTokens);
             // When none lives, the first one's loop answers that it has stopped.
             Replica chosen = replicas[Math.Max(0, _balancer.Choose(loads, prompt.Length))];
             chosen.Add(prompt.Length);

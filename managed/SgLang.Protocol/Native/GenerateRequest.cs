@@ -31,6 +31,9 @@ public sealed record GenerateRequest
     /// <summary>Counts with --schedule-policy routing-key.</summary>
     public string? RoutingKey { get; set; }
 
+    /// <summary>Prompts share cached prefixes with those of the same key only; one, or one for each prompt.</summary>
+    public OneOrMany<string>? ExtraKey { get; set; }
+
     // Not served: a value other than null, false or the only one possible is refused.
     public bool? ReturnHiddenStates { get; set; }
     public JsonElement? ImageData { get; set; }
@@ -38,7 +41,6 @@ public sealed record GenerateRequest
     public JsonElement? AudioData { get; set; }
     public JsonElement? LoraPath { get; set; }
     public JsonElement? SessionParams { get; set; }
-    public JsonElement? ExtraKey { get; set; }
     public JsonElement? CustomLogitProcessor { get; set; }
     public JsonElement? BootstrapHost { get; set; }
     public JsonElement? BootstrapRoom { get; set; }
@@ -56,7 +58,6 @@ public sealed record GenerateRequest
         Unsupported.Refuse("audio_data", AudioData);
         Unsupported.Refuse("lora_path", LoraPath);
         Unsupported.Refuse("session_params", SessionParams);
-        Unsupported.Refuse("extra_key", ExtraKey);
         Unsupported.Refuse("custom_logit_processor", CustomLogitProcessor);
         Unsupported.Refuse("bootstrap_host", BootstrapHost);
         Unsupported.Refuse("bootstrap_room", BootstrapRoom);

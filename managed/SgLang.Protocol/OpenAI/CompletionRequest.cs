@@ -54,9 +54,11 @@ public abstract record OpenAIRequest
     public StructuredOutputs? StructuredOutputs { get; set; }
     public bool? IncludeStopStrInOutput { get; set; }
 
+    // Prompts share cached prefixes with those of the same salt and key only; one of each, or one for each prompt.
+    public OneOrMany<string>? ExtraKey { get; set; }
+    public OneOrMany<string>? CacheSalt { get; set; }
+
     // Not served: a value other than null is refused.
-    public JsonElement? ExtraKey { get; set; }
-    public JsonElement? CacheSalt { get; set; }
     public JsonElement? BootstrapHost { get; set; }
     public JsonElement? BootstrapRoom { get; set; }
     public bool? ReturnHiddenStates { get; set; }
@@ -71,8 +73,6 @@ public abstract record OpenAIRequest
 
     public virtual void RefuseUnsupported()
     {
-        Unsupported.Refuse("extra_key", ExtraKey);
-        Unsupported.Refuse("cache_salt", CacheSalt);
         Unsupported.Refuse("bootstrap_host", BootstrapHost);
         Unsupported.Refuse("bootstrap_room", BootstrapRoom);
         Unsupported.Refuse("return_hidden_states", ReturnHiddenStates);

@@ -44,6 +44,7 @@ internal sealed record NativePlan
                     IsStreaming = body.Stream ?? false,
                     Priority = body.Priority,
                     RoutingKey = body.RoutingKey,
+                    ExtraKey = ExtraKey(body.ExtraKey, null, prompt),
                     DpRank = body.RoutedDpRank ?? body.DataParallelRank,
                     StreamInterval = (body.SamplingParams is { Items.Count: > 0 } given ? given.For(prompt) : null)?.StreamInterval,
                 });
@@ -123,13 +124,20 @@ internal sealed record NativePlan
         Check("logprob_start_len", body.LogprobStartLen);
         Check("top_logprobs_num", body.TopLogprobsNum);
         Check("token_ids_logprob", body.TokenIdsLogprob);
+        Check("extra_key", body.ExtraKey);
 
-        void Check<T>(string name, OneOrMany<T>? value)
-        {
-            if (value is { IsMany: true } && value.Items.Count != prompts)
-                throw new InvalidRequestException($"{name} must be one value or a list with one for each of the {prompts} prompts, got {value.Items.Count}.");
-        }
+        void Check<T>(string name, OneOrMany<T>? value) => CheckLength(name, value, prompts);
     }
+
+    internal static void CheckLength<T>(string name, OneOrMany<T>? value, int prompts)
+    {
+        if (value is { IsMany: true } && value.Items.Count != prompts)
+            throw new InvalidRequestException($"{name} must be one value or a list with one for each of the {prompts} prompts, got {value.Items.Count}.");
+    }
+
+    /// <summary>The name space of a prompt's cached prefix; null, the common one, where neither is given or both are empty.</summary>
+    internal static string? ExtraKey(OneOrMany<string>? key, OneOrMany<string>? salt, int prompt) =>
+        $"{salt?.For(prompt)}{key?.For(prompt)}" is { Length: > 0 } whole ? whole : null;
 
     /// <summary>
     /// A single request keeps its rid. A string for several gives rid_0, rid_1...; a list has one for each prompt, and with n above 1 each of

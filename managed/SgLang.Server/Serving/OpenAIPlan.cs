@@ -64,6 +64,8 @@ internal sealed record OpenAIPlan
         if (topLogprobs is { } top && (top < 0 || top > facts.VocabularySize))
             throw new InvalidRequestException($"{(body is CompletionRequest ? "logprobs" : "top_logprobs")} must be in [0, {facts.VocabularySize}], got {top}.");
         LogprobOptions? logprobs = topLogprobs is { } count ? new LogprobOptions { StartLength = scorePrompt ? 0 : -1, TopCount = count } : null;
+        NativePlan.CheckLength("extra_key", body.ExtraKey, prompts.Length);
+        NativePlan.CheckLength("cache_salt", body.CacheSalt, prompts.Length);
         if (body.Rid is { Length: 0 }) throw new InvalidRequestException("rid cannot be an empty string.");
         string id = body.Rid ?? Guid.NewGuid().ToString("N");
         string[] rids = NativePlan.Rids(id, prompts.Length, sampling.N, isMany: false);
@@ -80,6 +82,7 @@ internal sealed record OpenAIPlan
                     Logprobs = logprobs,
                     IsStreaming = body.Stream ?? false,
                     Priority = body.Priority,
+                    ExtraKey = NativePlan.ExtraKey(body.ExtraKey, body.CacheSalt, i / sampling.N),
                 },
                 i / sampling.N, echo));
         }

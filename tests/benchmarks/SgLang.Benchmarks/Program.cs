@@ -10,8 +10,10 @@ using SgLang.Benchmarks;
 //   SgLang.Benchmarks --filter '*'    planning a step, prefixes in a large tree (BenchmarkDotNet's options)
 //   SgLang.Benchmarks streams         1,000 HTTP streams: rate, latency added to a token, order, processor time of an event
 //   SgLang.Benchmarks plain-streams   the same bytes through bare sockets: what this machine's network alone costs
+//   SgLang.Benchmarks soak MINUTES    the streams again and again: nothing lost, memory flat (exit code 1 otherwise)
 switch (args)
 {
+    case ["soak", string minutes]: return await StreamingSoak.RunAsync(minutes);
     case ["streams"]: return await StreamingLoad.RunAsync();
     case ["plain-streams"]: return await PlainStreams.RunAsync();
     case [StreamReaders.Command, ..]: return await StreamReaders.RunAsync(args.AsMemory(1));

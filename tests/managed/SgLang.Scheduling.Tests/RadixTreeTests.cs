@@ -21,6 +21,35 @@ public sealed class RadixTreeTests
         Assert.Equal(["1,2", "3", "4", "5"], Runs(tree));
     }
 
+    [Fact]
+    public void Prompts_of_different_name_spaces_share_nothing()
+    {
+        int seed = Random.Shared.Next();
+        var random = new Random(seed);
+        int pageSize = random.Next(1, 4);
+        var tree = new RadixTree(pageSize, _pool, initialBuckets: 1);
+        string?[] spaces = [null, "a", "b"];
+        var inserted = spaces.ToDictionary(space => space ?? "", _ => new List<int[]>());
+        for (int round = 0; round < 100; round++)
+        {
+            string? space = spaces[random.Next(spaces.Length)];
+            int[] tokens = [.. Enumerable.Range(0, random.Next(1, 4) * pageSize).Select(_ => random.Next(2))];
+            int expected = inserted[space ?? ""].Select(other => Math.Min(other.AsSpan().CommonPrefixLength(tokens), tokens.Length) / pageSize).DefaultIfEmpty(0).Max();
+            Assert.True(expected == tree.CountMatch(tokens, space), $"seed {seed}, round {round}");
+            Assert.True(tree.TryProbe(tokens, out int probed, space) && probed == expected, $"seed {seed}, round {round}");
+            var matched = new PageList();
+            tree.Match(tokens, ref matched, space);
+            Assert.True(expected == matched.Count, $"seed {seed}, round {round}");
+            int[] pages = [.. matched.Span, .. Enumerable.Range(0, (tokens.Length / pageSize) - expected).Select(_ => _pool.Allocate())];
+            tree.Insert(tokens, pages, expected, space: space);
+            inserted[space ?? ""].Add(tokens);
+        }
+        Assert.All(tree.Nodes(), node => Assert.True(node.Space is null || node.Parent == tree.Root));
+        Assert.Equal(_pool.Capacity - _pool.FreeCount, tree.EvictablePages);
+        tree.Evict(int.MaxValue);
+        Assert.Equal((_pool.Capacity, 0), (_pool.FreeCount, tree.NodeCount));
+    }
+
     /// <summary>A prompt that stays cached is found whole, whatever is split, added and evicted beside it, and a foreign one never.</summary>
     [Fact]
     public void Another_thread_reads_matches_that_are_right_while_the_tree_changes()

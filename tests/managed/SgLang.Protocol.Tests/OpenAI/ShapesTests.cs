@@ -86,7 +86,7 @@ public class ShapesTests
     }
 
     [Theory]
-    [InlineData("""{"cache_salt":"a"}""", "cache_salt is not supported by this server; remove it from the request.")]
+    [InlineData("""{"lora_path":"a"}""", "lora_path is not supported by this server; remove it from the request.")]
     [InlineData("""{"return_hidden_states":true}""", "return_hidden_states is not supported by this server; remove it from the request.")]
     public void What_cannot_be_honoured_is_refused(string json, string message)
     {
