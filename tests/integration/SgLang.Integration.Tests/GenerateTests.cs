@@ -179,6 +179,24 @@ public class GenerateTests(DemoServer demo)
     }
 
     [Fact]
+    public async Task Prompts_of_different_keys_share_no_cache()
+    {
+        string ids = string.Join(',', Enumerable.Range(0, 50).Select(_ => 300 + Random.Shared.Next(3000)));
+        async Task<int> CachedAsync(string field)
+        {
+            JsonNode answer = await demo.PostOkAsync("/generate", $$"""{"input_ids":[{{ids}}]{{field}},"sampling_params":{"max_new_tokens":1} }""");
+            return (int)answer["meta_info"]!["cached_tokens"]!;
+        }
+        Assert.Equal(0, await CachedAsync(""));
+        Assert.Equal(0, await CachedAsync(",\"extra_key\":\"ab\""));
+        Assert.Equal(0, await CachedAsync(",\"extra_key\":\"c\""));
+        foreach (string field in new[] { "", ",\"extra_key\":\"ab\"", ",\"extra_key\":[\"c\"]" })
+            Assert.True(await CachedAsync(field) >= 32, field);
+        (int status, JsonNode? refused) = await demo.PostAsync("/generate", $$"""{"input_ids":[{{ids}}],"extra_key":["a","b"]}""");
+        Assert.Equal((400, "extra_key must be one value or a list with one for each of the 1 prompts, got 2."), (status, (string?)refused!["error"]!["message"]));
+    }
+
+    [Fact]
     public async Task Copies_of_a_prompt_take_it_from_the_cache_and_draw_differently()
     {
         string ids = string.Join(',', Enumerable.Range(0, 50).Select(i => 300 + Random.Shared.Next(3000)));

@@ -123,6 +123,14 @@ public class AnswerTests
         Assert.Null(Native("""{"text":["a"]}""").ToResponse(s_progress).Index);
     }
 
+    [Theory]
+    [InlineData("""{"prompt":"a"}""", null)]
+    [InlineData("""{"prompt":"a","cache_salt":"","extra_key":""}""", null)]
+    [InlineData("""{"prompt":"a","cache_salt":"s"}""", "s")]
+    [InlineData("""{"prompt":"a","extra_key":"k","cache_salt":["s"]}""", "sk")]
+    public void A_salt_stands_before_the_key_of_a_prompts_cache(string json, string? expected) =>
+        Assert.Equal(expected, OpenAI(json).Plan.Items[0].Request.ExtraKey);
+
     private static (OpenAIPlan Plan, OpenAIAnswer Answer) OpenAI(string json)
     {
         OpenAIPlan plan = OpenAIPlan.ForCompletion(RequestJson.Parse(Encoding.UTF8.GetBytes(json), ProtocolJsonContext.Default.CompletionRequest), NativePlanTests.Facts(), new ServerOptions());
