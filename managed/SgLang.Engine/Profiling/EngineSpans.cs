@@ -14,6 +14,7 @@ internal sealed class EngineSpans(TraceNames names)
     public int PrepareInputs { get; } = names.Register("prepare_inputs");
     public int Sample { get; } = names.Register("sampler.sample", "rows");
     public int CopyResult { get; } = names.Register("copy_result_to_cpu", "rows");
+    public int SwitchDevice { get; } = names.Register("profiler.switch_device");
     public int DeviceStep { get; } = names.Register("step on device", "step", "device_ns", "bs", "toks");
     public int Detokenize { get; } = names.Register("detokenizer.decode", "tokens");
 }

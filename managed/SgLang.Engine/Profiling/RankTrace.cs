@@ -82,17 +82,23 @@ internal sealed class RankTrace : IDisposable
     /// <summary>Work of steps on either side is kept apart by waiting for the device, once at each end of a window.</summary>
     private void SwitchDevice(long window, bool profiler)
     {
-        _device.Synchronize();
-        if (_profiler.Device is { } trace && window != _deviceWindow)
+        long start = _recorder.Begin();
+        DeviceTrace? trace = window != _deviceWindow ? _profiler.Device : null;
+        // Of a window that is over nothing is recorded any more.
+        if (profiler != _isProfilerOn || window != 0 || trace?.IsUsed(_deviceWindow) == true) _device.Synchronize();
+        if (trace is not null)
         {
             if (_deviceWindow != 0) trace.TurnOff(_deviceWindow);
             if (window != 0) trace.TurnOn(window);
         }
         _deviceWindow = window;
-        if (profiler == _isProfilerOn) return;
-        if (profiler) _device.StartProfiler();
-        else _device.StopProfiler();
-        _isProfilerOn = profiler;
+        if (profiler != _isProfilerOn)
+        {
+            if (profiler) _device.StartProfiler();
+            else _device.StopProfiler();
+            _isProfilerOn = profiler;
+        }
+        _recorder.End(start, Spans.SwitchDevice);
     }
 
     /// <summary>Sums over prompts and over decoding requests; in a mixed step a prompt of one new token counts as decoding (spec/profiling.md 6.2).</summary>

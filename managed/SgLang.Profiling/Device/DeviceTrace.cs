@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using SgLang.Interop;
 using static SgLang.Interop.SglNative;
@@ -5,14 +6,22 @@ using static SgLang.Interop.SglNative;
 namespace SgLang.Profiling;
 
 /// <summary>
-/// The process's connection to CUPTI. Ranks turn it on and off at their own steps' borders; it records while one of them has it on. Thread safe.
+/// The process's connection to CUPTI. Ranks turn it on and off at their own steps' borders; it records while one of them has it on. Leaving a window
+/// is a note of the time: CUPTI hands over its records in <see cref="ForceOff"/>, on a thread that no step waits for. Thread safe.
 /// </summary>
 public sealed unsafe class DeviceTrace : IDisposable
 {
+    // Held for moments, also within the other.
     private readonly Lock _gate = new();
+
+    // Held while CUPTI begins and ends, which may take as long as some steps.
+    private readonly Lock _control = new();
     private readonly SglDeviceTrace _handle;
     private readonly Dictionary<int, string> _names = [];
+    private bool _isOn;
     private long _window;
+    private long _lastOver;
+    private long _endTicks = long.MaxValue;
     private int _users;
 
     private DeviceTrace(SglDeviceTrace handle)
@@ -61,39 +70,68 @@ public sealed unsafe class DeviceTrace : IDisposable
         ForceOff(-1);
     }
 
-    /// <summary>One user more of a window; an earlier window ends.</summary>
+    /// <summary>One user more of a window; an earlier window ends. A window that is over begins no more.</summary>
     public void TurnOn(long window)
     {
-        lock (_gate)
+        lock (_control)
         {
-            if (_window != window)
+            lock (_gate)
             {
-                if (_users > 0) Check(sgl_device_trace_stop(_handle));
-                _window = window;
-                _users = 0;
+                if (window > 0 && window <= _lastOver) return;
             }
-            if (_users++ == 0) Check(sgl_device_trace_start(_handle));
+            if (_isOn && _window != window) Stop();
+            if (!_isOn) Check(sgl_device_trace_start(_handle));
+            _isOn = true;
+            lock (_gate)
+            {
+                if (_window != window) _users = 0;
+                _window = window;
+                _users++;
+                _endTicks = long.MaxValue;
+            }
         }
     }
 
-    /// <summary>One user less; the last one hands over all records. Its device must have finished what is to be recorded.</summary>
+    /// <summary>
+    /// One user less. Its device must have finished what is to be recorded. What comes after the last one is none of the window's, though it is
+    /// still recorded until <see cref="ForceOff"/>.
+    /// </summary>
     public void TurnOff(long window)
     {
         lock (_gate)
         {
-            if (_window == window && _users > 0 && --_users == 0) Check(sgl_device_trace_stop(_handle));
+            if (_window == window && _users > 0 && --_users == 0) _endTicks = Stopwatch.GetTimestamp();
         }
     }
 
-    /// <summary>The window is over, whoever has it on.</summary>
-    public void ForceOff(long window)
+    /// <summary>Whether anybody has the window on.</summary>
+    public bool IsUsed(long window)
     {
-        lock (_gate)
+        lock (_gate) return _window == window && _users > 0;
+    }
+
+    /// <summary>The window is over, whoever has it on, and all its records are readable.</summary>
+    /// <returns>When its last user left it; now, where one has not.</returns>
+    public long ForceOff(long window)
+    {
+        lock (_control)
         {
-            if (_window != window || _users == 0) return;
-            _users = 0;
-            Check(sgl_device_trace_stop(_handle));
+            lock (_gate)
+            {
+                _lastOver = Math.Max(_lastOver, window);
+                if (_window != window) return Stopwatch.GetTimestamp();
+                _users = 0;
+                _endTicks = Math.Min(_endTicks, Stopwatch.GetTimestamp());
+            }
+            if (_isOn) Stop();
+            return _endTicks;
         }
+    }
+
+    private void Stop()
+    {
+        _isOn = false;
+        Check(sgl_device_trace_stop(_handle));
     }
 
     /// <summary>Makes complete buffers readable.</summary>

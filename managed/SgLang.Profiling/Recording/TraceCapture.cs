@@ -76,6 +76,9 @@ public sealed class TraceCapture : ITraceRecords
     public long StartTicks { get; }
     public long EndTicks { get; private set; }
 
+    /// <summary>When the last rank had finished its last step; what the device did later was recorded all the same.</summary>
+    internal long DeviceEndTicks { get; private set; }
+
     /// <summary>Of one span on this machine, measured before the window.</summary>
     public double SpanCostNanoseconds { get; }
 
@@ -175,10 +178,11 @@ public sealed class TraceCapture : ITraceRecords
 
     private void EndDevice()
     {
+        DeviceEndTicks = EndTicks;
         if (_device is null) return;
         try
         {
-            _device.ForceOff(Window);
+            DeviceEndTicks = Math.Min(EndTicks, _device.ForceOff(Window));
             ReadDevice();
             (long dropped, long unknown) = _device.Loss();
             DroppedActivities = dropped + unknown + _activitySpool!.Dropped;

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Text.Json.Nodes;
+using SgLang.Interop;
 using SgLang.Profiling.Tests.Files;
 
 namespace SgLang.Profiling.Tests.Device;
@@ -32,7 +33,10 @@ public sealed class DeviceTraceFileTests : IDisposable
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
-    private JsonNode Record(TraceRecorder recorder, FakeCupti device, Action work, TraceStage stage = TraceStage.Any, string[]? activities = null)
+    private JsonNode Record(TraceRecorder recorder, FakeCupti device, Action work, TraceStage stage = TraceStage.Any, string[]? activities = null) =>
+        Record(recorder, device, _ => work(), stage, activities);
+
+    private JsonNode Record(TraceRecorder recorder, FakeCupti device, Action<TraceCapture> work, TraceStage stage = TraceStage.Any, string[]? activities = null)
     {
         TraceFile? written = null;
         TraceCapture capture = new(recorder, _directory, done => written = ChromeTraceWriter.Write(done, new TraceFileInfo
@@ -43,7 +47,7 @@ public sealed class DeviceTraceFileTests : IDisposable
             Devices = [s_h100],
         }), device: device.Trace);
         device.Trace.TurnOn(capture.Window);
-        work();
+        work(capture);
         device.Trace.TurnOff(capture.Window);
         capture.End();
         capture.Join();
@@ -232,6 +236,103 @@ public sealed class DeviceTraceFileTests : IDisposable
         Assert.True((int)loss["device_records_dropped"]! > 0);
         Assert.Equal(600, kernels + calls + (int)loss["device_records_dropped"]!);
         Assert.Equal(calls - (kernels - (int)loss["kernels_without_launches"]!), (int)loss["launches_without_kernels"]!);
+    }
+
+    [Fact]
+    public void What_the_device_does_after_the_last_step_is_not_in_the_file()
+    {
+        using FakeCupti device = new();
+        TraceRecorder recorder = new();
+        TraceCapture? capture = null;
+        JsonNode trace = Record(recorder, device, started =>
+        {
+            capture = started;
+            FakeCupti.Call(1);
+            FakeCupti.Kernel("last", FakeCupti.Now(), FakeCupti.Now(), 7, 1);
+            device.Trace.TurnOff(started.Window);
+            FakeCupti.Call(2);
+            FakeCupti.Kernel("next", FakeCupti.Now(), FakeCupti.Now(), 7, 2);
+        });
+        Assert.Equal("last", (string)Assert.Single(Of(trace, "kernel"))["name"]!);
+        Assert.Equal(1, (int)Assert.Single(Of(trace, "cuda_runtime"))["args"]!["correlation"]!);
+        Assert.All(trace["sglang"]!["loss"]!.AsObject(), count => Assert.Equal(0, (int)count.Value!));
+        Assert.True(capture!.DeviceEndTicks < capture.EndTicks);
+    }
+
+    [Fact]
+    public void Leaving_a_window_hands_over_no_records_and_one_that_is_over_begins_no_more()
+    {
+        using FakeCupti device = new();
+        SglActivity[] records = new SglActivity[4];
+        const long Window = 5;
+        device.Trace.TurnOn(Window);
+        FakeCupti.Call(1);
+        Assert.True(device.Trace.IsUsed(Window));
+        device.Trace.TurnOff(Window);
+        Assert.False(device.Trace.IsUsed(Window));
+        Assert.Equal(0, device.Trace.Read(records));
+        device.Trace.ForceOff(Window);
+        Assert.Equal(1, device.Trace.Read(records));
+        // A rank that was late.
+        device.Trace.TurnOn(Window);
+        Assert.False(device.Trace.IsUsed(Window));
+        FakeCupti.Call(2);
+        device.Trace.TurnOff(Window);
+        device.Trace.ForceOff(Window);
+        Assert.Equal(0, device.Trace.Read(records));
+        device.Trace.TurnOn(Window + 1);
+        FakeCupti.Call(3);
+        device.Trace.ForceOff(Window + 1);
+        Assert.Equal(1, device.Trace.Read(records));
+    }
+
+    /// <summary>The shape of an 8B model's decode steps: 32 layers of eight kernels each, with times as irregular as a device's.</summary>
+    [Fact]
+    public void A_graphs_kernel_takes_few_bytes_of_the_file()
+    {
+        using FakeCupti device = new(maxBytes: 64 << 20);
+        TraceRecorder recorder = new();
+        int seed = Random.Shared.Next();
+        Random random = new(seed);
+        const int Layers = 32, Steps = 10;
+        (string Module, string Operator, string Kernel, long Wide)[] parts =
+        [
+            ("input_layernorm", "sgl::rms_norm", "void sgl::cuda::rms_norm_kernel<sgl::cuda::NormConfig<__nv_bfloat16, 8, 8, 1>, false>(sgl::cuda::NormParams)", 4096),
+            ("self_attn.qkv_proj", "sgl::linear", "nvjet_sm90_tst_64x32_64x16_2x1_v_bz_TNT", 4096),
+            ("self_attn", "sgl::rope_append", "void sgl::cuda::rope_append_kernel<__nv_bfloat16, 2, false>(sgl::cuda::RopeAppendParams)", 4096),
+            ("self_attn", "sgl::attention", "void sgl::cuda::decode_attention_kernel<__nv_bfloat16, 128, 4>(sgl::cuda::DecodeParams)", 4096),
+            ("self_attn.o_proj", "sgl::linear", "nvjet_sm90_tst_64x16_64x16_1x2_h_badd_TNT", 4096),
+            ("post_attention_layernorm", "sgl::rms_norm", "void sgl::cuda::rms_norm_kernel<sgl::cuda::NormConfig<__nv_bfloat16, 8, 8, 1>, true>(sgl::cuda::NormParams)", 4096),
+            ("mlp.gate_up_proj", "sgl::linear", "nvjet_sm90_tss_128x32_64x10_2x1_v_bz_TNT", 4096),
+            ("mlp.down_proj", "sgl::linear", "nvjet_sm90_tst_64x32_64x16_2x1_v_bx_splitK_TNT", 14336),
+        ];
+        List<GraphOperator> operators = [];
+        for (int layer = 0; layer < Layers; layer++)
+        {
+            foreach ((string module, string op, _, long wide) in parts)
+                operators.Add(new GraphOperator(recorder.Names.Register($"model.layers.{layer}.{module}"), recorder.Names.Register(op), operators.Count, 1, 2, 1, 32, wide, 0, 0, new OperatorCost(wide << 18, wide << 13)));
+        }
+        int launch = recorder.Names.Register("graph_launch");
+        int graph = recorder.Graphs.Add(new GraphMap([.. operators], [.. operators.Select(_ => true)]));
+        Record(recorder, device, _ =>
+        {
+            ulong time = FakeCupti.Now();
+            for (uint step = 1; step <= Steps; step++)
+            {
+                long start = recorder.Begin();
+                FakeCupti.Call(30_000 + (17 * step), FakeCupti.GraphLaunch);
+                recorder.Write(start, launch, TraceKind.GraphLaunch, TraceStage.Any, 0, 0, graph, 0, 0, 0);
+                for (int node = 0; node < operators.Count; node++)
+                {
+                    ulong length = (ulong)(32 * random.Next(80, 100) * (node % parts.Length == 6 ? 30 : 1));
+                    FakeCupti.Kernel(parts[node % parts.Length].Kernel, time, time + length, 7, 30_000 + (17 * step), (2UL << 32) + (ulong)node);
+                    time += length + (ulong)random.Next(300, 900);
+                }
+            }
+        });
+        double bytes = (double)new FileInfo(Directory.GetFiles(_directory, "*.json.gz").Single()).Length / (Layers * parts.Length * Steps);
+        TestContext.Current.TestOutputHelper!.WriteLine($"{bytes:0.00} bytes a kernel");
+        Assert.True(bytes < 16, $"{bytes:0.00} bytes a kernel, seed {seed}");
     }
 
     [Fact]
