@@ -8,39 +8,6 @@ using SgLang.Scheduling;
 
 namespace SgLang.Engine;
 
-/// <summary>How a window ended.</summary>
-public sealed record ProfileResult
-{
-    public required string Id { get; init; }
-    public required string OutputDirectory { get; init; }
-    public long FirstStep { get; init; }
-    public long LastStep { get; init; }
-    public long NumSteps { get; init; }
-    public IReadOnlyList<string> Files { get; init; } = [];
-    public long RecordsDropped { get; init; }
-
-    /// <summary>Why there are no files, or not all.</summary>
-    public string? Error { get; init; }
-
-    /// <summary>Stopped before its first step.</summary>
-    public bool WasCancelled { get; init; }
-}
-
-/// <summary>A snapshot for /profile_status.</summary>
-public sealed record ProfileStatus
-{
-    public required ProfileState State { get; init; }
-
-    /// <summary>Steps launched since the engine started: the counter that start_step refers to.</summary>
-    public required long Step { get; init; }
-
-    /// <summary>Of the window under way.</summary>
-    public ProfileOptions? Options { get; init; }
-    public long FirstStep { get; init; }
-    public long NumRecorded { get; init; }
-    public ProfileResult? Last { get; init; }
-}
-
 /// <summary>
 /// The profiler of one engine: the recorder that every thread writes to, the window, and the files. Requests come from any thread; the window
 /// moves on the engine thread between steps; files are written by the capture's thread while serving goes on.

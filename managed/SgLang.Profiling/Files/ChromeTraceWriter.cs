@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.IO.Compression;
 
@@ -95,7 +94,7 @@ public static class ChromeTraceWriter
 
         public long Write()
         {
-            WriteHeader();
+            new TraceHead(_json, _records, _device, _info) { ShowsMemory = _usedTokensName >= 0, Timeline = _timeline, IndexIsFull = _indexIsFull }.Write();
             _ordinal = 0;
             _records.ForEach(WriteRecord);
             DeviceEvents? device = null;
@@ -110,161 +109,6 @@ public static class ChromeTraceWriter
             _json.Raw("\n}\n"u8);
             _json.Flush();
             return _events.Count;
-        }
-
-        private void WriteHeader()
-        {
-            ProfileOptions options = _info.Options;
-            _json.Raw("{\n\"schemaVersion\": 1,\n\"deviceProperties\": ["u8);
-            for (int i = 0; i < _info.Devices.Count; i++) WriteDevice(_info.Devices[i], isFirst: i == 0);
-            _json.Raw("]"u8);
-            if (_device?.Device is { } trace) Fact("cupti_version", trace.Version);
-            if (_info.Devices.Count > 0)
-            {
-                Fact("cuda_runtime_version", _info.Devices[0].RuntimeVersion);
-                Fact("cuda_driver_version", _info.Devices[0].DriverVersion);
-            }
-            if (options.RecordShapes) _json.Raw(",\n\"record_shapes\": 1"u8);
-            if (_usedTokensName >= 0) _json.Raw(",\n\"profile_memory\": 1"u8);
-            // Readers look for the rank by this very text, the space included.
-            _json.Raw(",\n\"distributedInfo\": {\"backend\": "u8);
-            _json.Text(_info.Backend);
-            _json.Raw(", \"rank\": "u8);
-            _json.Number(_info.RankIndex);
-            _json.Raw(", \"world_size\": "u8);
-            _json.Number(_info.WorldSize);
-            WriteGroups();
-            Member("host_name", Environment.MachineName);
-            Member("trace_id", Guid.NewGuid().ToString("N").ToUpperInvariant());
-            WriteOwnFacts();
-            Member("displayTimeUnit", "ms");
-            _json.Raw(",\n\"baseTimeNanoseconds\": "u8);
-            _json.Number(_records.Clock.BaseNanoseconds);
-            _json.Raw(",\n\"traceEvents\": ["u8);
-        }
-
-        private void WriteGroups()
-        {
-            _json.Raw(", \"pg_count\": "u8);
-            _json.Number(_info.Groups.Count);
-            _json.Raw(", \"pg_config\": ["u8);
-            for (int i = 0; i < _info.Groups.Count; i++)
-            {
-                RankGroupInfo group = _info.Groups[i];
-                _json.Raw(i > 0 ? ", {\"pg_name\": "u8 : "{\"pg_name\": "u8);
-                _json.Text(i.ToString(CultureInfo.InvariantCulture));
-                _json.Raw(", \"pg_desc\": "u8);
-                _json.Text(group.Name);
-                _json.Raw(", \"backend_config\": "u8);
-                _json.Text(_info.Backend);
-                Property(", \"pg_size\": "u8, group.Ranks.Count);
-                _json.Raw(", \"ranks\": ["u8);
-                for (int r = 0; r < group.Ranks.Count; r++)
-                {
-                    if (r > 0) _json.Raw(", "u8);
-                    _json.Number(group.Ranks[r]);
-                }
-                _json.Raw("]}"u8);
-            }
-            _json.Raw("]}"u8);
-        }
-
-        private void WriteDevice(DeviceProperties d, bool isFirst)
-        {
-            _json.Raw(isFirst ? "\n  {\"id\": "u8 : ",\n  {\"id\": "u8);
-            _json.Number(d.Ordinal);
-            _json.Raw(", \"name\": "u8);
-            _json.Text(d.Name);
-            Property(", \"totalGlobalMem\": "u8, d.TotalMemoryBytes);
-            Property(", \"computeMajor\": "u8, d.ComputeMajor);
-            Property(", \"computeMinor\": "u8, d.ComputeMinor);
-            Property(", \"maxThreadsPerBlock\": "u8, d.ThreadsPerBlock);
-            Property(", \"maxThreadsPerMultiprocessor\": "u8, d.ThreadsPerProcessor);
-            Property(", \"regsPerBlock\": "u8, d.RegistersPerBlock);
-            Property(", \"warpSize\": "u8, d.WarpSize);
-            Property(", \"sharedMemPerBlock\": "u8, d.SharedBytesPerBlock);
-            Property(", \"numSms\": "u8, d.NumProcessors);
-            Property(", \"regsPerMultiprocessor\": "u8, d.RegistersPerProcessor);
-            Property(", \"sharedMemPerBlockOptin\": "u8, d.SharedBytesPerBlockOptin);
-            Property(", \"sharedMemPerMultiprocessor\": "u8, d.SharedBytesPerProcessor);
-            Property(", \"memoryBytesPerSecond\": "u8, d.MemoryBytesPerSecond);
-            _json.Raw("}"u8);
-        }
-
-        private void Property(ReadOnlySpan<byte> key, long value)
-        {
-            _json.Raw(key);
-            _json.Number(value);
-        }
-
-        private void Fact(string name, long value)
-        {
-            _json.Raw(",\n"u8);
-            _json.Text(name);
-            _json.Raw(": "u8);
-            _json.Number(value);
-        }
-
-        /// <summary>What was lost, what recording cost, and what a reader must know.</summary>
-        private void WriteOwnFacts()
-        {
-            ITraceRecords c = _records;
-            double windowNs = Stopwatch.GetElapsedTime(c.StartTicks, c.EndTicks).TotalNanoseconds;
-            _json.Raw(",\n\"sglang\": {\"profile_id\": "u8);
-            _json.Text(_info.Options.Id);
-            _json.Raw(", \"activities\": ["u8);
-            for (int i = 0; i < _info.Options.Activities.Count; i++)
-            {
-                if (i > 0) _json.Raw(", "u8);
-                _json.Text(_info.Options.Activities[i]);
-            }
-            _json.Raw("], \"first_step\": "u8);
-            _json.Number(_info.FirstStep);
-            _json.Raw(", \"last_step\": "u8);
-            _json.Number(_info.LastStep);
-            _json.Raw(", \"num_steps\": "u8);
-            _json.Number(_info.NumSteps);
-            _json.Raw(", \"loss\": {\"records_dropped_by_rings\": "u8);
-            _json.Number(c.DroppedByRings);
-            _json.Raw(", \"records_dropped_by_spool\": "u8);
-            _json.Number(c.DroppedBySpool);
-            if (_timeline is { } timeline)
-            {
-                Property(", \"device_records_dropped\": "u8, _device!.DroppedActivities);
-                Property(", \"launches_without_kernels\": "u8, timeline.LaunchesWithoutWork);
-                Property(", \"kernels_without_launches\": "u8, timeline.WorkWithoutLaunch);
-                Property(", \"kernels_of_unknown_graph_nodes\": "u8, timeline.WorkOfUnknownNodes);
-            }
-            _json.Raw("}, \"overhead\": {\"records\": "u8);
-            _json.Number(c.NumRecords);
-            if (_timeline is not null) Property(", \"device_records\": "u8, _device!.NumActivities);
-            _json.Raw(", \"span_cost_ns\": "u8);
-            _json.Raw(Decimal(c.SpanCostNanoseconds));
-            _json.Raw(", \"spans_total_us\": "u8);
-            _json.Raw(Decimal(c.SpanCostNanoseconds * c.NumRecords / 1000));
-            _json.Raw(", \"collector_us\": "u8);
-            _json.Raw(Decimal(c.CollectorMilliseconds * 1000));
-            _json.Raw(", \"window_us\": "u8);
-            _json.Raw(Decimal(windowNs / 1000));
-            _json.Raw(", \"spool_bytes\": "u8);
-            _json.Number(c.SpoolBytes);
-            _json.Raw("}, \"notes\": ["u8);
-            for (int i = 0; i < _info.Notes.Count; i++)
-            {
-                if (i > 0) _json.Raw(", "u8);
-                _json.Text(_info.Notes[i]);
-            }
-            if (_device?.DeviceError is { } error)
-            {
-                if (_info.Notes.Count > 0) _json.Raw(", "u8);
-                _json.Text(error);
-            }
-            if (_indexIsFull)
-            {
-                if (_info.Notes.Count > 0 || _device?.DeviceError is not null) _json.Raw(", "u8);
-                _json.Text($"The window has more than {HostSpans.MaxSpans} spans; calls in the later ones have no External id.");
-            }
-            _json.Raw("]}"u8);
         }
 
         private void WriteRecord(int ring, ref readonly TraceRecord record)
@@ -311,12 +155,12 @@ public static class ChromeTraceWriter
                     }
                     if (record.Kind == TraceKind.Operator && _costs.Remove(ring, out TraceRecord cost))
                     {
-                        Property(",\"flops\":"u8, cost.A);
-                        Property(",\"bytes\":"u8, cost.B);
+                        _json.Property(",\"flops\":"u8, cost.A);
+                        _json.Property(",\"bytes\":"u8, cost.B);
                     }
                     break;
                 case TraceKind.GraphLaunch:
-                    Property(",\"graph\":"u8, record.A);
+                    _json.Property(",\"graph\":"u8, record.A);
                     break;
                 case TraceKind.Step:
                     _json.Raw(",\"step\":"u8);
@@ -338,10 +182,10 @@ public static class ChromeTraceWriter
             _events.Next();
             _json.Raw("{\"ph\":\"C\",\"cat\":\"memory\",\"name\":\"KV pool\",\"pid\":"u8);
             _json.Number(_pid);
-            Property(",\"tid\":"u8, thread);
+            _json.Property(",\"tid\":"u8, thread);
             _json.Raw(",\"ts\":"u8);
             _json.Microseconds(time);
-            Property(",\"args\":{\"bytes in use\":"u8, used);
+            _json.Property(",\"args\":{\"bytes in use\":"u8, used);
             _json.Raw("}}"u8);
             long change = used - _allocated.GetValueOrDefault(ring);
             if (change == 0 && _allocated.ContainsKey(ring)) return;
@@ -349,17 +193,17 @@ public static class ChromeTraceWriter
             _events.Next();
             _json.Raw("{\"ph\":\"i\",\"cat\":\"cpu_instant_event\",\"s\":\"t\",\"name\":\"[memory]\",\"pid\":"u8);
             _json.Number(_pid);
-            Property(",\"tid\":"u8, thread);
+            _json.Property(",\"tid\":"u8, thread);
             _json.Raw(",\"ts\":"u8);
             _json.Microseconds(time);
-            Property(",\"args\":{\"Total Reserved\":"u8, memory.FixedBytes + memory.PoolBytes);
-            Property(",\"Total Allocated\":"u8, memory.FixedBytes + used);
-            Property(",\"Bytes\":"u8, change);
+            _json.Property(",\"args\":{\"Total Reserved\":"u8, memory.FixedBytes + memory.PoolBytes);
+            _json.Property(",\"Total Allocated\":"u8, memory.FixedBytes + used);
+            _json.Property(",\"Bytes\":"u8, change);
             // The pool's pages have no address of their own that a reader could follow.
             _json.Raw(",\"Addr\":0"u8);
-            Property(",\"Device Id\":"u8, memory.Device ?? -1);
-            Property(",\"Device Type\":"u8, memory.Device is null ? 0 : 1);
-            Property(",\"Ev Idx\":"u8, _ordinal);
+            _json.Property(",\"Device Id\":"u8, memory.Device ?? -1);
+            _json.Property(",\"Device Type\":"u8, memory.Device is null ? 0 : 1);
+            _json.Property(",\"Ev Idx\":"u8, _ordinal);
             _json.Raw("}}"u8);
             _threads.Add(ring);
         }
@@ -443,17 +287,6 @@ public static class ChromeTraceWriter
             }
         }
 
-        private void Member(string name, string value)
-        {
-            _json.Raw(",\n"u8);
-            _json.Text(name);
-            _json.Raw(": "u8);
-            _json.Text(value);
-        }
-
         private static byte[] Digits(long value) => System.Text.Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture));
-
-        private static byte[] Decimal(double value) =>
-            System.Text.Encoding.ASCII.GetBytes(double.IsFinite(value) ? value.ToString("0.###", CultureInfo.InvariantCulture) : "0");
     }
 }

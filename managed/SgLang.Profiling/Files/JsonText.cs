@@ -38,6 +38,13 @@ internal sealed class JsonText(Stream target)
         _bytes[_count++] = (byte)('0' + rest % 10);
     }
 
+    /// <param name="key">Quoted, with all that stands around it.</param>
+    public void Property(ReadOnlySpan<byte> key, long value)
+    {
+        Raw(key);
+        Number(value);
+    }
+
     /// <summary>Quoted and escaped.</summary>
     public void Text(string value) => Raw(Quote(value));
 

@@ -44,15 +44,7 @@ public sealed class FlightTrack
     {
         if (_records.Length == 0) return;
         ref TraceRecord record = ref _records[_written & (_records.Length - 1)];
-        record.Start = start;
-        record.End = end;
-        record.A = a;
-        record.B = b;
-        record.C = c;
-        record.D = d;
-        record.Name = name;
-        record.Kind = kind;
-        record.Stage = stage;
+        record.Fill(start, end, name, kind, stage, 0, 0, a, b, c, d);
         Volatile.Write(ref _written, _written + 1);
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace SgLang.Profiling;
@@ -62,4 +63,22 @@ public struct TraceRecord
     public TraceStage Stage;
     public byte Count;
     public byte Type;
+
+    /// <summary>Overwrites all of it with a record of the thread that calls.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Fill(long start, long end, int name, TraceKind kind, TraceStage stage, byte count, byte type, long a, long b, long c, long d)
+    {
+        Start = start;
+        End = end;
+        A = a;
+        B = b;
+        C = c;
+        D = d;
+        Name = name;
+        Lane = 0;
+        Kind = kind;
+        Stage = stage;
+        Count = count;
+        Type = type;
+    }
 }

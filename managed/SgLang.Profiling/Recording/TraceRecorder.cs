@@ -58,18 +58,7 @@ public sealed class TraceRecorder
         TraceRing ring = t_ring is { } mine && mine.Owner == this ? mine : Attach();
         ref TraceRecord record = ref ring.Next();
         if (Unsafe.IsNullRef(ref record)) return;
-        record.Start = start;
-        record.A = a;
-        record.B = b;
-        record.C = c;
-        record.D = d;
-        record.Name = name;
-        record.Lane = 0;
-        record.Kind = kind;
-        record.Stage = stage;
-        record.Count = count;
-        record.Type = type;
-        record.End = Stopwatch.GetTimestamp();
+        record.Fill(start, Stopwatch.GetTimestamp(), name, kind, stage, count, type, a, b, c, d);
         ring.Publish();
     }
 
