@@ -15,13 +15,17 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
     private int _nextPage;
     private long _steps;
 
-    /// <summary>Decode steps planned since the last prompt tokens.</summary>
+    /// <summary>Decode steps planned of this batch.</summary>
     private int _decodes;
 
-    /// <summary>Of them, those that the requests' KV lengths do not count yet: most steps touch no request.</summary>
-    private int _unsettled;
+    /// <summary>Tokens of each row in KV once its prompt and the decode steps that filled a plan anew have run.</summary>
+    private readonly int[] _lengths = new int[maxRequests];
 
-    /// <summary>Steps that every request can still take within its last page.</summary>
+    /// <summary>Pages that the rows were given for the latest even and odd decode step, 0 for none; of no meaning where nobody was.</summary>
+    private readonly int[][] _newPages = [new int[maxRequests], new int[maxRequests]];
+    private readonly bool[] _hasNewPages = new bool[2];
+
+    /// <summary>Decode steps that every row can still take within its last page.</summary>
     private int _stepsLeftInPages;
 
     /// <summary>Whether sequences of these lengths, a row each, fit the pool and the rows.</summary>
@@ -38,10 +42,9 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
             batch[i].Row = i;
             batch[i].NextInputLogprob = batch[i].PromptLength;
             batch[i].MaxNewTokens = maxOutput;
-            batch[i].Pages.Reserve(PagesFor(batch[i].PromptLength + maxOutput));
         }
         _requests = batch;
-        _decodes = _unsettled = _stepsLeftInPages = 0;
+        _decodes = _stepsLeftInPages = 0;
         // Page 0 is the dummy that padding writes to.
         _nextPage = 1;
     }
@@ -60,8 +63,6 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
     /// </summary>
     public StepPlan Extend(int end, int maxTokens = int.MaxValue)
     {
-        Settle();
-        _decodes = _stepsLeftInPages = 0;
         StepPlan plan = Next();
         plan.Begin(StepKind.Prefill);
         foreach (Request request in _requests)
@@ -77,47 +78,61 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
         return plan;
     }
 
-    /// <summary>One more token for every request; the one before it is read where the sampler left it, on the device.</summary>
+    /// <summary>
+    /// One more token for every request; the one before it is read where the sampler left it, on the device. Once both plans hold a decode step they
+    /// are advanced in place: a step is then short however many pages its rows have, and the requests are not told of it.
+    /// </summary>
     public StepPlan Decode()
     {
-        if (_stepsLeftInPages == 0) ReservePages();
         StepPlan plan = Next();
+        int parity = _decodes % _plans.Length;
         if (_decodes < _plans.Length)
         {
-            Settle();
             plan.Begin(StepKind.Decode);
-            foreach (Request request in _requests) plan.AddDecode(request, pageSize);
+            for (int i = 0; i < _requests.Length; i++) _newPages[parity][i] = AddDecode(plan, _requests[i], i);
+            _hasNewPages[parity] = true;
         }
-        else plan.AdvanceDecode(_plans.Length, numPages: _nextPage - 1, pageSize);
+        else
+        {
+            _hasNewPages[parity] = _stepsLeftInPages == 0;
+            if (_hasNewPages[parity]) GivePages(_newPages[parity]);
+            _stepsLeftInPages--;
+            plan.AdvanceDecode(NewPages(1 - parity), NewPages(parity), pageSize);
+        }
         _decodes++;
-        _unsettled++;
-        _stepsLeftInPages--;
         return plan;
     }
+
+    /// <summary>Returns the page that the row needed for it; 0: none.</summary>
+    private int AddDecode(StepPlan plan, Request request, int row)
+    {
+        int before = _nextPage;
+        Reserve(request, request.KvLength + 1);
+        plan.AddDecode(request, pageSize);
+        _lengths[row] = ++request.KvLength;
+        return _nextPage > before ? before : 0;
+    }
+
+    /// <summary>A page to each row whose last one is full.</summary>
+    private void GivePages(int[] pages)
+    {
+        int steps = _decodes - _plans.Length;
+        _stepsLeftInPages = pageSize;
+        for (int i = 0; i < _requests.Length; i++)
+        {
+            int used = (_lengths[i] + steps) % pageSize;
+            pages[i] = used == 0 ? _nextPage++ : 0;
+            _stepsLeftInPages = Math.Min(_stepsLeftInPages, pageSize - used);
+        }
+    }
+
+    private ReadOnlySpan<int> NewPages(int parity) => _hasNewPages[parity] ? _newPages[parity].AsSpan(0, _requests.Length) : [];
 
     private StepPlan Next()
     {
         StepPlan plan = _plans[_steps++ % _plans.Length];
         plan.StepId = _steps;
         return plan;
-    }
-
-    private void Settle()
-    {
-        if (_unsettled == 0) return;
-        foreach (Request request in _requests) request.KvLength += _unsettled;
-        _unsettled = 0;
-    }
-
-    private void ReservePages()
-    {
-        Settle();
-        _stepsLeftInPages = int.MaxValue;
-        foreach (Request request in _requests)
-        {
-            Reserve(request, request.KvLength + 1);
-            _stepsLeftInPages = Math.Min(_stepsLeftInPages, request.Pages.Count * pageSize - request.KvLength);
-        }
     }
 
     /// <summary>A page at a time, as a server would: a plan has no more pages than its tokens need.</summary>

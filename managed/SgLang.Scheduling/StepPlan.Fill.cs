@@ -56,39 +56,42 @@ public sealed partial class StepPlan
     }
 
     /// <summary>
-    /// From the plan of a decode step to that of a later one of the same requests, which have pages for it: what the steps between did not change,
-    /// such as nearly all of the page table, stays where it is.
+    /// From the plan of a decode step to that of the one after the next, of the same requests: what the two steps do not change, such as nearly all of
+    /// the page table, stays where it is, and no request is looked at.
     /// </summary>
-    /// <param name="steps">How many steps later.</param>
-    /// <param name="numPages">Of all requests together.</param>
-    internal void AdvanceDecode(int steps, int numPages, int pageSize)
+    /// <param name="first">[NumRequests] the page that each request was given for the step between, 0 for none; empty when nobody was.</param>
+    /// <param name="second">Likewise for this step.</param>
+    internal void AdvanceDecode(ReadOnlySpan<int> first, ReadOnlySpan<int> second, int pageSize)
     {
+        const int Steps = 2;
         Span<int> positions = _positions.AsSpan(0, NumTokens), lengths = _kvLength.AsSpan(0, NumTokens), slots = _slots.AsSpan(0, NumTokens);
-        for (int i = 0; i < positions.Length; i++) positions[i] += steps;
-        for (int i = 0; i < lengths.Length; i++) lengths[i] += steps;
-        if (_pageStart[NumRequests] == numPages)
+        for (int i = 0; i < positions.Length; i++) positions[i] += Steps;
+        for (int i = 0; i < lengths.Length; i++) lengths[i] += Steps;
+        if (first.IsEmpty && second.IsEmpty)
         {
             // Nobody has left its page.
-            for (int i = 0; i < slots.Length; i++) slots[i] += steps;
+            for (int i = 0; i < slots.Length; i++) slots[i] += Steps;
             return;
         }
-        InsertNewPages(numPages);
+        InsertPages(first, second);
         for (int i = 0; i < slots.Length; i++) slots[i] = _pages[_pageStart[i + 1] - 1] * pageSize + positions[i] % pageSize;
     }
 
     /// <summary>From the last request back, so that what moves up overwrites only what has moved.</summary>
-    private void InsertNewPages(int numPages)
+    private void InsertPages(ReadOnlySpan<int> first, ReadOnlySpan<int> second)
     {
-        if (numPages > _pages.Length) Array.Resize(ref _pages, Math.Max(numPages, 2 * _pages.Length));
-        int end = numPages;
+        int end = _pageStart[NumRequests];
+        foreach (int page in first) end += page != 0 ? 1 : 0;
+        foreach (int page in second) end += page != 0 ? 1 : 0;
+        if (end > _pages.Length) Array.Resize(ref _pages, Math.Max(end, 2 * _pages.Length));
         for (int i = NumRequests - 1; i >= 0; i--)
         {
-            ReadOnlySpan<int> requestPages = _requests[i].Pages.Span;
-            int known = _pageStart[i + 1] - _pageStart[i], start = end - requestPages.Length;
-            _pages.AsSpan(_pageStart[i], known).CopyTo(_pages.AsSpan(start));
-            requestPages[known..].CopyTo(_pages.AsSpan(start + known));
+            int start = _pageStart[i], known = _pageStart[i + 1] - start;
             _pageStart[i + 1] = end;
-            end = start;
+            if (!second.IsEmpty && second[i] != 0) _pages[--end] = second[i];
+            if (!first.IsEmpty && first[i] != 0) _pages[--end] = first[i];
+            end -= known;
+            _pages.AsSpan(start, known).CopyTo(_pages.AsSpan(end));
         }
     }
 

@@ -19,6 +19,8 @@ public sealed class FlightTrack
         _recorder = recorder;
         Thread = thread;
         _records = new TraceRecord[capacity];
+        // The system gives memory at its first touch, which would take several microseconds of every step that comes to a new page.
+        _records.AsSpan().Clear();
     }
 
     internal TracedThread Thread { get; }
