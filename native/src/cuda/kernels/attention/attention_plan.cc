@@ -10,8 +10,8 @@ namespace {
 
 constexpr const char* kCreate = "attention_plan_create";
 constexpr const char* kUpdate = "attention_plan_update";
-/// Page numbers of a few million tokens in small pages; a step with more makes the arrays grow.
-constexpr size_t kInitialArraysBytes = size_t{1} << 20;
+/// Page numbers of a few million tokens in small pages; a step with more takes memory of its own.
+constexpr size_t kNearArraysBytes = size_t{1} << 20;
 
 /// Blocks of a kernel that all SMs hold at once.
 int num_workers(const AttentionKernel& kernel, const DeviceInfo& device) {
@@ -39,19 +39,20 @@ AttentionPlan::AttentionPlan(CudaContext& context, const sgl_attention_desc& des
   }
   Slicer sizes(nullptr);
   const auto slice = [&](Slicer& slicer) {
-    header = slicer.take<StepHeader>(1);
-    stretches = slicer.take<DecodeStretch>(static_cast<size_t>(workers.num_decode_workers));
     decode_done = slicer.take<int32_t>(static_cast<size_t>(workers.num_decode_workers));
     prefill_done = slicer.take<int32_t>(static_cast<size_t>(max_prefill_merges(workers)));
     tickets = slicer.take<int32_t>(2);
+    header = slicer.take<StepHeader>(1);
+    stretches = slicer.take<DecodeStretch>(static_cast<size_t>(workers.num_decode_workers));
+    slicer.take<std::byte>(kNearArraysBytes);
   };
   slice(sizes);
   check(cudaMalloc(reinterpret_cast<void**>(&memory_), sizes.num_bytes()), kCreate);
   Slicer slicer(memory_);
   slice(slicer);
+  end_ = memory_ + sizes.num_bytes();
   try {
     check(cudaMemsetAsync(memory_, 0, sizes.num_bytes(), context.stream), kCreate);
-    reserve_arrays(kInitialArraysBytes);
   } catch (...) {
     cudaFree(memory_);
     throw;
@@ -60,17 +61,17 @@ AttentionPlan::AttentionPlan(CudaContext& context, const sgl_attention_desc& des
 
 AttentionPlan::~AttentionPlan() {
   cudaSetDevice(ordinal_);
-  cudaFree(arrays_);
+  cudaFree(far_arrays_);
   cudaFree(memory_);
 }
 
-void AttentionPlan::reserve_arrays(size_t num_bytes) {
-  if (num_bytes <= arrays_capacity_) return;
-  check(cudaFree(arrays_), kUpdate);  // waits for the work that reads them
-  arrays_ = nullptr;
-  arrays_capacity_ = 0;
-  check(cudaMalloc(reinterpret_cast<void**>(&arrays_), num_bytes), kUpdate);
-  arrays_capacity_ = num_bytes;
+void AttentionPlan::reserve_far_arrays(size_t num_bytes) {
+  if (num_bytes <= far_capacity_) return;
+  check(cudaFree(far_arrays_), kUpdate);  // waits for the work that reads them
+  far_arrays_ = nullptr;
+  far_capacity_ = 0;
+  check(cudaMalloc(reinterpret_cast<void**>(&far_arrays_), num_bytes), kUpdate);
+  far_capacity_ = num_bytes;
 }
 
 void AttentionPlan::update(CudaContext& context, const sgl_attention_batch& batch) {
@@ -87,21 +88,29 @@ void AttentionPlan::update(CudaContext& context, const sgl_attention_batch& batc
   step.num_stretches = static_cast<int32_t>(split.stretches.size());
   step.num_prefill_tiles = static_cast<int32_t>(split.prefill_tiles.size());
   const size_t stretch_bytes = split.stretches.size() * sizeof(DecodeStretch);
-  const auto stretches_offset = static_cast<size_t>(reinterpret_cast<std::byte*>(stretches) - memory_);
+  auto* const begin = reinterpret_cast<std::byte*>(header);
+  const auto stretches_offset = static_cast<size_t>(reinterpret_cast<std::byte*>(stretches) - begin);
   const size_t fixed_bytes = (stretches_offset + stretch_bytes + 255) / 256 * 256;
+  // Right behind the stretches, all travels in one copy.
+  std::byte* arrays = begin + fixed_bytes;
+  bool is_near = true;
   // The same slices on both sides: first to learn the size, then to fill page-locked memory and the header.
   size_t num_bytes = 0;
   std::byte* staged = nullptr;
   for (const bool is_filling : {false, true}) {
     if (is_filling) {
-      reserve_arrays(num_bytes);
+      is_near = num_bytes <= static_cast<size_t>(end_ - arrays);
+      if (!is_near) {
+        reserve_far_arrays(num_bytes);
+        arrays = far_arrays_;
+      }
       staged = context.pinned.reserve(context, fixed_bytes + num_bytes);
     }
-    Slicer slicer(is_filling ? arrays_ : nullptr);
+    Slicer slicer(is_filling ? arrays : nullptr);
     const auto place = [&]<class T>(const T*& in_device, const T* source, size_t count) {
       in_device = slicer.take<T>(count);
       if (!is_filling || count == 0) return;
-      const auto offset = static_cast<size_t>(reinterpret_cast<const std::byte*>(in_device) - arrays_);
+      const auto offset = static_cast<size_t>(reinterpret_cast<const std::byte*>(in_device) - arrays);
       std::memcpy(staged + fixed_bytes + offset, source, count * sizeof(T));
     };
     place(step.decode_requests, split.decode_requests.data(), split.decode_requests.size());
@@ -114,8 +123,8 @@ void AttentionPlan::update(CudaContext& context, const sgl_attention_batch& batc
   }
   std::memcpy(staged, &step, sizeof step);
   std::memcpy(staged + stretches_offset, split.stretches.data(), stretch_bytes);
-  check(cudaMemcpyAsync(memory_, staged, stretches_offset + stretch_bytes, cudaMemcpyHostToDevice, context.stream), kUpdate);
-  check(cudaMemcpyAsync(arrays_, staged + fixed_bytes, num_bytes, cudaMemcpyHostToDevice, context.stream), kUpdate);
+  check(cudaMemcpyAsync(begin, staged, fixed_bytes + (is_near ? num_bytes : 0), cudaMemcpyHostToDevice, context.stream), kUpdate);
+  if (!is_near) check(cudaMemcpyAsync(arrays, staged + fixed_bytes, num_bytes, cudaMemcpyHostToDevice, context.stream), kUpdate);
 }
 
 }  // namespace sgl::cuda

@@ -8,7 +8,7 @@
 namespace sgl::cuda {
 
 /// A split, in device memory. The header and the counters never move, so graphs captured with the plan stay valid; the arrays
-/// behind the header may.
+/// that the header names do. They lie behind it, uploaded in the same copy, unless a step has too many pages for that.
 class AttentionPlan final : public sgl_attention_plan {
  public:
   AttentionPlan(CudaContext& context, const sgl_attention_desc& desc);
@@ -34,12 +34,13 @@ class AttentionPlan final : public sgl_attention_plan {
   int32_t* tickets = nullptr;
 
  private:
-  void reserve_arrays(size_t num_bytes);
+  void reserve_far_arrays(size_t num_bytes);
 
   const int ordinal_;
-  std::byte* memory_ = nullptr;  // header and counters
-  std::byte* arrays_ = nullptr;
-  size_t arrays_capacity_ = 0;
+  std::byte* memory_ = nullptr;  // counters, header, stretches, arrays
+  std::byte* end_ = nullptr;
+  std::byte* far_arrays_ = nullptr;
+  size_t far_capacity_ = 0;
 };
 
 }  // namespace sgl::cuda
