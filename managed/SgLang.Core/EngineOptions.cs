@@ -212,6 +212,10 @@ public sealed record EngineOptions
 
     /// <summary>NVTX ranges around the stages of the scheduler.</summary>
     public bool EnableSchedulerNvtx { get; init; }
+
+    /// <summary>Count the tokens of each expert, which makes steps wait for their routers.</summary>
+    public bool EnableExpertDistributionMetrics { get; init; }
+
     /// <summary>Keep how long decode steps of each batch size take.</summary>
     public bool RecordStepTimes { get; init; }
 

@@ -140,6 +140,7 @@ internal static partial class EngineLoader
             SchedulerOptions = limits,
             ForceStreamInterval = environment.ForceStreamInterval,
             Replicas = world.Replicas,
+            Experts = world.ExpertCounters(options.DpSize),
             Graphs = world.Ranks[0].Graphs,
             ModelDefaults = Defaults(config.Generation),
             EosTokenIds = [.. eos],

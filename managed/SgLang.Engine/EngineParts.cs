@@ -1,4 +1,5 @@
 using SgLang.Core;
+using SgLang.Models;
 using SgLang.Scheduling;
 using SgLang.Tokenization;
 
@@ -14,6 +15,9 @@ internal sealed record EngineParts
     /// <summary>Tokens after which a reader takes them although it has nothing to send yet.</summary>
     public int ForceStreamInterval { get; init; } = 50;
     public required RankGroup[] Replicas { get; init; }
+
+    /// <summary>Of each replica, the counters of its stages on this node; empty where nothing is counted.</summary>
+    public ExpertCounter[][] Experts { get; init; } = [];
 
     /// <summary>Decode batches that the ranks replay.</summary>
     public GraphBatchSizes Graphs { get; init; } = GraphBatchSizes.None;

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using SgLang.Core;
 using SgLang.Grammars.Matching;
+using SgLang.Models;
 using SgLang.Scheduling;
 using SgLang.Tokenization;
 
@@ -26,6 +27,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly SchedulerOptions _limits;
     private readonly int _forcedInterval;
     private readonly int[] _eosTokenIds;
+    private readonly ExpertCounter[][] _experts;
     private readonly GrammarStore _grammars;
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _compiling = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Generation> _unfinished = new(StringComparer.Ordinal);
@@ -43,6 +45,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         ModelDefaults = parts.ModelDefaults;
         Profiler = parts.Profiler;
         _eosTokenIds = parts.EosTokenIds;
+        _experts = parts.Experts;
         _grammars = parts.Grammars ?? new GrammarStore(parts.Options, parts.Tokenizer, parts.Info.VocabularySize);
         _limits = parts.SchedulerOptions;
         _forcedInterval = parts.ForceStreamInterval;
@@ -75,6 +78,9 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     /// <summary>Of each replica, in the order of their ranks.</summary>
     public IReadOnlyList<EngineStats> ReplicaStats => _replicas.ReadStatsOfEach();
+
+    /// <summary>Of each replica, this node's stages alone; empty without <see cref="EngineOptions.EnableExpertDistributionMetrics"/> and for models without experts.</summary>
+    public IReadOnlyList<ExpertLoad> ExpertLoads => [.. _experts.Select(counters => ExpertLoad.Of(counters, Options.EpSize))];
 
     /// <summary>Null with --skip-tokenizer-init or where the model has none; ids still work.</summary>
     public Tokenizer? Tokenizer { get; }

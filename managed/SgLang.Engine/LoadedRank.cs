@@ -12,6 +12,7 @@ internal sealed record LoadedRank
     private const int DefaultCpuChunk = 2048;
 
     public required ModelRunner Runner { get; init; }
+    public required RankPlace Place { get; init; }
     public required MemoryPlan Memory { get; init; }
     public required DeviceInfo Device { get; init; }
     public required DType DType { get; init; }
@@ -77,14 +78,16 @@ internal sealed record LoadedRank
             RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn), options.MaxStepsInFlight);
             // Page 0 is the dummy that padding writes to.
             StepLimits limits = new(maxTokens, memory.MaxRunningRequests);
-            runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks, options.ReturnOriginalLogprobs, options.NumMicroBatches);
-            GraphBatchSizes graphs = before.SupportsGraphs && ranks is null ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows) : GraphBatchSizes.None;
+            runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks, options.ReturnOriginalLogprobs, options.NumMicroBatches,
+                CounterFor(options, config, setup.Place, device, maxTokens));
+            GraphBatchSizes graphs = before.SupportsGraphs && ranks is null && runner.Experts is null ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows) : GraphBatchSizes.None;
             long freeBeforeCapture = device.GetInfo().FreeMemoryBytes;
             if (graphs.Largest > 0) runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total));
             long freeAtLast = device.GetInfo().FreeMemoryBytes;
             return new LoadedRank
             {
                 Runner = runner,
+                Place = setup.Place,
                 Memory = memory,
                 Device = before,
                 DType = model.DType,
@@ -110,6 +113,10 @@ internal sealed record LoadedRank
             throw;
         }
     }
+
+    /// <summary>Every tensor rank routes all tokens alike, so the first counts for its stage.</summary>
+    private static ExpertCounter? CounterFor(EngineOptions options, ModelConfig config, RankPlace place, DeviceContext device, int maxTokens) =>
+        options.EnableExpertDistributionMetrics && config.NumExperts > 0 && place.TpRank == 0 ? new ExpertCounter(device, config.NumExperts, maxTokens * config.NumExpertsPerToken) : null;
 
     /// <summary>Known before anything is loaded; none of the options that the memory plan names would help.</summary>
     private static EngineStartException WeightsDoNotFit(long bytes, DeviceInfo device) => new(

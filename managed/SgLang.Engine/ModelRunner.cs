@@ -51,9 +51,10 @@ internal sealed class ModelRunner : IModelRunner
 
     /// <summary>Takes over the device, the model and the communicators.</summary>
     /// <param name="originalLogprobs">Score draws as if their temperature were 1.</param>
+    /// <param name="experts">Counts what routers choose; taken over.</param>
     /// <param name="numMicroBatches">Steps of different requests under way in the pipeline; one more may be launched.</param>
     public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits, RankTrace trace, RankCommunicators? ranks = null,
-        bool originalLogprobs = false, int numMicroBatches = 1)
+        bool originalLogprobs = false, int numMicroBatches = 1, ExpertCounter? experts = null)
     {
         _device = device;
         _model = model;
@@ -66,7 +67,7 @@ internal sealed class ModelRunner : IModelRunner
         _kvCache = new KvCache(device, model, numPages, pageSize);
         _attention = new AttentionPlans(device, model, pageSize, tokens, requests);
         _arena = new DeviceArena(device, ActivationBytes(model, limits), "activations");
-        _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks) { Trace = trace.Modules };
+        _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks) { Trace = trace.Modules, Experts = experts };
         _batch = new SampledBatch(requests);
         _sampler = new Sampler(device, requests);
         _scorer = new PromptScorer(device, model, _forward);
@@ -86,6 +87,9 @@ internal sealed class ModelRunner : IModelRunner
         model.ActivationBytes(limits.MaxTokens, Math.Max(limits.LogitRows, Math.Min(limits.MaxTokens, PromptScorer.RowsPerBlock)));
 
     public DeviceContext Device => _device;
+
+    /// <summary>Null where nothing is counted.</summary>
+    public ExpertCounter? Experts => _forward.Experts;
 
     /// <summary>Whether <see cref="Launch"/> returns before the work is done.</summary>
     public bool IsAsynchronous => _device.Kind != DeviceKind.Cpu;
@@ -123,7 +127,7 @@ internal sealed class ModelRunner : IModelRunner
         {
             foreach (IDisposable? owned in (ReadOnlySpan<IDisposable?>)
                      [
-                         _trace, _graphs, _sampler, _drawnIds, _ranks, .. _results, _logprobs, _ids, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
+                         _trace, _graphs, _forward.Experts, _sampler, _drawnIds, _ranks, .. _results, _logprobs, _ids, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
                      ])
                 owned?.Dispose();
         }

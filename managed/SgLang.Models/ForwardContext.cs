@@ -31,6 +31,9 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
     /// <summary>Null for a single rank, and where nothing is run (a meta context).</summary>
     public RankCommunicators? Ranks { get; } = ranks;
 
+    /// <summary>Null where nobody counts.</summary>
+    public ExpertCounter? Experts { get; init; }
+
     public IModuleObserver? Observer { get; set; }
 
     /// <summary>Sees modules begin and end while it is on.</summary>

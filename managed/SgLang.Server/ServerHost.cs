@@ -84,7 +84,7 @@ public sealed partial class ServerHost : IAsyncDisposable
             Engine = engine,
             Options = options,
             State = new ServerState(),
-            Metrics = new ServerMetrics(engine.Info, () => engine.Stats, () => engine.ReplicaStats, startupTime),
+            Metrics = new ServerMetrics(engine.Info, () => engine.Stats, () => engine.ReplicaStats, startupTime, () => engine.ExpertLoads),
             RequestLog = requestLog,
             Log = log,
             Created = ServingContext.UnixTime(),

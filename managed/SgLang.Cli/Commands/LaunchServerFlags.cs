@@ -181,6 +181,7 @@ internal static class LaunchServerFlags
         new("--log-requests-target", TextList, "Where they go: stdout, and folders, which get a file an hour.") { Default = "stdout" },
         new("--decode-log-interval", Integer, "Decode steps between log lines.") { Default = "40", Min = 1, Max = int.MaxValue },
         Switch("--enable-metrics", "Prometheus metrics at /metrics."),
+        Switch("--enable-expert-distribution-metrics", "Count the tokens of each expert, in /server_info and /metrics; steps then run eagerly and wait for every router."),
         Switch("--enable-metrics-for-all-schedulers", "") with { NoEffect = "there is one scheduler" },
         new("--bucket-time-to-first-token", TextList, "") { OnlyDefault = NotYet },
         new("--bucket-inter-token-latency", TextList, "") { OnlyDefault = NotYet },

@@ -84,6 +84,7 @@ internal sealed record LaunchServerSettings
             DisableOverlapSchedule = flags.Switch("--disable-overlap-schedule"),
             EnableMixedChunk = flags.Switch("--enable-mixed-chunk"),
             EnableLayerwiseNvtxMarker = flags.Switch("--enable-layerwise-nvtx-marker"),
+            EnableExpertDistributionMetrics = flags.Switch("--enable-expert-distribution-metrics"),
             NvtxRoot = flags.Text("--nvtx-root"),
             RecordStepTimes = IsOn("SGLANG_RECORD_STEP_TIME"),
             ReturnOriginalLogprobs = IsOn("SGLANG_RETURN_ORIGINAL_LOGPROB"),

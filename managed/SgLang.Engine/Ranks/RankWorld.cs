@@ -87,6 +87,11 @@ internal sealed record RankWorld
         return new RankWorld { Ranks = loaded, ReplicaIndices = replicas, Replicas = [.. replicas.Select(i => Group(i, places, ranks, groups[i], maxSamples, options.MaxStepsInFlight, nodes))] };
     }
 
+    /// <summary>For each replica those of its stages here; empty where nothing is counted.</summary>
+    public ExpertCounter[][] ExpertCounters(int numReplicas) => Ranks.All(rank => rank.Runner.Experts is null)
+        ? []
+        : [.. Enumerable.Range(0, numReplicas).Select(replica => (ExpertCounter[])[.. Ranks.Where(rank => rank.Place.DpRank == replica && rank.Runner.Experts is not null).Select(rank => rank.Runner.Experts!)])];
+
     /// <summary>This node's ranks of a replica and, on node 0, a channel to each other node that has some.</summary>
     private static RankGroup Group(int replica, RankPlace[] places, RankThread[] ranks, ReplicaGroups groups, int maxSamples, int maxSteps, INodes? nodes)
     {

@@ -88,6 +88,7 @@ public sealed class SparseMoe
         Tensor weights = f.Arena.Allocate("expert weights", DType.F32, x.NumRows, _expertsPerToken);
         Tensor ids = f.Arena.Allocate("expert ids", DType.I32, x.NumRows, _expertsPerToken);
         Ops.MoeRoute(f.Device, weights, ids, scores, _renormalize);
+        f.Experts?.Count(_expertsPath, ids);
         Tensor y = f.Arena.Allocate(_expertsPath, x.DType, x.NumRows, x[1]);
         using (f.Enter(_expertsModule, in x)) Ops.MoeExperts(f.Device, y, x, weights, ids, _gateUp, _down, _firstExpert);
         f.Observer?.Completed(_expertsPath, y);

@@ -58,11 +58,12 @@ internal sealed class InfoEndpoints(ServingContext serving)
         answer["version"] = Version;
         answer["kv_events"] = null;
 
-        answer["internal_states"] = new JsonArray([.. serving.Engine.ReplicaStats.Select(stats => (JsonNode)ReplicaState(info, stats))]);
+        IReadOnlyList<ExpertLoad> experts = serving.Engine.ExpertLoads;
+        answer["internal_states"] = new JsonArray([.. serving.Engine.ReplicaStats.Select((stats, i) => (JsonNode)ReplicaState(info, stats, i < experts.Count ? experts[i] : null))]);
         return answer;
     }
 
-    private JsonObject ReplicaState(EngineInfo info, EngineStats stats)
+    private JsonObject ReplicaState(EngineInfo info, EngineStats stats, ExpertLoad? experts)
     {
         JsonObject state = (JsonObject)serving.Options.LaunchArguments.DeepClone();
         state["dp_size"] = info.DpSize;
@@ -84,8 +85,16 @@ internal sealed class InfoEndpoints(ServingContext serving)
             foreach ((int batch, float[] seconds) in times) byBatch[batch.ToString(CultureInfo.InvariantCulture)] = new JsonArray([.. seconds.Select(second => (JsonNode)second)]);
             state["step_time_dict"] = byBatch;
         }
+        if (experts is not null)
+        {
+            var layers = new JsonObject();
+            foreach ((string layer, long[] tokens) in experts.TokensByLayer) layers[layer] = Array(tokens);
+            state["expert_distribution"] = new JsonObject { ["tokens_by_layer"] = layers, ["tokens_by_ep_rank"] = Array(experts.TokensByPart), ["balancedness"] = experts.Balancedness };
+        }
         return state;
     }
+
+    private static JsonArray Array(long[] values) => new([.. values.Select(value => (JsonNode)value)]);
 
     internal static string Version => typeof(InfoEndpoints).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
 

@@ -52,7 +52,9 @@ internal sealed class ServerMetrics
 
     /// <param name="stats">The engine's snapshot, read at every scrape.</param>
     /// <param name="replicaStats">Those of its replicas, likewise.</param>
-    public ServerMetrics(EngineInfo info, Func<EngineStats> stats, Func<IReadOnlyList<EngineStats>> replicaStats, TimeSpan startupTime)
+    /// <param name="experts">Loads of the replicas' experts, likewise; null for none.</param>
+    public ServerMetrics(EngineInfo info, Func<EngineStats> stats, Func<IReadOnlyList<EngineStats>> replicaStats, TimeSpan startupTime,
+        Func<IReadOnlyList<ExpertLoad>>? experts = null)
     {
         _replicaLabels = info.DpSize > 1 ? [.. s_schedulerLabels, "dp_rank"] : s_schedulerLabels;
         _factory = Prometheus.Metrics.WithCustomRegistry(_registry);
@@ -90,6 +92,7 @@ internal sealed class ServerMetrics
             IReadOnlyList<EngineStats> now = replicaStats();
             for (int rank = 0; rank < replicas.Length; rank++) replicas[rank](now[rank]);
         });
+        if (experts is not null) ExpertMetrics.Register(_registry, _model, experts);
         Grammars = new GrammarMetrics(_registry, _model, stats);
     }
 

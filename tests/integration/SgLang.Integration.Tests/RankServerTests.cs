@@ -50,6 +50,27 @@ public sealed class RankServerTests(DemoServer demo)
     }
 
     [Fact]
+    public async Task The_load_of_experts_is_shown_where_it_is_asked_for()
+    {
+        string model = Path.GetFullPath(Path.Combine(DemoServer.ModelPath, "..", "..", "tests", "data", "models", "mixtral"));
+        await using ServerProcess server = ServerProcess.Start(
+            "launch-server", "--model-path", model, "--device", "cpu", "--port", "0", "--max-total-tokens", "2048", "--num-threads", "2", "--tp-size", "2", "--ep-size", "2",
+            "--enable-metrics", "--enable-expert-distribution-metrics", "--skip-tokenizer-init", "--skip-server-warmup", "--served-model-name", "m");
+        using HttpClient client = new() { BaseAddress = await server.ReadyAsync(), Timeout = DemoServer.Deadline };
+        Assert.Equal(200, (await DemoServer.PostAsync(client, "/generate", """{"input_ids": [1, 2, 3, 4, 5], "sampling_params": {"max_new_tokens": 4, "ignore_eos": true} }""")).Status);
+        JsonNode load = JsonNode.Parse(await client.GetStringAsync("/server_info"))!["internal_states"]![0]!["expert_distribution"]!;
+        long[] layers = [.. load["tokens_by_layer"]!.AsObject().Select(layer => layer.Value!.AsArray().Sum(tokens => (long)tokens!))];
+        long[] ranks = [.. load["tokens_by_ep_rank"]!.AsArray().Select(tokens => (long)tokens!)];
+        // Five tokens of the prompt and three of the answer, two experts each.
+        Assert.All(layers, tokens => Assert.Equal(16, tokens));
+        Assert.Equal((2, layers.Sum()), (ranks.Length, ranks.Sum()));
+        string text = await client.GetStringAsync("/metrics");
+        for (int rank = 0; rank < 2; rank++)
+            Assert.Contains($"sglang:expert_tokens_total{{model_name=\"m\",engine_type=\"unified\",dp_rank=\"0\",moe_ep_rank=\"{rank}\"}} {ranks[rank]}\n", text);
+        Assert.Contains("sglang:expert_balancedness{", text);
+    }
+
+    [Fact]
     public async Task A_replica_can_be_named_in_the_body_or_a_header()
     {
         (int status, JsonNode? answer) = await DemoServer.PostAsync(demo.Client, "/generate", """{"text": "a", "routed_dp_rank": 1}""");

@@ -190,7 +190,8 @@ public class LaunchServerSettingsTests
     public void A_layout_of_ranks_is_read()
     {
         EngineOptions engine = Settings("--tp", "4", "--pp-size", "2", "--ep", "2", "--dp", "3", "--load-balance-method", "shortest_queue", "--dist-timeout", "7",
-            "--device-map", "3", "1", "--gpu-id-step", "2", "--pp-max-micro-batch-size", "5", "--pp-async-batch-depth", "1").Engine;
+            "--device-map", "3", "1", "--gpu-id-step", "2", "--pp-max-micro-batch-size", "5", "--pp-async-batch-depth", "1", "--enable-expert-distribution-metrics").Engine;
+        Assert.True(engine.EnableExpertDistributionMetrics);
         Assert.Equal((5, 3, 15), (engine.PpMaxMicroBatchSize, engine.NumMicroBatches, engine.MaxPipelinedRequests));
         Assert.Equal((4, 2, 2, 3), (engine.TpSize, engine.PpSize, engine.EpSize, engine.DpSize));
         Assert.Equal((LoadBalanceMethod.TotalRequests, 7, 2), (engine.LoadBalanceMethod, engine.DistTimeoutSeconds, engine.GpuIdStep));
