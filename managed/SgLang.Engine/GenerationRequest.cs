@@ -22,6 +22,9 @@ public sealed record GenerationRequest
     /// <summary>It shares cached prefixes with requests of the same key only; null for those without one.</summary>
     public string? ExtraKey { get; init; }
 
+    /// <summary>A health check's: neither counted among the requests nor remembered.</summary>
+    public bool IsProbe { get; init; }
+
     /// <summary>The replica that takes it; null leaves the choice to the engine.</summary>
     public int? DpRank { get; init; }
 

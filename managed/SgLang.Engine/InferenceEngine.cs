@@ -195,6 +195,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             Priority = request.Priority,
             RoutingKey = request.RoutingKey,
             ExtraKey = request.ExtraKey,
+            IsProbe = request.IsProbe,
             Timeline = record.Timeline,
             WantsEmbedding = request.WantsEmbedding,
         };
@@ -205,7 +206,7 @@ public sealed class InferenceEngine : IAsyncDisposable
             replica.Remove(request.InputIds.Length);
             throw new RequestRejectedException($"Duplicate request ID detected: {request.Rid}", 400);
         }
-        _history.Add(record);
+        if (!request.IsProbe) _history.Add(record);
         replica.Loop.Post(new EngineMessage(kind, generation));
         replica.Loop.AnswerIfEnded();
         return generation;

@@ -52,6 +52,9 @@ public sealed class Request
     /// <summary>The name space of its prefix: it shares KV with requests of the same key only; null for the common one.</summary>
     public string? ExtraKey { get; init; }
 
+    /// <summary>A health check's: served as any other, and left out of the counts of requests.</summary>
+    public bool IsProbe { get; init; }
+
     /// <summary>What happened to it and when; null when nobody asks. May be read by any thread.</summary>
     public RequestTimeline? Timeline { get; init; }
 

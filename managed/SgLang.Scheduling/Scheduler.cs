@@ -103,6 +103,7 @@ public sealed class Scheduler
         }
         refusal = default;
         request.Sequence = _state.Totals.Accepted++;
+        if (request.IsProbe) _state.Totals.Probes++;
         request.EnqueuedAt = _state.Now;
         request.Node = _state.Cache.Tree.Root;
         _state.Enqueue(request);

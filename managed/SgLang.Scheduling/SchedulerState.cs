@@ -110,7 +110,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
         request.FinishedAt = Now;
         request.Timeline?.Finished(request.FinishedAt, request.OutputLength, reason, Log);
         Totals.Finished++;
-        if (reason.Kind == FinishKind.Abort) Totals.Aborted++;
+        if (reason.Kind == FinishKind.Abort && !request.IsProbe) Totals.Aborted++;
         Emit(request, tokenId, reason);
     }
 
@@ -138,7 +138,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     /// <summary>Counts since the start.</summary>
     internal struct Counters
     {
-        public long Steps, DecodeSteps, PrefillTokens, CachedTokens, Generated, Dropped, Accepted, Finished, Aborted, Retracted, RetractedTokens, RetractedInputTokens, RetractedOutputTokens;
+        public long Steps, DecodeSteps, PrefillTokens, CachedTokens, Generated, Dropped, Accepted, Probes, Finished, Aborted, Retracted, RetractedTokens, RetractedInputTokens, RetractedOutputTokens;
         public double CacheHitRate;
     }
 }

@@ -83,7 +83,7 @@ public readonly record struct SchedulerStats
             GeneratedTokens = totals.Generated,
             DroppedTokens = totals.Dropped,
             EvictedTokens = cache.EvictedPages * pageSize,
-            NumAccepted = totals.Accepted,
+            NumAccepted = totals.Accepted - totals.Probes,
             NumFinished = totals.Finished,
             NumAborted = totals.Aborted,
             NumRetracted = totals.Retracted,

@@ -26,7 +26,8 @@ internal sealed class GenerateEndpoint(ServingContext serving)
         bool isIncremental = plan.Stream && serving.Options.IncrementalStreamingOutput;
         NativeAnswer[] answers =
         [
-            .. plan.Items.Select((item, i) => new NativeAnswer(plan, item, i, serving.Engine.Options.WeightVersion, facts.DecodeToken, isIncremental)),
+            .. plan.Items.Select((item, i) => new NativeAnswer(plan, item, i, serving.Engine.Options.WeightVersion, facts.DecodeToken, isIncremental,
+                ReasoningCounter.ForPrompt(serving.ReasoningParser, item.InputIds, serving.Engine.Tokenizer, item.Sampling.SkipSpecialTokens))),
         ];
         if (plan.Stream) await StreamAsync(http, group, answers, observer);
         else await AnswerAsync(http, plan, group, answers, observer);

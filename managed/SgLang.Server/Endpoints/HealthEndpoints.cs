@@ -37,6 +37,7 @@ internal sealed class HealthEndpoints
         {
             Rid = $"HEALTH_CHECK_{Guid.NewGuid():N}",
             InputIds = [0],
+            IsProbe = true,
             Sampling = new SamplingParams { MaxNewTokens = 1, Temperature = 0 },
         });
         while (await probe.ReadAsync(cancellation) is { } chunk)

@@ -33,6 +33,17 @@ internal sealed class ReasoningSplitter
         Content,
     }
 
+    /// <summary>Whether what follows a prompt begins inside the reasoning; null where the prompt has closed it, and nothing is reasoning.</summary>
+    /// <param name="parser">Name of the form.</param>
+    /// <param name="prompt">Its end at least; null where it is not known.</param>
+    public static bool? IsOpenAfter(string parser, string? prompt)
+    {
+        string? end = prompt?.TrimEnd();
+        // A template that closes the thinking itself has turned it off.
+        if (end?.EndsWith(Close, StringComparison.Ordinal) == true) return null;
+        return ParserNames.OpensSilently(parser) || end?.EndsWith(Open, StringComparison.Ordinal) == true;
+    }
+
     /// <summary>Whether there is reasoning, and whether what comes now is none of it.</summary>
     public bool HasReasoned { get; private set; }
     public bool IsOver => _state is State.AfterReasoning or State.Content;

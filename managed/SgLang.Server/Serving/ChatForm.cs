@@ -26,11 +26,9 @@ internal sealed class ChatForm
         _choice = ToolChoice.Of(body);
         _functions = [.. _choice.Tools.Select(tool => tool.Name)];
         _toolCalls = _choice.Kind == ToolChoiceKind.None || _functions.Count == 0 ? null : toolCallParser;
-        string? end = prompt?.TrimEnd();
-        // A template that closes the thinking itself has turned it off.
-        bool isOff = end?.EndsWith(ReasoningSplitter.Close, StringComparison.Ordinal) == true;
-        _reasoning = isOff ? null : reasoningParser;
-        _isOpen = _reasoning is not null && (ParserNames.OpensSilently(_reasoning) || end?.EndsWith(ReasoningSplitter.Open, StringComparison.Ordinal) == true);
+        bool? isOpen = reasoningParser is null ? null : ReasoningSplitter.IsOpenAfter(reasoningParser, prompt);
+        _reasoning = isOpen is null ? null : reasoningParser;
+        _isOpen = isOpen is true;
         Separates = _reasoning is not null && body.SeparateReasoning is not false;
         _streamsReasoning = body.StreamReasoning is not false;
     }

@@ -18,7 +18,9 @@ internal readonly record struct GenerationProgress(
 
 /// <summary>Gathers the chunks of one generation and makes the bodies of /generate from them.</summary>
 /// <param name="isIncremental">Bodies carry what is new since the last one instead of everything.</param>
-internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, int index, string weightVersion, Func<int, string>? decodeToken, bool isIncremental)
+/// <param name="reasoning">Null where nothing is reasoning.</param>
+internal sealed class NativeAnswer(
+    NativePlan plan, GenerationRequest request, int index, string weightVersion, Func<int, string>? decodeToken, bool isIncremental, ReasoningCounter? reasoning = null)
 {
     private readonly StringBuilder _text = new();
     private readonly List<int> _ids = [];
@@ -33,6 +35,7 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
     private (int Cached, int Retractions) _templateNumbers;
 
     public FinishReason? Finish { get; private set; }
+    private int ReasoningTokens => reasoning?.Tokens ?? 0;
     public string Text => _text.ToString();
     public IReadOnlyList<int> OutputIds => _ids;
 
@@ -40,6 +43,7 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
     {
         _text.Append(chunk.Text);
         _ids.AddRange(chunk.TokenIds);
+        reasoning?.Add(chunk.TokenIds);
         Finish = chunk.Finish ?? Finish;
         if (request.Logprobs is null) return;
         foreach (TokenLogprob entry in chunk.Logprobs) _outputLogprobs.Add(Entry(entry));
@@ -54,14 +58,14 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
     /// <summary>Writes the next event of a stream.</summary>
     public void WriteTo(SseWriter writer, GenerationProgress progress)
     {
-        if (Finish is not null || request.Logprobs is not null || !PrepareTemplate(progress).Fits(_text.Length, _ids.Count + 1))
+        if (Finish is not null || request.Logprobs is not null || !PrepareTemplate(progress).Fits(_text.Length, _ids.Count + 2))
         {
             writer.Write(ToResponse(progress), ProtocolJsonContext.Default.GenerateResponse);
             return;
         }
         EventTemplate.Filler filler = writer.Begin(_template!);
         if (plan.ReturnText) filler = filler.Text(_text.ToString());
-        filler.Numbers(_ids).Number(progress.CompletionTokens).End();
+        filler.Numbers(_ids).Number(progress.CompletionTokens).Number(ReasoningTokens).End();
         if (isIncremental) ForgetSent();
     }
 
@@ -81,6 +85,7 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
                 PromptTokens = progress.PromptTokens,
                 CompletionTokens = progress.CompletionTokens,
                 CachedTokens = progress.CachedTokens,
+                ReasoningTokens = ReasoningTokens,
                 NumRetractions = progress.NumRetractions,
                 WeightVersion = weightVersion,
                 E2eLatency = Finish is null ? null : progress.ElapsedSeconds,
@@ -128,7 +133,7 @@ internal sealed class NativeAnswer(NativePlan plan, GenerationRequest request, i
                 WeightVersion = weightVersion,
             },
         };
-        ReadOnlySpan<string> fields = ["text", "output_ids", "completion_tokens"];
+        ReadOnlySpan<string> fields = ["text", "output_ids", "completion_tokens", "reasoning_tokens"];
         return _template = EventTemplate.Create(sample, ProtocolJsonContext.Default.GenerateResponse, plan.ReturnText ? fields : fields[1..]);
     }
 

@@ -9,8 +9,20 @@ namespace SgLang.Server.Serving;
 /// </summary>
 internal sealed class ReasoningCounter(ReasoningSplitter splitter, StreamDetokenizer text)
 {
+    /// <summary>Tokens that are enough to hold a tag and blanks after it.</summary>
+    private const int EndTokens = 16;
+
     private readonly List<ParsedPart> _parts = [];
     private int _seen;
+
+    /// <summary>Of what continues a prompt; null where nothing of it is reasoning.</summary>
+    /// <param name="parser">Null on a server without one.</param>
+    public static ReasoningCounter? ForPrompt(string? parser, int[] prompt, Tokenizer? tokenizer, bool skipSpecialTokens)
+    {
+        if (parser is null || tokenizer is null) return null;
+        string end = tokenizer.Decode(prompt[^Math.Min(EndTokens, prompt.Length)..], skipSpecialTokens: false);
+        return ReasoningSplitter.IsOpenAfter(parser, end) is { } isOpen ? new ReasoningCounter(new ReasoningSplitter(isOpen), tokenizer.CreateStream(skipSpecialTokens)) : null;
+    }
 
     /// <summary>0 for an answer that does not reason.</summary>
     public int Tokens => splitter.HasReasoned ? _seen : 0;

@@ -136,6 +136,8 @@ public sealed class DamagedModelTests : IDisposable
         Assert.Null(answer["text"]);
         (int refused, JsonNode? body) = await DemoServer.PostAsync(client, "/generate", """{"text":"a"}""");
         Assert.Equal((400, "text needs a tokenizer, and this server runs without one; send input_ids instead."), (refused, (string?)body!["error"]!["message"]));
+        (refused, body) = await DemoServer.PostAsync(client, "/generate", """{"input_ids":[1],"sampling_params":{"stop":"a"}}""");
+        Assert.Equal((400, "stop needs a tokenizer, and this server runs without one; use stop_token_ids instead."), (refused, (string?)body!["error"]!["message"]));
         Assert.Contains("There is no tokenizer", server.Output);
     }
 }

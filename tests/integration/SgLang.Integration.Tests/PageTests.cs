@@ -44,6 +44,22 @@ public partial class PageTests(DemoServer demo)
     }
 
     [Fact]
+    public async Task Health_checks_are_not_among_the_requests()
+    {
+        ServerHost host = await demo.StartHostAsync(new ServerOptions());
+        using HttpClient client = DemoServer.ClientOf(host);
+        // Of an idle engine, which a health check then proves by a token.
+        await DemoServer.Eventually(() => demo.Engine.Stats is { NumRunning: 0, NumWaiting: 0 }, "the engine is idle");
+        long generated = demo.Engine.Stats.GeneratedTokens, requests = demo.Engine.Stats.NumRequests;
+        using HttpResponseMessage health = await client.GetAsync("/health_generate");
+        Assert.Equal(HttpStatusCode.OK, health.StatusCode);
+        await DemoServer.Eventually(() => demo.Engine.Stats.GeneratedTokens > generated, "the check's token is counted");
+        JsonNode stats = JsonNode.Parse(await client.GetStringAsync("/stats"))!;
+        Assert.Equal(requests, (long)stats["requests"]!);
+        Assert.DoesNotContain("HEALTH_CHECK", await client.GetStringAsync("/requests?limit=1000"));
+    }
+
+    [Fact]
     public async Task Stats_count_what_was_served()
     {
         JsonNode before = await demo.GetOkAsync("/stats");

@@ -56,6 +56,14 @@ public sealed class ParserEndpointsTests(DemoServer demo)
         Assert.Equal(9, (int?)whole!["usage"]!["reasoning_tokens"]);
         List<JsonNode> events = await DemoServer.StreamAsync(client, "/v1/chat/completions", body + ",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
         Assert.Equal(9, (int?)events[^1]["usage"]!["reasoning_tokens"]);
+        const string native = """{"text":"a","sampling_params":{"max_new_tokens":9,"temperature":0,"ignore_eos":true}""";
+        (_, JsonNode? generated) = await DemoServer.PostAsync(client, "/generate", native + "}");
+        Assert.Equal(9, (int?)generated!["meta_info"]!["reasoning_tokens"]);
+        events = await DemoServer.StreamAsync(client, "/generate", native + ",\"stream\":true}");
+        Assert.All(events, e => Assert.Equal((int?)e["meta_info"]!["completion_tokens"], (int?)e["meta_info"]!["reasoning_tokens"]));
+        // A prompt that closes the thinking turns the parser off.
+        (_, JsonNode? closed) = await DemoServer.PostAsync(client, "/generate", native.Replace("\"a\"", "\"a</think>\"", StringComparison.Ordinal) + "}");
+        Assert.Equal(0, (int?)closed!["meta_info"]!["reasoning_tokens"]);
         JsonNode without = await demo.PostOkAsync("/v1/chat/completions", body + "}");
         Assert.Equal(0, (int?)without["usage"]!["reasoning_tokens"]);
     }
