@@ -101,7 +101,8 @@ void check_prefill(const AttentionSplit& split, const Batch& batch, const Attent
     num_rows[place.first] += parts[0].num_rows;
     const int first_position = parts[0].kv_length - parts[0].num_tokens;
     const int begin = first_position + parts[0].row_begin / group;
-    ASSERT_EQ(parts[0].key_begin, batch.desc.window > 0 ? std::max(0, begin + 1 - batch.desc.window) : 0);
+    const int first_visible = batch.desc.window > 0 ? std::max(0, begin + 1 - batch.desc.window) : 0;
+    ASSERT_EQ(parts[0].key_begin, first_visible / cuda::kUnitKeys * cuda::kUnitKeys);
     ASSERT_EQ(parts.back().key_end, first_position + (parts[0].row_begin + parts[0].num_rows - 1) / group + 1);
     for (size_t i = 0; i < parts.size(); ++i) {
       ASSERT_EQ(parts[i].num_splits, static_cast<int>(parts.size()));

@@ -11,6 +11,20 @@ __device__ __forceinline__ uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
+/// Writes 16 zero bytes to shared memory.
+__device__ __forceinline__ void store_zeros_16(uint32_t address) {
+  asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(address), "r"(0) : "memory");
+}
+
+__device__ __forceinline__ void store_shared(uint32_t address, int value) {
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(address), "r"(value) : "memory");
+}
+__device__ __forceinline__ int load_shared(uint32_t address) {
+  int value;
+  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(value) : "r"(address) : "memory");
+  return value;
+}
+
 /// Copies 16 aligned bytes, or writes 16 zero bytes and reads nothing where `is_valid` is false; `source` must be a mapped
 /// address all the same.
 __device__ __forceinline__ void cp_async_16(uint32_t destination, const void* source, bool is_valid) {

@@ -35,4 +35,13 @@ __device__ __forceinline__ void tma_load(uint32_t destination, const CUtensorMap
       : "memory");
 }
 
+/// Copies rows of a matrix that `encode_rows_by_eight` describes, from its `eight_rows`-th eight on.
+__device__ __forceinline__ void tma_load_rows(uint32_t destination, const CUtensorMap* rows, int eight_rows, uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %2, %2, %3}], [%4];" ::"r"(
+          destination),
+      "l"(reinterpret_cast<uint64_t>(rows)), "r"(0), "r"(eight_rows), "r"(barrier)
+      : "memory");
+}
+
 }  // namespace sgl::cuda::ptx

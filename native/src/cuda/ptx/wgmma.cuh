@@ -10,16 +10,15 @@
 namespace sgl::cuda::ptx {
 
 /// A tile in shared memory. Rows along k for a left operand or `columns`; for `transposed`, rows run along k and the tile's
-/// further 64 columns begin `next_columns` bytes on.
+/// further 64 columns begin `next_columns` bytes on. Eight rows begin `eight_rows` bytes after the eight before.
 struct WgmmaTile {
   static constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
-  static constexpr uint64_t kEightRows = uint64_t{1024 / 16} << 32;
 
-  static __device__ __forceinline__ uint64_t row_major(uint32_t address) {
-    return kSwizzle128 | kEightRows | uint64_t{1} << 16 | (address & 0x3ffff) >> 4;
+  static __device__ __forceinline__ uint64_t row_major(uint32_t address, uint32_t eight_rows = 1024) {
+    return kSwizzle128 | uint64_t{eight_rows / 16} << 32 | uint64_t{1} << 16 | (address & 0x3ffff) >> 4;
   }
-  static __device__ __forceinline__ uint64_t transposed(uint32_t address, uint32_t next_columns) {
-    return kSwizzle128 | kEightRows | uint64_t{next_columns / 16} << 16 | (address & 0x3ffff) >> 4;
+  static __device__ __forceinline__ uint64_t transposed(uint32_t address, uint32_t next_columns, uint32_t eight_rows = 1024) {
+    return kSwizzle128 | uint64_t{eight_rows / 16} << 32 | uint64_t{next_columns / 16} << 16 | (address & 0x3ffff) >> 4;
   }
 };
 

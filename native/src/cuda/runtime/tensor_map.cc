@@ -26,22 +26,37 @@ PFN_cuTensorMapEncodeTiled_v12000 encoder() {
   return found;
 }
 
+CUtensorMap encode(const void* data, int num_axes, const cuuint64_t* sizes, const cuuint64_t* stride_bytes,
+                   const cuuint32_t* box) {
+  CUtensorMap map{};
+  constexpr cuuint32_t kElementStrides[4] = {1, 1, 1, 1};
+  const CUresult result =
+      encoder()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, static_cast<cuuint32_t>(num_axes), const_cast<void*>(data), sizes,
+                stride_bytes, box, kElementStrides, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  if (result != CUDA_SUCCESS) {
+    fail(SGL_INTERNAL, "cuTensorMapEncodeTiled: error %d for %d axes of %llu x %llu elements, %llu bytes apart",
+         static_cast<int>(result), num_axes, static_cast<unsigned long long>(sizes[0]),
+         static_cast<unsigned long long>(sizes[1]), static_cast<unsigned long long>(stride_bytes[0]));
+  }
+  return map;
+}
+
 }  // namespace
 
 CUtensorMap encode_matrix(const void* data, int64_t num_rows, int64_t num_columns, int64_t stride, int box_rows) {
-  CUtensorMap map{};
-  const cuuint64_t sizes[2] = {static_cast<cuuint64_t>(num_columns), static_cast<cuuint64_t>(num_rows)};
-  const cuuint64_t stride_bytes[1] = {static_cast<cuuint64_t>(stride) * 2};
-  const cuuint32_t box[2] = {64, static_cast<cuuint32_t>(box_rows)};
-  const cuuint32_t element_strides[2] = {1, 1};
-  const CUresult result = encoder()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(data), sizes, stride_bytes,
-                                    box, element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                                    CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  if (result != CUDA_SUCCESS) {
-    fail(SGL_INTERNAL, "cuTensorMapEncodeTiled: error %d for [%lld, %lld] with rows of %lld elements", static_cast<int>(result),
-         static_cast<long long>(num_rows), static_cast<long long>(num_columns), static_cast<long long>(stride));
-  }
-  return map;
+  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(num_columns), static_cast<cuuint64_t>(num_rows)};
+  const cuuint64_t stride_bytes[] = {static_cast<cuuint64_t>(stride) * 2};
+  const cuuint32_t box[] = {64, static_cast<cuuint32_t>(box_rows)};
+  return encode(data, 2, sizes, stride_bytes, box);
+}
+
+CUtensorMap encode_rows_by_eight(const void* data, int64_t num_rows, int64_t num_columns, int box_rows) {
+  const auto columns = static_cast<cuuint64_t>(num_columns);
+  const cuuint64_t sizes[] = {64, 8, columns / 64, static_cast<cuuint64_t>(num_rows) / 8};
+  const cuuint64_t stride_bytes[] = {columns * 2, 128, columns * 16};
+  const cuuint32_t box[] = {64, 8, static_cast<cuuint32_t>(num_columns / 64), static_cast<cuuint32_t>(box_rows / 8)};
+  return encode(data, 4, sizes, stride_bytes, box);
 }
 
 }  // namespace sgl::cuda

@@ -10,4 +10,8 @@ namespace sgl::cuda {
 /// (ptx/wgmma.cuh). `data` and the stride, in elements, are multiples of 16 bytes; box_rows is at most 256.
 CUtensorMap encode_matrix(const void* data, int64_t num_rows, int64_t num_columns, int64_t stride, int box_rows);
 
+/// A bf16 matrix without gaps for copies of `box_rows` whole rows, which lie in shared memory eight rows after eight rows, of
+/// these 64 columns after 64 columns. num_rows and box_rows are multiples of 8, num_columns is one of 64.
+CUtensorMap encode_rows_by_eight(const void* data, int64_t num_rows, int64_t num_columns, int box_rows);
+
 }  // namespace sgl::cuda

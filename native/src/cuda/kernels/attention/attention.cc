@@ -1,10 +1,12 @@
 #include "cuda/kernels/attention/attention.hpp"
 
 #include <cstdint>
+#include <numeric>
 
 #include "cuda/kernels/attention/attention_plan.hpp"
 #include "cuda/runtime/launch.hpp"
 #include "cuda/runtime/tensor.hpp"
+#include "cuda/runtime/tensor_map.hpp"
 
 namespace sgl::cuda {
 namespace {
@@ -48,14 +50,29 @@ AttentionParams params_of(const AttentionPlan& plan, const sgl_tensor& out, cons
   return params;
 }
 
-void launch_kernel(const CudaContext& context, const AttentionKernel& kernel, int64_t num_blocks,
-                   const AttentionParams& params) {
+template <class Kernel, class Params>
+void launch_kernel(const CudaContext& context, const Kernel& kernel, int64_t num_blocks, const Params& params) {
   LaunchConfig config;
   config.grid = static_cast<unsigned>(num_blocks);
   config.block = static_cast<unsigned>(kernel.num_threads);
   config.shared_bytes = kernel.shared_bytes;
   config.overlaps_predecessor = true;
   launch(context, kRun, kernel.launch, config, params);
+}
+
+void launch_prefill_sm90(const CudaContext& context, const AttentionPlan& plan, const AttentionParams& attention,
+                         const sgl_tensor& out, const sgl_tensor& k_cache) {
+  PrefillSm90Params params{};
+  params.attention = attention;
+  params.out_by_eight = rows_are_aligned(out, 16);
+  if (plan.kernels.prefill_sm90.copies_pages) {
+    const int64_t num_rows = k_cache.shape[0] * k_cache.shape[1] * k_cache.shape[2];
+    params.page_rows = std::gcd(attention.page_size, kUnitKeys);
+    params.num_eight_rows = static_cast<int32_t>(num_rows / 8);
+    params.keys = encode_rows_by_eight(attention.k_cache, num_rows, attention.head_dim, params.page_rows);
+    params.values = encode_rows_by_eight(attention.v_cache, num_rows, attention.head_dim, params.page_rows);
+  }
+  launch_kernel(context, plan.kernels.prefill_sm90, plan.workers.num_sm90_workers, params);
 }
 
 }  // namespace
@@ -91,9 +108,11 @@ void attention(CudaContext& context, sgl_attention_plan& base, const sgl_tensor&
   }
   if (has_prefill) {
     params.num_done = plan.prefill_done;
-    const bool is_sm90 = plan.kernels.prefill_sm90.launch != nullptr && rows_are_aligned(q, 16);
-    launch_kernel(context, is_sm90 ? plan.kernels.prefill_sm90 : plan.kernels.prefill,
-                  is_sm90 ? plan.workers.num_sm90_workers : plan.workers.num_prefill_workers, params);
+    if (plan.kernels.prefill_sm90.launch != nullptr && rows_are_aligned(q, 16)) {
+      launch_prefill_sm90(context, plan, params, out, k_cache);
+    } else {
+      launch_kernel(context, plan.kernels.prefill, plan.workers.num_prefill_workers, params);
+    }
   }
 }
 

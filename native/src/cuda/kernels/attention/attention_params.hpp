@@ -58,7 +58,7 @@ struct PrefillTile {
 
 struct StepHeader {
   const DecodeRequest* decode_requests;
-  const PrefillTile* prefill_tiles;  // costliest first
+  const PrefillTile* prefill_tiles;  // request by request, costliest first
   const int32_t* query_start;        // [num_requests + 1]
   const int32_t* kv_length;          // [num_requests]
   const int32_t* page_start;         // [num_requests]

@@ -14,7 +14,8 @@ constexpr const char* kUpdate = "attention_plan_update";
 constexpr size_t kNearArraysBytes = size_t{1} << 20;
 
 /// Blocks of a kernel that all SMs hold at once.
-int num_workers(const AttentionKernel& kernel, const DeviceInfo& device) {
+template <class Kernel>
+int num_workers(const Kernel& kernel, const DeviceInfo& device) {
   const auto* function = reinterpret_cast<const void*>(kernel.launch);
   check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kernel.shared_bytes)),
         kCreate);
@@ -28,7 +29,7 @@ int num_workers(const AttentionKernel& kernel, const DeviceInfo& device) {
 AttentionPlan::AttentionPlan(CudaContext& context, const sgl_attention_desc& description)
     : plain(plain_attention_kernel_for(description.dtype)), ordinal_(context.device.ordinal) {
   desc = description;
-  if (desc.dtype == SGL_BF16) kernels = select_attention_kernels(desc.head_dim, context.device);
+  if (desc.dtype == SGL_BF16) kernels = select_attention_kernels(desc.head_dim, desc.page_size, context.device);
   workers = {1, 1, 64, 0};
   if (has_tensor_core_kernels()) {
     workers = {num_workers(kernels.decode, context.device), num_workers(kernels.prefill, context.device),
@@ -123,8 +124,10 @@ void AttentionPlan::update(CudaContext& context, const sgl_attention_batch& batc
   }
   std::memcpy(staged, &step, sizeof step);
   std::memcpy(staged + stretches_offset, split.stretches.data(), stretch_bytes);
-  check(cudaMemcpyAsync(begin, staged, fixed_bytes + (is_near ? num_bytes : 0), cudaMemcpyHostToDevice, context.stream), kUpdate);
-  if (!is_near) check(cudaMemcpyAsync(arrays, staged + fixed_bytes, num_bytes, cudaMemcpyHostToDevice, context.stream), kUpdate);
+  check(cudaMemcpyAsync(begin, staged, fixed_bytes + (is_near ? num_bytes : 0), cudaMemcpyHostToDevice, context.stream),
+        kUpdate);
+  if (!is_near)
+    check(cudaMemcpyAsync(arrays, staged + fixed_bytes, num_bytes, cudaMemcpyHostToDevice, context.stream), kUpdate);
 }
 
 }  // namespace sgl::cuda

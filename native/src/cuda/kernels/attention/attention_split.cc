@@ -38,7 +38,8 @@ void add_prefill_tiles(AttentionSplit& split, const sgl_attention_desc& desc, co
   for (int64_t row = 0; row < num_rows; row += tile_rows) {
     tile.row_begin = static_cast<int32_t>(row);
     tile.num_rows = static_cast<int32_t>(std::min<int64_t>(tile_rows, num_rows - row));
-    tile.key_begin = first_visible_key(desc, first_position + tile.row_begin / group);
+    // Kernels copy runs of keys that divide kUnitKeys; they look no less closely at keys before the first visible one.
+    tile.key_begin = first_visible_key(desc, first_position + tile.row_begin / group) / kUnitKeys * kUnitKeys;
     tile.key_end = first_position + (tile.row_begin + tile.num_rows - 1) / group + 1;
     split.prefill_tiles.push_back(tile);
   }
@@ -104,8 +105,13 @@ void split_prefill(AttentionSplit& split, const sgl_attention_desc& desc, int nu
       }
     }
   }
-  std::sort(split.prefill_tiles.begin(), split.prefill_tiles.end(),
-            [](const PrefillTile& a, const PrefillTile& b) { return a.key_end - a.key_begin > b.key_end - b.key_begin; });
+  // Blocks work on neighbours at the same time. Those of a request share its keys in the second-level cache; short tiles of
+  // short requests are left for the end, where they fill up what is uneven.
+  std::sort(split.prefill_tiles.begin(), split.prefill_tiles.end(), [](const PrefillTile& a, const PrefillTile& b) {
+    if (a.kv_length != b.kv_length) return a.kv_length > b.kv_length;
+    if (a.first_token != b.first_token) return a.first_token < b.first_token;
+    return a.key_end - a.key_begin > b.key_end - b.key_begin;
+  });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "cuda/kernels/attention/attention_params.hpp"
+#include "cuda/kernels/attention/prefill_sm90.hpp"
 #include "cuda/runtime/device_info.hpp"
 #include "sgl/base.h"
 
@@ -18,6 +19,14 @@ struct AttentionKernel {
   size_t partial_floats = 0;
 };
 
+struct PrefillSm90Kernel {
+  void (*launch)(PrefillSm90Params) = nullptr;
+  int num_threads = 0;
+  size_t shared_bytes = 0;
+  /// Its keys and values come page by page through the copy engine.
+  bool copies_pages = false;
+};
+
 /// Tensor-core kernels of one head dim, or of smaller ones filled up with zeros. Configurations in order of preference.
 struct AttentionKernels {
   AttentionKernel decode[2];
@@ -30,18 +39,18 @@ AttentionKernels attention_kernels();
 
 /// Hopper's own prefill kernel, for queries in rows of aligned 16-byte pieces.
 template <int kDim>
-AttentionKernel prefill_sm90_kernel_of();
+PrefillSm90Kernel prefill_sm90_kernel_of(bool copies_pages);
 
 /// What a plan launches for bf16; the first two null if the device has too little shared memory.
 struct SelectedKernels {
   AttentionKernel decode;
   AttentionKernel prefill;
   /// With the same rows a tile as `prefill`; null on other devices and for head dims without one.
-  AttentionKernel prefill_sm90;
+  PrefillSm90Kernel prefill_sm90;
 };
 
 /// Pure: the same for the same arguments on any machine.
-SelectedKernels select_attention_kernels(int head_dim, const DeviceInfo& device);
+SelectedKernels select_attention_kernels(int head_dim, int page_size, const DeviceInfo& device);
 
 AttentionKernel plain_attention_kernel_for(sgl_dtype dtype);
 

@@ -7,7 +7,7 @@
 // by the tensor cores: 4 * head_dim FLOP for every visible pair of query row and key.
 //
 // Schedule. A tile is kRows query rows of a KV head, token by token, each token's query heads side by side, so that a group
-// reads its keys once. Blocks take tiles from a common counter, costliest first. Four warps own kRows / 4 rows each, two mma
+// reads its keys once. Blocks take tiles from a common counter. Four warps own kRows / 4 rows each, two mma
 // tiles where registers allow, so that a matrix of keys from shared memory serves two products. Tiles of kKeys keys and values
 // are double buffered (cp.async), page numbers one tile further ahead. Where tiles are too few to fill the device their keys
 // are split (merge.cuh).

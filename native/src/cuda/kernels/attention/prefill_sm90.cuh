@@ -1,154 +1,56 @@
 #pragma once
 
+#include "cuda/kernels/attention/kernels.hpp"
 #include "cuda/kernels/attention/prefill.cuh"
+#include "cuda/kernels/attention/prefill_sm90_produce.cuh"
 #include "cuda/ptx/wgmma.cuh"
-#include "cuda/tile/tile_ring.cuh"
 
 // `prefill_kernel` for Hopper (FlashAttention-3, arXiv 2407.08608): products by wgmma, memory and tensor cores in different
 // warps.
 //
-// Schedule. A tile is 128 query rows of a KV head; blocks, one an SM, take tiles in a fixed order that deals the costly ones
-// out evenly. Four producer warps gather rows of queries, keys and values (cp.async, so that any page size will do) into rings
-// of two stages each, as far ahead as the rings allow, also over the ends of tiles. Two consumer warpgroups have 64 rows each:
-// while a warpgroup's softmax of one tile of keys runs, the tensor cores work on its last tile's values and on the other
-// warpgroup.
+// Schedule. A tile is 128 query rows of a KV head. Blocks, one an SM, take tiles from a common counter; neighbours in its order
+// are of the same request, so that they share keys in the second-level cache. A producer warp has keys and values copied page
+// by page by the copy engine (two warps gather queries), or, where pages are not of whole eights of rows or rows are short,
+// four producer warps gather all rows by cp.async; either as far ahead as rings of stages allow, also over the ends of tiles.
+// Two consumer warpgroups have 64 rows each and take turns: while a warpgroup's softmax of one tile of keys runs, the tensor
+// cores work on its last tile's values and on the other warpgroup. Values of a tile's last keys go together with the next
+// tile's first scores.
 //
-// Measured on one H100 80GB HBM3, causal, 32/8 heads of 128, pages of 16, 16k tokens in all: 205 / 277 / 328 / 372 / 398 / 399
-// TFLOP/s at lengths of 512 / 1k / 2k / 4k / 8k / 16k, 55 to 71 % of cuDNN's 374 to 599 in the same run. Schedulers issue in
-// two of five cycles, so something other than the tensor cores holds the consumers up; the gather by cp.async is the suspect.
-// Tried and lost: one stage of queries and three of keys (a tenth to two fifths slower below 8k), turns left out (no change).
+// Measured on one H100 80GB HBM3, causal, 32/8 heads of 128, pages of 16, 16k tokens in all: 307 / 431 / 515 / 537 / 574 / 596
+// TFLOP/s at lengths of 512 / 1k / 2k / 4k / 8k / 16k, 89 to 102 % of cuDNN's 343 / 447 / 530 / 580 / 620 / 585 in the same
+// run. At 512 a fifth of the scores are behind the diagonal of 128 keys; halves of a tile of keys there would come next. Tried:
+// tiles sorted by length over all requests (blocks then read all requests' keys at once, more than the second-level cache
+// holds: 251 at 512, 361 at 1k), no turns (slower at 2k and 4k), a wait for values that cannot be moved before the softmax and
+// scaling only where a maximum moved (no faster on the whole).
+//
+// Every product is behind a fence of its own: without one, nvcc 13.0 serialises all products of the kernel, since a wait on a
+// barrier lies between them (C7520), at two thirds of the speed.
 
 namespace sgl::cuda {
 
-template <int kDim_, int kKeys_, int kQueryStages_, int kKeyStages_, int kProducerRegisters_, int kConsumerRegisters_>
-struct PrefillSm90Config {
-  static constexpr int kDim = kDim_;
-  static constexpr int kKeys = kKeys_;
-  static constexpr int kRows = 128;
-  static constexpr int kQueryStages = kQueryStages_;
-  static constexpr int kKeyStages = kKeyStages_;  // of keys, and of values
-  static constexpr bool kTakesTurns = true;
-  static constexpr int kProducerThreads = 4 * kWarpSize;
-  static constexpr int kConsumerThreads = 8 * kWarpSize;
-  static constexpr int kThreads = kProducerThreads + kConsumerThreads;
-  static constexpr int kProducerRegisters = kProducerRegisters_;
-  static constexpr int kConsumerRegisters = kConsumerRegisters_;
-  /// Tiles are stored 64 columns after 64 columns.
-  static constexpr int kQueryColumnBytes = kRows * 128;
-  static constexpr int kKeyColumnBytes = kKeys * 128;
-  static constexpr int kQueryBytes = kDim / 64 * kQueryColumnBytes;
-  static constexpr int kKeyBytes = kDim / 64 * kKeyColumnBytes;
-  static constexpr int kBarriersOffset = kQueryStages * kQueryBytes + 2 * kKeyStages * kKeyBytes;
-  static constexpr int kSharedBytes = kBarriersOffset + 256 + 1024;  // the base is aligned to 1024 by hand
-  static_assert(kDim % 64 == 0, "tiles are 64 columns wide");
-  static_assert(kKeys == 128, "the wrapper of wgmma for scores has 128 columns, and 4 warps fetch 32 rows each");
-};
-
-template <class Config>
-struct PrefillRings {
-  TileRing<Config::kQueryStages> queries;
-  TileRing<Config::kKeyStages> keys;
-  TileRing<Config::kKeyStages> values;
-
-  __device__ explicit PrefillRings(uint32_t base) {
-    queries = {base, base + Config::kBarriersOffset, Config::kQueryBytes};
-    keys = {base + Config::kQueryStages * Config::kQueryBytes, queries.barriers_end(), Config::kKeyBytes};
-    values = {keys.tiles + Config::kKeyStages * Config::kKeyBytes, keys.barriers_end(), Config::kKeyBytes};
-  }
-
-  __device__ void initialize() const {
-    queries.initialize(Config::kProducerThreads, Config::kConsumerThreads / kWarpSize);
-    keys.initialize(Config::kProducerThreads, Config::kConsumerThreads / kWarpSize);
-    values.initialize(Config::kProducerThreads, Config::kConsumerThreads / kWarpSize);
-  }
-};
-
-/// The tiles of a block, from a list that is sorted by cost: every other round goes through the blocks backwards.
-struct DealtItems {
-  int num_items;
-  int round = 0;
-  int item = -1;
-
-  __device__ bool next() {
-    const int num_blocks = gridDim.x, block = blockIdx.x;
-    item = round * num_blocks + (round % 2 == 0 ? block : num_blocks - 1 - block);
-    ++round;
-    return item < num_items;
-  }
-};
-
-/// A producer warp starts copying its 32 rows of a tile. Lane l names the element offset of row l, or -1 for a row of zeros.
-template <int kDim>
-__device__ __forceinline__ void gather_rows(uint32_t tile, int column_bytes, const bf16* source, int64_t offset_of_lane,
-                                            int head_dim) {
-  constexpr int kChunks = kDim / 8;
-  const int lane = threadIdx.x % kWarpSize, first_row = threadIdx.x / kWarpSize * kWarpSize;
-#pragma unroll
-  for (int i = 0; i < kChunks; ++i) {
-    const int row = (i * kWarpSize + lane) / kChunks, chunk = (i * kWarpSize + lane) % kChunks;
-    const int64_t row_offset = __shfl_sync(0xffffffffu, offset_of_lane, row);
-    const bool is_valid = row_offset >= 0 && chunk * 8 < head_dim;
-    const int tile_row = first_row + row;
-    const uint32_t place = tile + chunk / 8 * column_bytes + tile_row * 128 + ((chunk ^ tile_row) % 8) * 16;
-    ptx::cp_async_16(place, source + (is_valid ? row_offset + chunk * 8 : 0), is_valid);
-  }
-}
-
-template <class Config>
-__device__ void produce(const AttentionParams& params, const StepHeader& step, PrefillRings<Config> rings) {
-  constexpr int kDim = Config::kDim;
-  const int thread = threadIdx.x;
-  for (DealtItems items{step.num_prefill_tiles * params.num_kv_heads}; items.next();) {
-    const PrefillTile& tile = step.prefill_tiles[items.item / params.num_kv_heads];
-    const int kv_head = items.item % params.num_kv_heads, key_end = tile.key_end;
-    const int32_t* pages = step.pages + tile.page_start;
-
-    int64_t query_offset = -1;
-    if (thread < tile.num_rows) {
-      const int row = tile.row_begin + thread;
-      query_offset = (tile.first_token + row / params.group) * params.q_stride[0] +
-                     (int64_t{kv_head} * params.group + row % params.group) * params.q_stride[1];
-    }
-    rings.queries.wait_free();
-    gather_rows<kDim>(rings.queries.tile(), Config::kQueryColumnBytes, static_cast<const bf16*>(params.q), query_offset,
-                      params.head_dim);
-    ptx::mbarrier_arrive_after_copies(rings.queries.filled());
-    rings.queries.next();
-
-    const auto offset_of = [&](int first_key) -> int64_t {
-      const int key = first_key + thread;
-      if (key >= key_end) return -1;
-      return int64_t{cache_row(params, pages[key / params.page_size], kv_head, key % params.page_size)} * params.head_dim;
-    };
-    // Keys run one tile ahead of values, in the order of use.
-    int64_t values_offset = -1;
-    for (int key = tile.key_begin; key < key_end + Config::kKeys; key += Config::kKeys) {
-      int64_t keys_offset = -1;
-      if (key < key_end) {
-        keys_offset = offset_of(key);
-        rings.keys.wait_free();
-        gather_rows<kDim>(rings.keys.tile(), Config::kKeyColumnBytes, static_cast<const bf16*>(params.k_cache), keys_offset,
-                          params.head_dim);
-        ptx::mbarrier_arrive_after_copies(rings.keys.filled());
-        rings.keys.next();
-      }
-      if (key > tile.key_begin) {
-        rings.values.wait_free();
-        gather_rows<kDim>(rings.values.tile(), Config::kKeyColumnBytes, static_cast<const bf16*>(params.v_cache), values_offset,
-                          params.head_dim);
-        ptx::mbarrier_arrive_after_copies(rings.values.filled());
-        rings.values.next();
-      }
-      values_offset = keys_offset;
-    }
-  }
-}
-
 /// Waits for a tile that threads have copied, which products do not see without the fence.
 template <class Ring>
-__device__ __forceinline__ void wait_copied(const Ring& ring) {
+__device__ __forceinline__ void wait_gathered(const Ring& ring) {
   ring.wait_filled();
   ptx::fence_async_proxy();
+}
+
+template <class Config, class Ring>
+__device__ __forceinline__ void wait_copied(const Ring& ring) {
+  ring.wait_filled();
+  if (!Config::kCopiesPages) ptx::fence_async_proxy();
+}
+
+/// A warpgroup writes zeros over the rows of a tile from `first_row` on: what lies behind the last key in its page may be NaN.
+template <class Config>
+__device__ __forceinline__ void clear_rows(uint32_t tile, int first_row, int warpgroup) {
+  constexpr int kChunks = Config::kDim / 8;
+  for (int i = threadIdx.x % 128; i < (Config::kKeys - first_row) * kChunks; i += 128) {
+    const int row = first_row + i / kChunks, chunk = i % kChunks;
+    ptx::store_zeros_16(tile + row / 8 * Config::kEightRowsBytes + chunk / 8 * 1024 + row % 8 * 128 + chunk % 8 * 16);
+  }
+  ptx::fence_async_proxy();
+  ptx::named_barrier_wait<128>(4 + warpgroup);
 }
 
 /// Starts scores = queries keys^T of a warpgroup.
@@ -156,9 +58,9 @@ template <class Config>
 __device__ __forceinline__ void start_scores(float (&scores)[Config::kKeys / 8][4], uint32_t query_rows, uint32_t key_tile) {
 #pragma unroll
   for (int i = 0; i < Config::kDim / 16; ++i) {
-    const uint32_t column = i / 4, offset = i % 4 * 32;
-    ptx::wgmma(scores, ptx::WgmmaTile::row_major(query_rows + column * Config::kQueryColumnBytes + offset),
-               ptx::WgmmaTile::row_major(key_tile + column * Config::kKeyColumnBytes + offset), i > 0);
+    const uint32_t offset = i / 4 * 1024 + i % 4 * 32;
+    ptx::wgmma(scores, ptx::WgmmaTile::row_major(query_rows + offset, Config::kEightRowsBytes),
+               ptx::WgmmaTile::row_major(key_tile + offset, Config::kEightRowsBytes), i > 0);
   }
   ptx::wgmma_commit();
 }
@@ -169,7 +71,8 @@ __device__ __forceinline__ void start_values(float (&out)[Config::kDim / 8][4],
                                              const uint32_t (&weights)[Config::kKeys / 16][4], uint32_t value_tile) {
 #pragma unroll
   for (int i = 0; i < Config::kKeys / 16; ++i) {
-    ptx::wgmma_transposed(out, weights[i], ptx::WgmmaTile::transposed(value_tile + i * 16 * 128, Config::kKeyColumnBytes));
+    const uint32_t values = value_tile + i * 2 * Config::kEightRowsBytes;
+    ptx::wgmma_transposed(out, weights[i], ptx::WgmmaTile::transposed(values, 1024, Config::kEightRowsBytes));
   }
   ptx::wgmma_commit();
 }
@@ -182,6 +85,49 @@ __device__ __forceinline__ void pack_tile(uint32_t (&weights)[Config::kKeys / 16
   for (int i = 0; i < Config::kKeys / 16; ++i) pack_weights(weights[i], scores[2 * i], scores[2 * i + 1]);
 }
 
+/// Exchanges words in each four lanes: lane t gets the t-th word of all four.
+__device__ __forceinline__ void transpose_four(uint32_t (&words)[4]) {
+  const bool is_odd = threadIdx.x & 1, is_upper = threadIdx.x & 2;
+#pragma unroll
+  for (int i = 0; i < 4; i += 2) {
+    const uint32_t received = __shfl_xor_sync(0xffffffffu, is_odd ? words[i] : words[i + 1], 1);
+    (is_odd ? words[i] : words[i + 1]) = received;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const uint32_t received = __shfl_xor_sync(0xffffffffu, is_upper ? words[i] : words[i + 2], 2);
+    (is_upper ? words[i] : words[i + 2]) = received;
+  }
+}
+
+/// Stores a warp's rows of the result, 16 bytes a lane.
+template <int kDim, class Place>
+__device__ __forceinline__ void store_rows_by_eight(RowTile<kDim / 8>& rows, const AttentionParams& params, int first_row,
+                                                    int num_rows, const Place& place) {
+  const int lane = threadIdx.x % kWarpSize;
+  rows.finish();
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = first_row + lane / 4 + half * 8;
+    const int2 token_and_head = place(min(row, num_rows - 1));
+    const float factor = final_factor(params, rows.maximum[half], rows.sum[half], token_and_head.y);
+    bf16* destination = out_row(params, token_and_head.x, token_and_head.y);
+#pragma unroll
+    for (int i = 0; i < kDim / 8; i += 4) {
+      uint32_t words[4];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        words[j] = pack_bf16(rows.out[i + j][2 * half] * factor, rows.out[i + j][2 * half + 1] * factor);
+      }
+      transpose_four(words);
+      const int dim = (i + lane % 4) * 8;
+      if (row < num_rows && dim < params.head_dim) {
+        *reinterpret_cast<uint4*>(destination + dim) = {words[0], words[1], words[2], words[3]};
+      }
+    }
+  }
+}
+
 /// The warps that have a tile's rows.
 template <class Config>
 struct Consumers {
@@ -190,123 +136,195 @@ struct Consumers {
   __device__ void synchronize() const { ptx::named_barrier_wait<Config::kConsumerThreads>(1); }
 };
 
+/// A warpgroup's rows of an item.
 template <class Config>
-__device__ void consume(const AttentionParams& params, const StepHeader& step, PrefillRings<Config> rings, int* is_last) {
-  constexpr int kDim = Config::kDim, kKeys = Config::kKeys;
-  const Consumers<Config> consumers;
-  const int lane = threadIdx.x % kWarpSize;
-  const int first_row = consumers.thread() / kWarpSize * 16;
-  const int warpgroup = consumers.thread() / 128;
-  // Warpgroups take turns at starting products, so that one's softmax runs beside the other's products.
-  const auto take_turn = [&] {
-    if (Config::kTakesTurns) ptx::named_barrier_wait<Config::kConsumerThreads>(2 + warpgroup);
-  };
-  const auto end_turn = [&] {
-    if (Config::kTakesTurns) ptx::named_barrier_arrive<Config::kConsumerThreads>(3 - warpgroup);
-  };
-  if (warpgroup == 1) end_turn();
-  const auto release = [&](auto& ring) {
-    if (lane == 0) ptx::mbarrier_arrive(ring.free());
-    ring.next();
-  };
-  for (DealtItems items{step.num_prefill_tiles * params.num_kv_heads}; items.next();) {
-    const PrefillTile tile = step.prefill_tiles[items.item / params.num_kv_heads];
-    const int kv_head = items.item % params.num_kv_heads;
-    RowTile<kDim / 8> rows;
-    rows.reset();
-    int position[2];
+struct ItemRows {
+  const PrefillTile* tile;  // in shared memory
+  int kv_head;
+  uint32_t query_rows;
+  int position[2];  // of rows g and g + 8 of the lane
+  int key;          // first of the tile of keys at hand
+  int key_end;
+
+  __device__ ItemRows(const AttentionParams& params, const DealtItems<Config>& items,
+                      const TileRing<Config::kQueryStages>& queries, uint32_t shared_tiles, int first_row) {
+    wait_gathered(queries);
+    tile = reinterpret_cast<const PrefillTile*>(__cvta_shared_to_generic(shared_tiles + queries.stage * 64));
+    kv_head = items.item % params.num_kv_heads;
+    query_rows = queries.tile() + first_row / 64 * 8 * Config::kEightRowsBytes;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int row = min(first_row + lane / 4 + half * 8, tile.num_rows - 1);
-      position[half] = tile.kv_length - tile.num_tokens + (tile.row_begin + row) / params.group;
+      const int row = min(first_row + threadIdx.x % kWarpSize / 4 + half * 8, tile->num_rows - 1);
+      position[half] = tile->kv_length - tile->num_tokens + (tile->row_begin + row) / params.group;
     }
-    uint32_t weights[kKeys / 16][4];
-    wait_copied(rings.queries);
-    const uint32_t query_rows = rings.queries.tile() + warpgroup * 64 * 128;
-    {
-      float scores[kKeys / 8][4];
-      wait_copied(rings.keys);
-      ptx::wgmma_fence();
-      start_scores<Config>(scores, query_rows, rings.keys.tile());
-      ptx::wgmma_wait<0>();
-      ptx::wgmma_hold(scores);
-      release(rings.keys);
-      rows.weigh(scores, params, tile.key_begin, tile.key_end, position);
-      pack_tile<Config>(weights, scores);
+    key = tile->key_begin;
+    key_end = tile->key_end;
+  }
+};
+
+/// Stores an item's rows, or a part of them; the last part's warps merge all.
+template <class Config>
+__device__ __forceinline__ void finish_item(RowTile<Config::kDim / 8>& rows, const PrefillSm90Params& all,
+                                            const PrefillTile& tile, int kv_head, int first_row, int* is_last) {
+  constexpr int kDim = Config::kDim;
+  const AttentionParams& params = all.attention;
+  const auto place = [&](int row) {
+    const int row_in_request = tile.row_begin + row;
+    return int2{tile.first_token + row_in_request / params.group, kv_head * params.group + row_in_request % params.group};
+  };
+  if (tile.num_splits == 1 && all.out_by_eight) {
+    store_rows_by_eight<kDim>(rows, params, first_row, tile.num_rows, place);
+    return;
+  }
+  const auto partial = [&](int split) {
+    const int64_t index = tile.first_partial + int64_t{kv_head} * tile.num_splits + split;
+    return Partial<kDim, Config::kRows>{params.partials + index * Partial<kDim, Config::kRows>::kFloats};
+  };
+  store_rows<Config>(rows, params, first_row, tile.num_rows, tile.num_splits > 1, partial(tile.split), place);
+  if (tile.num_splits == 1) return;
+  const Consumers<Config> consumers;
+  int32_t* num_done = params.num_done + tile.merge * params.num_kv_heads + kv_head;
+  if (finish_part(consumers, num_done, tile.num_splits, is_last)) {
+    merge_parts<kDim>(consumers, params, tile.num_splits, tile.num_rows, partial, place);
+  }
+}
+
+/// Two warpgroups of 64 rows each. The product of an item's last values runs together with that of the next item's first keys.
+template <class Config>
+__device__ void consume(const PrefillSm90Params& all, PrefillRings<Config> rings, uint32_t shared_tiles, int* is_last) {
+  constexpr int kDim = Config::kDim, kKeys = Config::kKeys;
+  const AttentionParams& params = all.attention;
+  const int thread = threadIdx.x - Config::kProducerThreads;
+  const int first_row = thread / kWarpSize * 16, warpgroup = thread / 128;
+  // Warpgroups take turns at starting products, so that one's softmax runs beside the other's products.
+  const auto take_turn = [&] { ptx::named_barrier_wait<Config::kConsumerThreads>(2 + warpgroup); };
+  const auto end_turn = [&] { ptx::named_barrier_arrive<Config::kConsumerThreads>(3 - warpgroup); };
+  const auto release = [&](auto& ring) {
+    if (threadIdx.x % kWarpSize == 0) ptx::mbarrier_arrive(ring.free());
+    ring.next();
+  };
+  // Values behind the last key of a page may be anything, and no weight of 0 makes a NaN one.
+  const auto clear_tail = [&](int key, int key_end) {
+    if (!Config::kCopiesPages || key_end % params.page_size == 0) return;
+    wait_copied<Config>(rings.values);
+    clear_rows<Config>(rings.values.tile(), key_end - key, warpgroup);
+  };
+
+  DealtItems<Config> items(params, rings.items);
+  if (!items.next()) return;
+  if (warpgroup == 1) end_turn();
+  ItemRows<Config> item(params, items, rings.queries, shared_tiles, first_row);
+  RowTile<kDim / 8> rows;
+  rows.reset();
+  uint32_t weights[kKeys / 16][4];
+  {
+    float scores[kKeys / 8][4];
+    wait_copied<Config>(rings.keys);
+    ptx::wgmma_fence();
+    start_scores<Config>(scores, item.query_rows, rings.keys.tile());
+    ptx::wgmma_wait<0>();
+    ptx::wgmma_hold(scores);
+    release(rings.keys);
+    rows.weigh(scores, params, item.key, item.key_end, item.position);
+    pack_tile<Config>(weights, scores);
+  }
+  while (true) {
+    const bool is_end = item.key + kKeys >= item.key_end;
+    const PrefillTile* done_tile = item.tile;
+    const int done_head = item.kv_head;
+    float done_maximum[2], done_sum[2];
+    if (is_end) {
+      clear_tail(item.key, item.key_end);
+      if (!items.next()) break;
+      auto queries = rings.queries;
+      queries.next();
+      item = ItemRows<Config>(params, items, queries, shared_tiles, first_row);
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        done_maximum[half] = rows.maximum[half];
+        done_sum[half] = rows.sum[half];
+        rows.maximum[half] = -INFINITY;
+        rows.sum[half] = 0;
+      }
+    } else {
+      item.key += kKeys;
     }
-    for (int key = tile.key_begin + kKeys; key < tile.key_end; key += kKeys) {
-      float scores[kKeys / 8][4];
-      wait_copied(rings.keys);
-      take_turn();
-      ptx::wgmma_hold(weights);
-      ptx::wgmma_hold(rows.out);
-      ptx::wgmma_fence();
-      start_scores<Config>(scores, query_rows, rings.keys.tile());
-      wait_copied(rings.values);
-      start_values<Config>(rows.out, weights, rings.values.tile());
-      end_turn();
-      ptx::wgmma_wait<1>();
-      ptx::wgmma_hold(scores);
-      release(rings.keys);
-      const float2 factors = rows.weigh(scores, params, key, tile.key_end, position);
-      ptx::wgmma_hold(scores);  // the softmax is over before the wait, not after it
-      ptx::wgmma_wait<0>();
-      ptx::wgmma_hold(rows.out);
-      ptx::wgmma_hold(weights);
-      release(rings.values);
-      rows.scale(factors);
-      pack_tile<Config>(weights, scores);
-    }
-    release(rings.queries);
-    wait_copied(rings.values);
+    float scores[kKeys / 8][4];
+    wait_copied<Config>(rings.keys);
+    take_turn();
     ptx::wgmma_hold(weights);
     ptx::wgmma_hold(rows.out);
     ptx::wgmma_fence();
+    start_scores<Config>(scores, item.query_rows, rings.keys.tile());
+    wait_copied<Config>(rings.values);
+    ptx::wgmma_fence();
     start_values<Config>(rows.out, weights, rings.values.tile());
+    end_turn();
+    ptx::wgmma_wait<1>();
+    ptx::wgmma_hold(scores);
+    release(rings.keys);
+    const float2 factors = rows.weigh(scores, params, item.key, item.key_end, item.position);
     ptx::wgmma_wait<0>();
     ptx::wgmma_hold(rows.out);
+    ptx::wgmma_hold(weights);
     release(rings.values);
-
-    const auto place = [&](int row) {
-      const int row_in_request = tile.row_begin + row;
-      return int2{tile.first_token + row_in_request / params.group, kv_head * params.group + row_in_request % params.group};
-    };
-    const auto partial = [&](int split) {
-      const int64_t index = tile.first_partial + int64_t{kv_head} * tile.num_splits + split;
-      return Partial<kDim, Config::kRows>{params.partials + index * Partial<kDim, Config::kRows>::kFloats};
-    };
-    const bool is_part = tile.num_splits > 1;
-    store_rows<Config>(rows, params, first_row, tile.num_rows, is_part, partial(tile.split), place);
-    int32_t* num_done = params.num_done + tile.merge * params.num_kv_heads + kv_head;
-    if (is_part && finish_part(consumers, num_done, tile.num_splits, is_last)) {
-      merge_parts<kDim>(consumers, params, tile.num_splits, tile.num_rows, partial, place);
+    pack_tile<Config>(weights, scores);
+    if (is_end) {
+      RowTile<kDim / 8> done = rows;
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        done.maximum[half] = done_maximum[half];
+        done.sum[half] = done_sum[half];
+      }
+      finish_item<Config>(done, all, *done_tile, done_head, first_row, is_last);
+      release(rings.queries);
+      rows.clear_out();
+    } else {
+      rows.scale(factors);
     }
   }
+  wait_copied<Config>(rings.values);
+  ptx::wgmma_hold(weights);
+  ptx::wgmma_hold(rows.out);
+  ptx::wgmma_fence();
+  start_values<Config>(rows.out, weights, rings.values.tile());
+  ptx::wgmma_wait<0>();
+  ptx::wgmma_hold(rows.out);
+  finish_item<Config>(rows, all, *item.tile, item.kv_head, first_row, is_last);
   if (warpgroup == 0) take_turn();
 }
 
 /// grid.x blocks share out all tiles.
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads, 1) prefill_sm90_kernel(const __grid_constant__ AttentionParams params) {
+__global__ void __launch_bounds__(Config::kThreads, 1) prefill_sm90_kernel(const __grid_constant__ PrefillSm90Params params) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   extern __shared__ __align__(16) unsigned char shared[];
   const uint32_t base = (ptx::shared_address(shared) + 1023) / 1024 * 1024;
-  int* is_last = reinterpret_cast<int*>(shared + (base - ptx::shared_address(shared)) + Config::kBarriersOffset + 240);
+  unsigned char* aligned = shared + (base - ptx::shared_address(shared));
+  int* is_last = reinterpret_cast<int*>(aligned + Config::kBarriersOffset + 240);
   PrefillRings<Config> rings(base);
-  if (threadIdx.x == 0) rings.initialize();
+  if (threadIdx.x == 0) {
+    rings.initialize();
+    ptx::fence_mbarrier_init();
+  }
   __syncthreads();
   ptx::wait_for_predecessor();
   ptx::allow_successor();
   if (threadIdx.x < Config::kProducerThreads) {
     ptx::lower_registers<Config::kProducerRegisters>();
-    produce<Config>(params, *params.step, rings);
+    produce<Config>(params, *params.attention.step, rings, base + Config::kTilesOffset);
   } else {
     ptx::raise_registers<Config::kConsumerRegisters>();
-    consume<Config>(params, *params.step, rings, is_last);
+    consume<Config>(params, rings, base + Config::kTilesOffset, is_last);
   }
 #else
   __trap();  // selected on sm_90 alone
 #endif
+}
+
+template <class Config>
+PrefillSm90Kernel kernel_of() {
+  return {prefill_sm90_kernel<Config>, Config::kThreads, Config::kSharedBytes, Config::kCopiesPages};
 }
 
 }  // namespace sgl::cuda

@@ -121,12 +121,16 @@ struct RowTile {
   float maximum[2];
   float sum[2];  // of the lane's own columns, until `finish`
 
-  __device__ __forceinline__ void reset() {
+  __device__ __forceinline__ void clear_out() {
 #pragma unroll
     for (int tile = 0; tile < kDimTiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) out[tile][i] = 0;
     }
+  }
+
+  __device__ __forceinline__ void reset() {
+    clear_out();
     maximum[0] = maximum[1] = -INFINITY;
     sum[0] = sum[1] = 0;
   }
@@ -156,7 +160,9 @@ struct RowTile {
       scale = 1;
     }
     // Row g + 8 is at the same position as row g or after it.
-    if (first_key + kKeys > min(position[0] + 1, key_end) || first_key < first_visible_key(params, position[1])) {
+    const bool needs_mask =
+        first_key + kKeys > min(position[0] + 1, key_end) || first_key < first_visible_key(params, position[1]);
+    if (__any_sync(0xffffffffu, needs_mask)) {  // by the whole warp, whose products may be on their way
       const int lane_key = first_key + threadIdx.x % 4 * 2;
 #pragma unroll
       for (int tile = 0; tile < kKeyTiles; ++tile) {

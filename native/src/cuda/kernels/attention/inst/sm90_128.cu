@@ -4,10 +4,9 @@
 namespace sgl::cuda {
 
 template <>
-AttentionKernel prefill_sm90_kernel_of<128>() {
-  using Config = PrefillSm90Config<128, 128, 2, 2, 40, 232>;
-  return {prefill_sm90_kernel<Config>, Config::kThreads, Config::kSharedBytes, Config::kRows,
-          Partial<Config::kDim, Config::kRows>::kFloats};
+PrefillSm90Kernel prefill_sm90_kernel_of<128>(bool copies_pages) {
+  return copies_pages ? kernel_of<PrefillSm90Config<128, 128, 2, 2, 2, 40, 232, true>>()
+                      : kernel_of<PrefillSm90Config<128, 128, 2, 2, 2, 56, 224, false>>();
 }
 
 }  // namespace sgl::cuda

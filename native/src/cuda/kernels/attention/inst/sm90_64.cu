@@ -4,10 +4,9 @@
 namespace sgl::cuda {
 
 template <>
-AttentionKernel prefill_sm90_kernel_of<64>() {
-  using Config = PrefillSm90Config<64, 128, 2, 4, 56, 224>;
-  return {prefill_sm90_kernel<Config>, Config::kThreads, Config::kSharedBytes, Config::kRows,
-          Partial<Config::kDim, Config::kRows>::kFloats};
+PrefillSm90Kernel prefill_sm90_kernel_of<64>(bool copies_pages) {
+  return copies_pages ? kernel_of<PrefillSm90Config<64, 128, 2, 4, 4, 56, 224, true>>()
+                      : kernel_of<PrefillSm90Config<64, 128, 2, 4, 4, 56, 224, false>>();
 }
 
 }  // namespace sgl::cuda

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cuda.h>
+
+#include "cuda/kernels/attention/attention_params.hpp"
+
+namespace sgl::cuda {
+
+/// What Hopper's prefill kernel is launched with.
+struct PrefillSm90Params {
+  AttentionParams attention;
+  /// Where `PrefillSm90Kernel::copies_pages`: the caches as eight rows after eight rows of 64 columns after 64 columns, in
+  /// copies of `page_rows` rows, a divisor of the page size; `num_eight_rows` are outside.
+  CUtensorMap keys;
+  CUtensorMap values;
+  int32_t page_rows;
+  int32_t num_eight_rows;
+  /// Rows of the result are aligned 16-byte pieces.
+  bool out_by_eight;
+};
+
+}  // namespace sgl::cuda

@@ -1,0 +1,122 @@
+#pragma once
+
+#include "cuda/kernels/attention/attention_params.hpp"
+#include "cuda/ptx/cp_async.cuh"
+#include "cuda/tile/reduce.cuh"
+#include "cuda/tile/tile_ring.cuh"
+
+// What the warps of Hopper's prefill kernel (prefill_sm90.cuh) hand each other.
+
+namespace sgl::cuda {
+
+template <int kDim_, int kKeys_, int kQueryStages_, int kKeyStages_, int kValueStages_, int kProducerRegisters_,
+          int kConsumerRegisters_, bool kCopiesPages_>
+struct PrefillSm90Config {
+  static constexpr int kDim = kDim_;
+  static constexpr int kKeys = kKeys_;
+  static constexpr int kRows = 128;
+  static constexpr int kQueryStages = kQueryStages_;
+  static constexpr int kKeyStages = kKeyStages_;
+  static constexpr int kValueStages = kValueStages_;
+  /// Keys and values come through the copy engine, from pages of a multiple of eight rows of kDim elements.
+  static constexpr bool kCopiesPages = kCopiesPages_;
+  static constexpr int kProducerThreads = 4 * kWarpSize;
+  static constexpr int kConsumerThreads = 8 * kWarpSize;
+  static constexpr int kThreads = kProducerThreads + kConsumerThreads;
+  static constexpr int kProducerRegisters = kProducerRegisters_;
+  static constexpr int kConsumerRegisters = kConsumerRegisters_;
+  /// Warps that gather queries; with kCopiesPages the first warp has keys and values copied
+  /// and the second deals items.
+  static constexpr int kFirstQueryWarp = kCopiesPages ? 2 : 0;
+  static constexpr int kQueryThreads = kProducerThreads - kFirstQueryWarp * kWarpSize;
+  static constexpr int kKeyThreads = kCopiesPages ? 1 : kProducerThreads;
+  /// Tiles are stored eight rows after eight rows, of these 64 columns after 64 columns.
+  static constexpr int kEightRowsBytes = kDim * 16;
+  static constexpr int kQueryBytes = kRows / 8 * kEightRowsBytes;
+  static constexpr int kKeyBytes = kKeys / 8 * kEightRowsBytes;
+  static constexpr int kBarriersOffset = kQueryStages * kQueryBytes + (kKeyStages + kValueStages) * kKeyBytes;
+  static constexpr int kTilesOffset = kBarriersOffset + 256;  // a PrefillTile for each stage of queries
+  static constexpr int kItemsOffset = kTilesOffset + kQueryStages * 64;
+  static constexpr int kItemStages = 3;
+  /// Warps that read items: producers without the one that deals them, and consumers.
+  static constexpr int kItemReaders = (kCopiesPages ? 3 : 4) + 8;
+  static constexpr int kSharedBytes = kItemsOffset + kItemStages * 16 + 1024;  // the base is aligned to 1024 by hand
+  static_assert(kDim % 64 == 0, "tiles are 64 columns wide");
+  static_assert(kQueryStages > 1, "an item's queries are in use until after the next item's first product");
+  static_assert(kKeys == 128, "the wrapper of wgmma for scores has 128 columns, and 4 warps fetch 32 rows each");
+  static_assert(2 * (kQueryStages + kKeyStages + kValueStages + kItemStages) * 8 <= 240,
+                "barriers end before the word behind them");
+};
+
+template <class Config>
+struct PrefillRings {
+  TileRing<Config::kQueryStages> queries;
+  TileRing<Config::kKeyStages> keys;
+  TileRing<Config::kValueStages> values;
+  TileRing<Config::kItemStages> items;
+
+  __device__ explicit PrefillRings(uint32_t base) {
+    queries = {base, base + Config::kBarriersOffset, Config::kQueryBytes};
+    keys = {base + Config::kQueryStages * Config::kQueryBytes, queries.barriers_end(), Config::kKeyBytes};
+    values = {keys.tiles + Config::kKeyStages * Config::kKeyBytes, keys.barriers_end(), Config::kKeyBytes};
+    items = {base + Config::kItemsOffset, values.barriers_end(), 16};
+  }
+
+  __device__ void initialize() const {
+    queries.initialize(Config::kQueryThreads, Config::kConsumerThreads / kWarpSize);
+    keys.initialize(Config::kKeyThreads, Config::kConsumerThreads / kWarpSize);
+    values.initialize(Config::kKeyThreads, Config::kConsumerThreads / kWarpSize);
+    items.initialize(1, Config::kItemReaders);
+  }
+};
+
+/// One thread of a block deals its items, numbers of tile * num_kv_heads + KV head, from a counter that all blocks share; the
+/// first number past the last item ends the block.
+template <class Config>
+struct ItemDealer {
+  TileRing<Config::kItemStages> ring;
+  int32_t* tickets;
+  int num_items;
+  int item;  // the next to be dealt, taken ahead of its use
+  bool is_over = false;
+
+  __device__ ItemDealer(const AttentionParams& params, const TileRing<Config::kItemStages>& ring, bool is_dealer)
+      : ring(ring), tickets(params.tickets), num_items(params.step->num_prefill_tiles * params.num_kv_heads) {
+    if (is_dealer) item = atomicAdd(&tickets[0], 1);
+  }
+  __device__ void deal() {
+    if (is_over) return;
+    ring.wait_free();
+    ptx::store_shared(ring.tile(), item);
+    ptx::mbarrier_arrive(ring.filled());
+    ring.next();
+    is_over = item >= num_items;
+    if (!is_over) {
+      item = atomicAdd(&tickets[0], 1);
+    } else if (atomicAdd(&tickets[1], 1) == static_cast<int>(gridDim.x) - 1) {
+      tickets[0] = 0;
+      tickets[1] = 0;
+    }
+  }
+};
+
+/// A warp's view of the items dealt to its block.
+template <class Config>
+struct DealtItems {
+  TileRing<Config::kItemStages> ring;
+  int num_items;
+  int item = -1;
+
+  __device__ DealtItems(const AttentionParams& params, const TileRing<Config::kItemStages>& ring)
+      : ring(ring), num_items(params.step->num_prefill_tiles * params.num_kv_heads) {}
+  __device__ bool next() {
+    ring.wait_filled();
+    item = ptx::load_shared(ring.tile());
+    __syncwarp();
+    if (threadIdx.x % kWarpSize == 0) ptx::mbarrier_arrive(ring.free());
+    ring.next();
+    return item < num_items;
+  }
+};
+
+}  // namespace sgl::cuda
