@@ -352,38 +352,8 @@ public sealed partial class EngineProfiler : IDisposable
         }
         try
         {
-            IReadOnlyList<TraceStage> stages = options.IsByStage ? options.Stages : [TraceStage.Any];
-            foreach (TraceStage stage in stages)
-            {
-                TraceFileInfo common = new()
-                {
-                    Options = options,
-                    Rank = new RankCoordinates(0),
-                    Stage = stage,
-                    FirstStep = result.FirstStep,
-                    LastStep = result.LastStep,
-                    NumSteps = result.NumSteps,
-                    Devices = !capture.RecordsDevice ? [] : [.. _devices.Select(device => device.Properties)],
-                    Memory = options.Activities.Contains("MEM") ? Memory : null,
-                    Notes = Notes(options),
-                };
-                List<string> ranks = [];
-                for (int rank = 0; rank < Places.Count; rank++) ranks.Add(ChromeTraceWriter.Write(capture, Places.Of(rank, common)).Path);
-                files.AddRange(ranks);
-                if (options.Format == TraceFormat.Pftrace)
-                {
-                    foreach (string path in ranks)
-                    {
-                        string native = TraceFileNames.ToPftrace(path);
-                        TraceMerger.Merge([path], native, new MergeOptions { Format = TraceFormat.Pftrace, ExpectedRanks = 1 });
-                        files.Add(native);
-                    }
-                }
-                if (!options.MergeProfiles) continue;
-                string merged = Path.Combine(options.OutputDirectory, TraceFileNames.Merged(options.Id, stage));
-                TraceMerger.Merge(ranks, merged);
-                files.Add(merged);
-            }
+            ProfileFiles target = new(Places, [.. _devices.Select(device => device.Properties)], Memory, Device is null ? _deviceReason : null);
+            target.Write(capture, options, result, files);
             Log.Done(_logger, options.OutputDirectory);
         }
         // Nothing that goes wrong with a file may end the process.
@@ -393,20 +363,6 @@ public sealed partial class EngineProfiler : IDisposable
             Log.Failed(_logger, error, options.OutputDirectory);
         }
         lock (_gate) Complete(result with { Files = files });
-    }
-
-    private List<string> Notes(ProfileOptions options)
-    {
-        List<string> notes = [];
-        if (options.RecordsDevice && Device is null) notes.Add($"GPU activity was asked for, but the file has host spans only: {_deviceReason}.");
-        if (options.Activities.Contains("XPU")) notes.Add("XPU was asked for, but only Intel devices have it.");
-        if (options.UsesCudaProfiler && _devices.Count == 0) notes.Add("CUDA_PROFILER was asked for, but this server runs on the CPU.");
-        if (options.Activities.Contains("MEM"))
-            notes.Add(Memory is null ? "MEM was asked for, but there is no KV pool that a scheduler fills." : "MEM is the KV pool's use at each plan, beside weights and graphs; other buffers are taken at the start and do not change.");
-        if (options.Activities.Contains("RPD")) notes.Add("RPD was asked for, but only AMD devices have it.");
-        if (options.WithStack) notes.Add("Call stacks were asked for, but none are recorded.");
-        notes.Add("Spans of category cpu_op are modules of the model, named by their paths, and operators, named sgl::*; their Input Dims are those of the first input.");
-        return notes;
     }
 
     private static partial class Log
