@@ -216,6 +216,9 @@ def measure(options, model, mode):
             if number:
                 size = os.path.getsize(path) / number
                 row(f"{mode}: gzip bytes a kernel, {count} steps", f"{size:.1f}", "15" if mode == "graph" else "", mode != "graph" or size <= 15)
+            waits = [e["dur"] / 1e3 for e in trace["traceEvents"] if e.get("name") == "profiler.switch_device" and e["cat"] == "user_annotation"]
+            if waits:
+                row(f"{mode}: wait of the rank for CUPTI in it", f"{', '.join(f'{w:.1f}' for w in waits)} ms")
             loss = trace["sglang"]["loss"]
             row(f"{mode}: loss, {count} steps", ", ".join(f"{k} {v}" for k, v in loss.items() if v) or "none", "none", not any(loss.values()))
         server.end_load()
