@@ -35,8 +35,6 @@ internal sealed class ModelRunner : IModelRunner
     private readonly StepResult[] _results;
     private readonly DeviceBuffer _inputIds;
     private readonly DeviceBuffer _lastIds;
-    private readonly DeviceBuffer _ids;
-    private readonly DeviceBuffer _logprobs;
     private readonly RankTrace _trace;
     private readonly RankCommunicators? _ranks;
     private readonly RankPlace _place;
@@ -76,8 +74,6 @@ internal sealed class ModelRunner : IModelRunner
         _results = [.. Enumerable.Range(0, numMicroBatches + 1).Select(_ => new StepResult(device, requests))];
         _inputIds = new DeviceBuffer(device, (long)tokens * sizeof(int), "input ids");
         _lastIds = new DeviceBuffer(device, (long)requests * sizeof(int), "last token of each row");
-        _ids = new DeviceBuffer(device, (long)requests * sizeof(int), "sampled ids");
-        _logprobs = new DeviceBuffer(device, (long)requests * sizeof(float), "log-probabilities");
         if (_place.PpSize > 1) _drawnIds = new DrawnIds(device, ranks, requests, numMicroBatches);
         device.Fill(_lastIds.AsTensor(DType.I32, requests), 0);
     }
@@ -127,7 +123,7 @@ internal sealed class ModelRunner : IModelRunner
         {
             foreach (IDisposable? owned in (ReadOnlySpan<IDisposable?>)
                      [
-                         _trace, _graphs, _forward.Experts, _sampler, _drawnIds, _ranks, .. _results, _logprobs, _ids, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
+                         _trace, _graphs, _forward.Experts, _sampler, _drawnIds, _ranks, .. _results, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
                      ])
                 owned?.Dispose();
         }
@@ -251,8 +247,8 @@ internal sealed class ModelRunner : IModelRunner
         LogitsObserver?.Invoke(_device, first, logits);
         long sampling = _trace.Begin();
         int count = (int)logits.NumRows;
-        Tensor ids = _ids.View((long)first * sizeof(int), DType.I32, count);
-        Tensor logprobs = wanted.Logprobs ? _logprobs.View((long)first * sizeof(float), DType.F32, count) : default;
+        Tensor ids = result.IdsOnDevice(first, count);
+        Tensor logprobs = wanted.Logprobs ? result.LogprobsOnDevice(first, count) : default;
         _sampler.Sample(plan, _batch, first, ids, logprobs, logits);
         Ops.TokenScatter(_device, LastIds, rows, ids);
         if (_originalLogprobs && wanted is { Logprobs: true, TopCount: 0 }) Ops.Logprobs(_device, logprobs, default, default, logits, ids);
@@ -273,11 +269,10 @@ internal sealed class ModelRunner : IModelRunner
 
     private void Finish(StepPlan plan, WantedScores wanted, StepResult result)
     {
-        if (plan.NumSamples > 0) _drawnIds?.Send(_ids.AsTensor(DType.I32, plan.NumSamples));
-        long copying = _trace.Begin();
         int samples = plan.NumSamples;
-        if (samples == 0) result.QueueEnd();
-        else result.Queue(_ids.AsTensor(DType.I32, samples), wanted.Logprobs ? _logprobs.AsTensor(DType.F32, samples) : default);
+        if (samples > 0) _drawnIds?.Send(result.IdsOnDevice(0, samples));
+        long copying = _trace.Begin();
+        result.QueueEnd(hasLogprobs: wanted.Logprobs);
         _trace.End(copying, _trace.Spans.CopyResult, samples);
         _lastResult = result;
         _lastSamples = samples;

@@ -34,17 +34,21 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
     /// <param name="isFirst">Whether the step's scores begin.</param>
     public ChosenScores Chosen(int count, bool isFirst) => isFirst ? _chosen = ChosenScores.Ensure(_chosen, device, count) : _chosen!;
 
-    /// <summary>Queues the copies of I32 [n] and, if it is there, F32 [n], and marks the end of the step.</summary>
-    public void Queue(in Tensor ids, in Tensor logprobs)
+    /// <summary>
+    /// I32 [count]: where the device writes the ids of a run of the step's samples. Page-locked memory, which it reaches over the bus: a few
+    /// bytes a row cost it less than a copy costs the host that queues it. Likewise <see cref="LogprobsOnDevice"/>, F32.
+    /// </summary>
+    public Tensor IdsOnDevice(int first, int count) => _ids.View((long)first * sizeof(int), DType.I32, count);
+
+    public Tensor LogprobsOnDevice(int first, int count) => _logprobs.View((long)first * sizeof(float), DType.F32, count);
+
+    /// <summary>All of the step is queued.</summary>
+    /// <param name="hasLogprobs">Whether <see cref="LogprobsOnDevice"/> was written.</param>
+    public void QueueEnd(bool hasLogprobs)
     {
-        device.Copy(_ids.AsTensor(DType.I32, ids.NumRows), ids);
-        _hasLogprobs = !logprobs.IsNone;
-        if (_hasLogprobs) device.Copy(_logprobs.AsTensor(DType.F32, logprobs.NumRows), logprobs);
+        _hasLogprobs = hasLogprobs;
         _isDone.Record();
     }
-
-    /// <summary>Marks the end of a step that samples nothing.</summary>
-    public void QueueEnd() => _isDone.Record();
 
     /// <summary>Waits for the step that was queued last; any error of its work comes out here.</summary>
     public void Wait() => _isDone.Synchronize();

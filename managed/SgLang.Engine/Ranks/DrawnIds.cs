@@ -21,8 +21,13 @@ internal sealed class DrawnIds(DeviceContext device, RankCommunicators? ranks, i
     private int _numPending;
     private int _numResets;
 
-    /// <summary>On the last stage, with the ids of a step (I32 [n]).</summary>
-    public void Send(in Tensor ids) => ranks!.Pipeline!.Send(ids, 0);
+    /// <summary>On the last stage, with the ids of a step: I32 [n], which may lie in page-locked memory.</summary>
+    public void Send(in Tensor ids)
+    {
+        Tensor toSend = _ids.AsTensor(DType.I32, ids.NumRows);
+        device.Copy(toSend, ids);
+        ranks!.Pipeline!.Send(toSend, 0);
+    }
 
     /// <summary>On the first stage, before a step: brings the table of last ids up to what its inputs refer to.</summary>
     public void ReceiveFor(StepPlan plan, in Tensor lastIds)
