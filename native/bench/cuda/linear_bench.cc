@@ -42,13 +42,9 @@ std::vector<cuda::LinearConfig> candidates(const cuda::CudaContext& context, con
       if (!desc.is_gated || weight_tiles == 2) result.push_back({cuda::LinearPath::kFewRows, weight_tiles, row_tiles});
     }
   }
-  for (const int rows : {16, 32, 64, 128}) {
+  for (const int rows : {16, 32, 64, 128, 256}) {
     if (rows < desc.num_rows || (rows > 16 && rows / 2 >= desc.num_rows)) continue;
-    const cuda::StreamSm90Shape shape = cuda::stream_sm90_shape(rows, desc.is_gated);
-    cuda::LinearConfig config{cuda::LinearPath::kStreamSm90};
-    config.stream_rows = rows;
-    config.num_workers = cuda::stream_workers(shape, desc, context.device);
-    result.push_back(config);
+    result.push_back(cuda::cluster_config(desc, context.device, rows));
   }
   return result;
 }

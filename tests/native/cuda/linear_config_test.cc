@@ -22,31 +22,46 @@ TEST(SelectLinear, Few_rows_stream_the_weight) {
   EXPECT_EQ("cublaslt", describe(select_linear(plain(kMaxFewRows + 1, 2048), a100())));
 }
 
-TEST(SelectLinear, More_rows_stream_it_through_the_copy_engine_in_equal_shares) {
-  EXPECT_EQ("stream 16 by 128", choice(plain(9, 4096))) << "32 tiles in 4 parts";
-  EXPECT_EQ("stream 32 by 128", choice(plain(17, 4096)));
-  EXPECT_EQ("stream 32 by 96", choice(plain(32, 6144))) << "48 tiles in 2";
-  EXPECT_EQ("stream 64 by 128", choice(plain(33, 4096, 14336)));
-  EXPECT_EQ("stream 64 by 126", choice(plain(64, 128256))) << "1002 tiles in 8 rounds";
-  EXPECT_EQ("stream 32 by 3", choice(plain(20, 100, 300))) << "a part is at least a stage";
+TEST(SelectLinear, More_rows_stream_it_through_the_copy_engine_in_parts_or_whole_tiles_of_equal_number) {
+  EXPECT_EQ("cluster 16 in 3 by 96", choice(plain(9, 4096))) << "32 tiles in 3 parts";
+  EXPECT_EQ("cluster 32 in 3 by 96", choice(plain(17, 4096)));
+  EXPECT_EQ("cluster 32 in 2 by 96", choice(plain(32, 6144))) << "48 tiles in 2";
+  EXPECT_EQ("cluster 64 in 3 by 96", choice(plain(33, 4096, 14336)));
+  EXPECT_EQ("cluster 64 in 1 by 126", choice(plain(64, 128256))) << "1002 tiles in 8 rounds";
+  EXPECT_EQ("cluster 32 in 3 by 3", choice(plain(20, 100, 300))) << "a part is at least a stage";
+  EXPECT_EQ("cluster 32 in 8 by 8", choice(plain(20, 100, 4096))) << "and a cluster has at most 8 blocks";
   EXPECT_EQ("cublaslt", describe(select_linear(plain(32, 4096), a100())));
 }
 
-TEST(SelectLinear, Past_64_rows_only_what_the_library_would_split_streams) {
+TEST(SelectLinear, Past_64_rows_only_long_parts_and_whole_tiles_stream) {
   EXPECT_EQ("cublaslt", choice(plain(65, 4096))) << "too short to pay for the parts";
-  EXPECT_EQ("cublaslt", choice(plain(65, 128256))) << "not split";
-  EXPECT_EQ("stream 128 by 128", choice(plain(65, 4096, 14336)));
-  EXPECT_EQ("stream 128 by 128", choice(plain(128, 4096, 14336)));
+  EXPECT_EQ("cublaslt", choice(plain(65, 6144)));
+  EXPECT_EQ("cluster 128 in 1 by 126", choice(plain(65, 128256)));
+  EXPECT_EQ("cluster 128 in 3 by 96", choice(plain(65, 4096, 14336)));
+  EXPECT_EQ("cluster 128 in 3 by 96", choice(plain(128, 4096, 14336)));
   EXPECT_EQ("cublaslt", choice(plain(129, 4096, 14336)));
+  EXPECT_EQ("cublaslt", choice(plain(129, 128256)));
 }
 
-TEST(SelectLinear, A_gated_product_streams_from_9_rows_to_128) {
+TEST(SelectLinear, A_gated_product_streams_from_9_rows_to_128_and_with_256) {
   LinearDesc desc = plain(9, 28672);
   desc.is_gated = true;
-  EXPECT_EQ("stream 16 by 112", choice(desc)) << "224 tiles in 2 rounds";
+  EXPECT_EQ("cluster 16 in 1 by 112", choice(desc)) << "224 tiles in 2 rounds";
   desc.num_rows = 128;
-  EXPECT_EQ("stream 128 by 112", choice(desc));
-  desc.num_rows = 129;
+  EXPECT_EQ("cluster 128 in 1 by 112", choice(desc));
+  desc.num_rows = 256;
+  EXPECT_EQ("cluster 256 in 1 by 112", choice(desc));
+  for (const int64_t rows : {129, 255, 257}) {
+    desc.num_rows = rows;
+    EXPECT_EQ("cublaslt + epilogue", choice(desc)) << rows;
+  }
+}
+
+TEST(SelectLinear, A_gate_whose_rows_are_not_whole_groups_of_8_does_not_stream_by_clusters) {
+  LinearDesc desc = plain(16, 40);
+  desc.is_gated = true;
+  EXPECT_EQ("few_rows 2x2", choice(desc));
+  desc.num_rows = 40;
   EXPECT_EQ("cublaslt + epilogue", choice(desc));
 }
 
@@ -94,11 +109,11 @@ TEST(SelectLinear, What_the_library_cannot_fuse_is_left_to_an_epilogue_of_ours) 
 TEST(SelectLinear, A_gated_product_is_rounded_only_where_it_no_longer_fits_the_cache) {
   LinearDesc desc = plain(200, 28672);
   desc.is_gated = true;
-  EXPECT_EQ(SGL_F32, select_linear(desc, h100()).product_dtype);
+  EXPECT_EQ(SGL_F32, select_linear(desc, a100()).product_dtype);
   desc.num_rows = 4096;
-  EXPECT_EQ(SGL_BF16, select_linear(desc, h100()).product_dtype);
+  EXPECT_EQ(SGL_BF16, select_linear(desc, a100()).product_dtype);
   desc.dtype = desc.y_dtype = SGL_F32;
-  EXPECT_EQ(SGL_F32, select_linear(desc, h100()).product_dtype);
+  EXPECT_EQ(SGL_F32, select_linear(desc, a100()).product_dtype);
 }
 
 }  // namespace

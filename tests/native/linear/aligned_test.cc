@@ -61,8 +61,20 @@ TEST_F(AlignedLinear, Matches_the_reference_for_a_large_share_of_many_rows) {
   expect_matches_reference(context, random, {66, 5700, 6152, SGL_BF16, SGL_BF16, true, true});
 }
 
+TEST_F(AlignedLinear, Matches_the_reference_where_blocks_of_a_cluster_share_rows_or_parts) {
+  // Tiles and rows that do not come out even, a last tile of few columns, and a gate whose halves are whole groups of 8 or not.
+  for (const int64_t rows : {66, 129, 200, 255, 256}) {
+    expect_matches_reference(context, random, {rows, 520, 2056, SGL_BF16, SGL_BF16, true, true});
+    expect_matches_reference(context, random, {rows, 264, 72, SGL_BF16, SGL_F32, false, true, false, 8});
+    expect_matches_reference(context, random, {rows, 400, 328, SGL_BF16, SGL_F32, true, true, true, 8});
+    expect_matches_reference(context, random, {rows, 396, 136, SGL_BF16, SGL_F32, true, true, true, 3});
+    expect_matches_reference(context, random, {rows, 8, 8, SGL_BF16, SGL_BF16, false, false});
+  }
+  expect_matches_reference(context, random, {251, 17488, 200, SGL_BF16, SGL_F32, false, false, true});
+}
+
 TEST_F(AlignedLinear, Gives_the_same_bits_every_time) {
-  for (const int64_t rows : {12, 24, 60}) {
+  for (const int64_t rows : {12, 24, 60, 130}) {
     const HostTensor x = HostTensor::normal(random, SGL_BF16, {rows, 2056});
     const Weight weight(context, SGL_BF16, random_rows(random, SGL_BF16, 712, 2056));
     const HostTensor first(SGL_F32, {rows, 712});

@@ -44,4 +44,14 @@ __device__ __forceinline__ void tma_load_rows(uint32_t destination, const CUtens
       : "memory");
 }
 
+/// Copies a tile of a matrix that `encode_halves` describes, from its `group`-th eight rows of each half on.
+__device__ __forceinline__ void tma_load_groups(uint32_t destination, const CUtensorMap* tensor, int column, int group,
+                                                uint32_t barrier, uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %3, %3, %4}], [%5], %6;" ::"r"(destination),
+      "l"(reinterpret_cast<uint64_t>(tensor)), "r"(column), "r"(0), "r"(group), "r"(barrier), "l"(policy)
+      : "memory");
+}
+
 }  // namespace sgl::cuda::ptx

@@ -59,4 +59,12 @@ CUtensorMap encode_rows_by_eight(const void* data, int64_t num_rows, int64_t num
   return encode(data, 4, sizes, stride_bytes, box);
 }
 
+CUtensorMap encode_halves(const void* data, int64_t half_rows, int64_t num_columns, int box_rows) {
+  const auto columns = static_cast<cuuint64_t>(num_columns), half = static_cast<cuuint64_t>(half_rows);
+  const cuuint64_t sizes[] = {columns, 8, 2, half / 8};
+  const cuuint64_t stride_bytes[] = {columns * 2, half * columns * 2, 8 * columns * 2};
+  const cuuint32_t box[] = {64, 8, 2, static_cast<cuuint32_t>(box_rows / 16)};
+  return encode(data, 4, sizes, stride_bytes, box);
+}
+
 }  // namespace sgl::cuda

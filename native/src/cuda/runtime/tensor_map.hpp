@@ -14,4 +14,8 @@ CUtensorMap encode_matrix(const void* data, int64_t num_rows, int64_t num_column
 /// these 64 columns after 64 columns. num_rows and box_rows are multiples of 8, num_columns is one of 64.
 CUtensorMap encode_rows_by_eight(const void* data, int64_t num_rows, int64_t num_columns, int box_rows);
 
+/// A dense bf16 matrix of 2 * half_rows rows, half_rows a multiple of 8, for tiles of box_rows rows that alternate: eight of
+/// the first half, the same eight of the second.
+CUtensorMap encode_halves(const void* data, int64_t half_rows, int64_t num_columns, int box_rows);
+
 }  // namespace sgl::cuda

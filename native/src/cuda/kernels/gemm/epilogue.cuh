@@ -35,6 +35,47 @@ struct Epilogue {
       static_cast<bf16*>(y)[index] = from_float<bf16>(value);
     }
   }
+
+  template <int kSize>
+  __device__ __forceinline__ static void load_vec(const void* data, sgl_dtype dtype, int64_t index, float (&values)[kSize]) {
+    static_assert(kSize % 4 == 0, "16 bytes of f32");
+    if (dtype == SGL_F32) {
+#pragma unroll
+      for (int i = 0; i < kSize; i += 4) {
+        const Vec<float, 4> v = cuda::load_vec<4>(static_cast<const float*>(data) + index + i);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) values[i + j] = v[j];
+      }
+    } else {
+      const Vec<bf16, kSize> v = cuda::load_vec<kSize>(static_cast<const bf16*>(data) + index);
+#pragma unroll
+      for (int i = 0; i < kSize; ++i) values[i] = to_float(v[i]);
+    }
+  }
+
+  /// `store` of neighbouring columns, where every access of 16 bytes, or of kSize bf16, is aligned.
+  template <int kSize>
+  __device__ __forceinline__ void store_vec(int64_t row, int64_t column, float (&values)[kSize]) const {
+    if (residual != nullptr) {
+      float more[kSize];
+      load_vec(residual, residual_dtype, row * residual_stride + column, more);
+#pragma unroll
+      for (int i = 0; i < kSize; ++i) values[i] += more[i];
+    }
+    const int64_t index = row * y_stride + column;
+    if (y_dtype == SGL_F32) {
+#pragma unroll
+      for (int i = 0; i < kSize; i += 4) {
+        cuda::store_vec(static_cast<float*>(y) + index + i,
+                        Vec<float, 4>{{values[i], values[i + 1], values[i + 2], values[i + 3]}});
+      }
+    } else {
+      Vec<bf16, kSize> v;
+#pragma unroll
+      for (int i = 0; i < kSize; ++i) v[i] = from_float<bf16>(values[i]);
+      cuda::store_vec(static_cast<bf16*>(y) + index, v);
+    }
+  }
 };
 
 }  // namespace sgl::cuda

@@ -2,13 +2,13 @@
 
 #include "abi/error.hpp"
 #include "cuda/kernels/activation/activation.hpp"
+#include "cuda/kernels/gemm/cluster_sm90.hpp"
 #include "cuda/kernels/gemm/few_rows.cuh"
 #include "cuda/kernels/gemm/finish.cuh"
 #include "cuda/kernels/gemm/generic.cuh"
 #include "cuda/kernels/gemm/library.hpp"
 #include "cuda/kernels/gemm/linear.hpp"
 #include "cuda/kernels/gemm/linear_config.hpp"
-#include "cuda/kernels/gemm/stream_sm90.hpp"
 #include "cuda/kernels/gemm/weight.hpp"
 #include "cuda/runtime/launch.hpp"
 #include "cuda/runtime/tensor.hpp"
@@ -172,7 +172,7 @@ void linear(CudaContext& context, const sgl_linear_args& args) {
 void linear(CudaContext& context, const sgl_linear_args& args, const LinearConfig& config) {
   const LinearDesc desc = desc_of(args);
   if (config.path == LinearPath::kFewRows) return few_rows(context, args, desc, config);
-  if (config.path == LinearPath::kStreamSm90) return stream_sm90(context, args, config, epilogue_of(args));
+  if (config.path == LinearPath::kClusterSm90) return cluster_sm90(context, args, config, epilogue_of(args));
   if (config.path == LinearPath::kLibrary) {
     const bool is_done = config.has_library_epilogue ? library_alone(context, args, desc)
                                                      : library_then_epilogue(context, args, desc, config.product_dtype);

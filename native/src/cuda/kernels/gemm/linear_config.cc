@@ -18,44 +18,59 @@ constexpr int64_t kBlocksPerProcessor = 2;
 constexpr int64_t kMaxGenericRows = 16;
 
 /// Rows from which wgmma streams weights better than `kFewRows` does, and past which the library's tiles reread less.
-constexpr int64_t kMinStreamRows = 9, kMaxStreamRows = 128;
+constexpr int64_t kMinClusterRows = 9, kMaxClusterRows = 256;
 
-/// Past this many rows a plain product streams only where the library would split it and add up the parts in another kernel: it
-/// has few tiles and each worker many stages, which pays for handing over its part of so many sums.
-constexpr int kMaxNarrowRows = 64;
+/// Past this many rows adding up the parts of a tile takes longer, so that only long parts pay; past the next one, where the
+/// tensor cores are as busy as memory, only a gate that would otherwise be a kernel of its own does, and only in a full tile:
+/// the copy engine is slow at rows that do not exist (192 rows in a tile of 256 take 24 % longer than 256).
+constexpr int64_t kMaxNarrowRows = 64, kMaxPlainRows = 128;
 constexpr int64_t kMinWideStages = 48;
 
-int64_t tiles_of(const StreamSm90Shape& shape, const LinearDesc& desc) {
-  return divide_up(desc.is_gated ? desc.out_features / 2 : desc.out_features, shape.columns());
+/// What a portable cluster may have.
+constexpr int64_t kMaxParts = 8;
+
+/// Whether `kClusterSm90` takes the product at all: a gate's weight is copied in groups of eight rows.
+bool fits_clusters(const LinearDesc& desc, const DeviceInfo& device) {
+  return desc.dtype == SGL_BF16 && desc.is_aligned && device.compute_major == 9 && desc.num_rows <= kMaxClusterRows &&
+         (!desc.is_gated || desc.out_features % 16 == 0);
 }
 
-LinearConfig stream(const LinearDesc& desc, const DeviceInfo& device) {
-  LinearConfig config{LinearPath::kStreamSm90};
-  config.stream_rows = desc.num_rows <= 16 ? 16 : desc.num_rows <= 32 ? 32 : desc.num_rows <= 64 ? 64 : 128;
-  config.num_workers = stream_workers(stream_sm90_shape(config.stream_rows, desc.is_gated), desc, device);
-  return config;
+LinearConfig cluster_config_of(const LinearDesc& desc, const DeviceInfo& device) {
+  int rows = 16;
+  while (rows < desc.num_rows) rows *= 2;
+  return cluster_config(desc, device, rows);
 }
 
-/// Whether `stream` beats everything else.
-bool streams(const LinearDesc& desc, const DeviceInfo& device) {
-  if (desc.dtype != SGL_BF16 || !desc.is_aligned || device.compute_major != 9) return false;
-  if (desc.num_rows < kMinStreamRows || desc.num_rows > kMaxStreamRows) return false;
-  if (desc.is_gated || desc.num_rows <= kMaxNarrowRows) return true;
-  const LinearConfig config = stream(desc, device);
-  const StreamSm90Shape shape = stream_sm90_shape(config.stream_rows, false);
-  const int64_t tiles = tiles_of(shape, desc), stages = divide_up(desc.in_features, shape.depth()) * shape.depth_tiles;
-  return 2 * tiles <= device.num_sms && tiles * stages / config.num_workers >= kMinWideStages;
+/// Whether `kClusterSm90` beats everything else.
+bool is_best_by_clusters(const LinearDesc& desc, const DeviceInfo& device) {
+  if (!fits_clusters(desc, device) || desc.num_rows < kMinClusterRows) return false;
+  if (desc.num_rows <= kMaxNarrowRows) return true;
+  if (desc.num_rows > kMaxPlainRows) return desc.is_gated && desc.num_rows == kMaxClusterRows;
+  if (desc.is_gated) return true;
+  const LinearConfig config = cluster_config_of(desc, device);
+  const int64_t stages = divide_up(desc.in_features, cluster_sm90_shape(config.tile_rows, false).depth());
+  return config.parts == 1 || stages / config.parts >= kMinWideStages;
 }
 
 }  // namespace
 
-int stream_workers(const StreamSm90Shape& shape, const LinearDesc& desc, const DeviceInfo& device) {
-  const int64_t tiles = tiles_of(shape, desc), depth = divide_up(desc.in_features, shape.depth()), most = device.num_sms;
-  return static_cast<int>(tiles <= most ? tiles * std::min(depth, most / tiles) : divide_up(tiles, divide_up(tiles, most)));
+LinearConfig cluster_config(const LinearDesc& desc, const DeviceInfo& device, int tile_rows) {
+  const ClusterSm90Shape shape = cluster_sm90_shape(tile_rows, desc.is_gated);
+  const int64_t width = desc.is_gated ? desc.out_features / 2 : desc.out_features;
+  const int64_t tiles = divide_up(width, shape.columns()), depth = divide_up(desc.in_features, shape.depth());
+  // Where the processors' groups are not whole clusters some processors stay empty, so clusters are not planned for all of
+  // them.
+  const int64_t parts = std::clamp<int64_t>(device.num_sms * 3 / 4 / tiles, 1, std::min(kMaxParts, depth));
+  LinearConfig config{LinearPath::kClusterSm90};
+  config.tile_rows = tile_rows;
+  config.parts = static_cast<int>(parts);
+  // Whole tiles in equal numbers, so that all blocks end together.
+  config.num_blocks = static_cast<int>(parts > 1 ? tiles * parts : divide_up(tiles, divide_up(tiles, device.num_sms)));
+  return config;
 }
 
 LinearConfig select_linear(const LinearDesc& desc, const DeviceInfo& device) {
-  if (streams(desc, device)) return stream(desc, device);
+  if (is_best_by_clusters(desc, device)) return cluster_config_of(desc, device);
   if (desc.dtype == SGL_BF16 && desc.is_aligned && desc.num_rows <= kMaxFewRows && device.compute_major >= 8) {
     LinearConfig config{LinearPath::kFewRows};
     config.row_tiles = desc.num_rows <= 8 ? 1 : 2;
@@ -82,8 +97,9 @@ std::string describe(const LinearConfig& config) {
   switch (config.path) {
     case LinearPath::kFewRows:
       return "few_rows " + std::to_string(config.weight_tiles) + "x" + std::to_string(config.row_tiles);
-    case LinearPath::kStreamSm90:
-      return "stream " + std::to_string(config.stream_rows) + " by " + std::to_string(config.num_workers);
+    case LinearPath::kClusterSm90:
+      return "cluster " + std::to_string(config.tile_rows) + " in " + std::to_string(config.parts) + " by " +
+             std::to_string(config.num_blocks);
     case LinearPath::kGeneric:
       return "generic";
     default:
