@@ -113,6 +113,9 @@ public sealed record EngineOptions
     public int BaseGpuId { get; init; }
     public int GpuIdStep { get; init; } = 1;
 
+    /// <summary>Several tensor ranks, or replicas, may be on one GPU; without a map the ranks are dealt out over the GPUs there are.</summary>
+    public bool AllowSharedDevice { get; init; }
+
     /// <summary>GPU of each rank, in the order replica, stage, tensor rank; empty means counted from <see cref="BaseGpuId"/>.</summary>
     public IReadOnlyList<int> DeviceMap { get; init; } = [];
 

@@ -80,7 +80,9 @@ internal sealed record LoadedRank
             StepLimits limits = new(maxTokens, memory.MaxRunningRequests);
             runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks, options.ReturnOriginalLogprobs, options.NumMicroBatches,
                 CounterFor(options, config, setup.Place, device, maxTokens));
-            GraphBatchSizes graphs = before.SupportsGraphs && ranks is null && runner.Experts is null ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows) : GraphBatchSizes.None;
+            GraphBatchSizes graphs = before.SupportsGraphs && (ranks?.SupportCapture ?? true) && runner.Experts is null
+                ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows)
+                : GraphBatchSizes.None;
             long freeBeforeCapture = device.GetInfo().FreeMemoryBytes;
             if (graphs.Largest > 0) runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total));
             long freeAtLast = device.GetInfo().FreeMemoryBytes;

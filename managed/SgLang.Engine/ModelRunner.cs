@@ -146,6 +146,7 @@ internal sealed class ModelRunner : IModelRunner
             CountDraws();
             Draw(plan, 0, rows, replayed, wanted, result);
             Finish(plan, wanted, result);
+            if (_ranks is not null) result.Wait();
             return;
         }
         _arena.Reset();

@@ -52,6 +52,12 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
         if (!Device.IsMeta) TensorRanks.AllReduce(y, x, residual);
     }
 
+    /// <summary>residual += sum over the tensor group of x; y = its RMS norm; see <see cref="Communicator.AllReduceAddRmsNorm"/>.</summary>
+    public void AllReduceAddRmsNorm(in Tensor y, in Tensor residual, in Tensor x, in Tensor weight, float eps)
+    {
+        if (!Device.IsMeta) TensorRanks.AllReduceAddRmsNorm(y, residual, x, weight, eps);
+    }
+
     /// <summary>The tensor group's x side by side.</summary>
     public void AllGatherColumns(in Tensor y, in Tensor x)
     {

@@ -17,6 +17,9 @@ public sealed class RankCommunicators(RankPlace place, Communicator? tensor, IPe
     /// <summary>The stages of this tensor rank; null for one.</summary>
     public IPeerLink? Pipeline { get; } = pipeline;
 
+    /// <summary>Whether a forward pass may be recorded into a graph.</summary>
+    public bool SupportCapture => Pipeline is null && Tensor is { SupportsCapture: true };
+
     public void Dispose()
     {
         Tensor?.Dispose();

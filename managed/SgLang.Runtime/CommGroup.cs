@@ -12,13 +12,15 @@ public sealed unsafe class CommGroup : IDisposable
 
     /// <param name="kind">Kind of device of every rank.</param>
     /// <param name="timeout">How long a rank waits for the others before the group is aborted.</param>
-    public CommGroup(DeviceKind kind, int numRanks, TimeSpan timeout)
+    /// <param name="allowSharedDevice">Several ranks may be on one GPU.</param>
+    public CommGroup(DeviceKind kind, int numRanks, TimeSpan timeout, bool allowSharedDevice = false)
     {
         var options = new SglCommGroupOptions
         {
             Kind = DeviceContext.ToNative(kind),
             NumRanks = numRanks,
             TimeoutMs = (int)Math.Clamp(timeout.TotalMilliseconds, 1, int.MaxValue),
+            AllowSharedDevice = allowSharedDevice ? 1 : 0,
         };
         SglCommGroup group;
         Check(sgl_comm_group_create(&group, &options));

@@ -10,7 +10,7 @@ namespace SgLang.Runtime;
 /// </summary>
 public sealed unsafe class Communicator : IPeerLink
 {
-    private static readonly string[] s_calls = ["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "send", "receive", "barrier"];
+    private static readonly string[] s_calls = ["all_reduce", "all_reduce_add_rms_norm", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "send", "receive", "barrier"];
 
     private readonly DeviceContext _context;
     private readonly CommGroup _group;
@@ -31,6 +31,9 @@ public sealed unsafe class Communicator : IPeerLink
             SglCommunicator communicator;
             Check(sgl_communicator_create(context.Handle, &communicator, group.Handle, rank));
             _handle = communicator;
+            int supportsCapture;
+            Check(sgl_communicator_supports_capture(communicator, &supportsCapture));
+            SupportsCapture = supportsCapture != 0;
         }
         context.Retain();
     }
@@ -40,6 +43,9 @@ public sealed unsafe class Communicator : IPeerLink
 
     /// <inheritdoc cref="CommGroup.NumResets"/>
     public int NumResets => _group.NumResets;
+
+    /// <summary>Whether calls, but send and receive, may be recorded into graphs; all ranks then record the same.</summary>
+    public bool SupportsCapture { get; }
 
     private SglCommunicator Handle => !_handle.IsNull ? _handle : throw new ObjectDisposedException(nameof(Communicator));
 
@@ -51,6 +57,16 @@ public sealed unsafe class Communicator : IPeerLink
         using CallSpan span = new(this, Call.AllReduce, x.NumBytes);
         fixed (Tensor* py = &y, px = &x, pr = &residual)
             Check(sgl_all_reduce(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)px, residual.IsNone ? null : (SglTensor*)pr));
+    }
+
+    /// <summary>residual += sum over ranks of x; y = its RMS norm times the weight. All but the weight [w] are [n, w].</summary>
+    /// <param name="x">Of y's type or F32.</param>
+    public void AllReduceAddRmsNorm(in Tensor y, in Tensor residual, in Tensor x, in Tensor weight, float eps)
+    {
+        if (_context.IsMeta) return;
+        using CallSpan span = new(this, Call.AllReduceAddRmsNorm, x.NumBytes);
+        fixed (Tensor* py = &y, pr = &residual, px = &x, pw = &weight)
+            Check(sgl_all_reduce_add_rms_norm(_context.Handle, Handle, (SglTensor*)py, (SglTensor*)pr, (SglTensor*)px, (SglTensor*)pw, eps));
     }
 
     /// <summary>y [n, ranks * w] = the ranks' x [n, w] side by side.</summary>
@@ -132,6 +148,7 @@ public sealed unsafe class Communicator : IPeerLink
     private enum Call
     {
         AllReduce,
+        AllReduceAddRmsNorm,
         AllGather,
         ReduceScatter,
         AllToAll,

@@ -36,6 +36,7 @@ internal sealed record LaunchServerSettings
             BaseGpuId = flags.Integer("--base-gpu-id")!.Value,
             GpuIdStep = flags.Integer("--gpu-id-step")!.Value,
             DeviceMap = flags.Integers("--device-map"),
+            AllowSharedDevice = flags.Switch("--allow-shared-device"),
             TpSize = flags.Integer("--tp-size")!.Value,
             PpSize = flags.Integer("--pp-size")!.Value,
             PpMaxMicroBatchSize = flags.Integer("--pp-max-micro-batch-size"),

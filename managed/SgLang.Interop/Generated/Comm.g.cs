@@ -34,7 +34,8 @@ public unsafe struct SglCommGroupOptions
     public int NumRanks;
     /// <summary>How long a rank waits for the others before the group is aborted; at least 1.</summary>
     public int TimeoutMs;
-    public int Reserved;
+    /// <summary>GPUs: not 0 lets several ranks be on one. Their kernels wait for each other there, so each rank must have a context of its own.</summary>
+    public int AllowSharedDevice;
 }
 
 public static unsafe partial class SglNative
@@ -68,6 +69,13 @@ public static unsafe partial class SglNative
     public static partial void sgl_communicator_destroy(SglCommunicator communicator);
 
     /// <summary>
+    /// Not 0 where this communicator's calls, but send and receive, may be captured: on GPUs that address each other's memory. All
+    /// ranks capture the same calls, and launch their graphs in the same order.
+    /// </summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_communicator_supports_capture(SglCommunicator communicator, int* isSupported);
+
+    /// <summary>
     /// y = sum over ranks of x, plus residual where that is given. All three have the same shape. x is of y's type or f32; the
     /// residual, of y's type, must be equal on all ranks. y may be x or residual.
     /// </summary>
@@ -78,6 +86,21 @@ public static unsafe partial class SglNative
         SglTensor* y,
         SglTensor* x,
         SglTensor* residual);
+
+    /// <summary>
+    /// residual += sum over ranks of x; y = rms_norm(residual, weight, eps), as all_reduce with residual and rms_norm would give, in one
+    /// kernel where the sum is taken in one shot. All but weight [w] are [n, w]; x is of y's type or f32, the others of y's type; y
+    /// may be x and shares no memory with the residual.
+    /// </summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_all_reduce_add_rms_norm(
+        SglContext context,
+        SglCommunicator communicator,
+        SglTensor* y,
+        SglTensor* residual,
+        SglTensor* x,
+        SglTensor* weight,
+        float eps);
 
     /// <summary>y [n, num_ranks * w] = the ranks' x [n, w] side by side. The last dimension is dense; y and x share no memory.</summary>
     [LibraryImport("sgl")]

@@ -18,8 +18,8 @@ public sealed class MistralForCausalLM(ModelBuilder model) : CausalLm(model, sta
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            _attention.AddTo(f, x, _inputNorm.Forward(f, x));
-            _mlp.AddTo(f, x, _postAttentionNorm.Forward(f, x));
+            Tensor h = _attention.AddToAndNormalize(f, x, _inputNorm.Forward(f, x), _postAttentionNorm);
+            _mlp.AddTo(f, x, h);
         }
     }
 }

@@ -15,8 +15,8 @@ public sealed class MixtralForCausalLM(ModelBuilder model) : CausalLm(model, sta
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            _attention.AddTo(f, x, _inputNorm.Forward(f, x));
-            _moe.AddTo(f, x, _postAttentionNorm.Forward(f, x));
+            Tensor h = _attention.AddToAndNormalize(f, x, _inputNorm.Forward(f, x), _postAttentionNorm);
+            _moe.AddTo(f, x, h);
         }
     }
 }

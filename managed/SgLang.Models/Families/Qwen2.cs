@@ -15,8 +15,8 @@ public sealed class Qwen2ForCausalLM(ModelBuilder model) : CausalLm(model, stati
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            _attention.AddTo(f, x, _inputNorm.Forward(f, x));
-            _mlp.AddTo(f, x, _postAttentionNorm.Forward(f, x));
+            Tensor h = _attention.AddToAndNormalize(f, x, _inputNorm.Forward(f, x), _postAttentionNorm);
+            _mlp.AddTo(f, x, h);
         }
     }
 }

@@ -17,8 +17,7 @@ public sealed class Qwen3MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            _attention.AddTo(f, x, _inputNorm.Forward(f, x));
-            Tensor h = _postAttentionNorm.Forward(f, x);
+            Tensor h = _attention.AddToAndNormalize(f, x, _inputNorm.Forward(f, x), _postAttentionNorm);
             _moe?.AddTo(f, x, h);
             _mlp?.AddTo(f, x, h);
         }

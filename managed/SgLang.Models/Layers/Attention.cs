@@ -48,8 +48,11 @@ public sealed class Attention
 
     public string Path { get; }
 
-    /// <summary>stream += attention(x); both [n, hidden].</summary>
-    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
+    /// <summary>stream += attention(x), both [n, hidden]; the norm of that.</summary>
+    public Tensor AddToAndNormalize(ForwardContext f, in Tensor stream, in Tensor x, RmsNorm norm) => _output.AddToAndNormalize(f, stream, Attend(f, x), norm);
+
+    /// <summary>[n, heads * head_dim]</summary>
+    private Tensor Attend(ForwardContext f, in Tensor x)
     {
         using ModuleSpan span = f.Enter(_module, in x);
         // [n, (heads + 2 * kv_heads) * head_dim]; q, k and v are views of its columns.
@@ -63,6 +66,6 @@ public sealed class Attention
         Tensor attended = f.Arena.Allocate(Path, x.DType, x.NumRows, qSize);
         Ops.Attention(f.Device, f.Attention[_kind], attended.SplitLast(_numHeads, _headDim), q, f.KvCache.Keys(_layer), f.KvCache.Values(_layer));
         f.Observer?.Completed(Path, attended);
-        _output.AddTo(f, stream, attended);
+        return attended;
     }
 }

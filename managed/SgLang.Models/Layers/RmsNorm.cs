@@ -35,4 +35,14 @@ public sealed class RmsNorm
         f.Observer?.Completed(Path, y);
         return y;
     }
+
+    /// <summary>stream += sum over the tensor group of part; the norm of that.</summary>
+    public Tensor ForwardSum(ForwardContext f, in Tensor stream, in Tensor part)
+    {
+        using ModuleSpan span = f.Enter(_module, in part);
+        Tensor y = f.Arena.Allocate(Path, stream.DType, stream.NumRows, stream[1]);
+        f.AllReduceAddRmsNorm(y, stream, part, Weight, Eps);
+        f.Observer?.Completed(Path, y);
+        return y;
+    }
 }

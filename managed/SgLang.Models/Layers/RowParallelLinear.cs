@@ -34,15 +34,28 @@ public sealed class RowParallelLinear
         using ModuleSpan span = f.Enter(_module, in x);
         if (_isPart)
         {
-            // Parts in f32 cost the CPU little and save a rounding for each rank; over NVLink half the bytes count for more.
-            Tensor part = Product(f, x, f.Device.Kind == DeviceKind.Cpu ? DType.F32 : x.DType);
-            f.AllReduce(stream, part, stream);
+            f.AllReduce(stream, Product(f, x, PartType(f, x)), stream);
         }
         else
         {
             Ops.Linear(f.Device, stream, x, _weight, _bias, residual: stream);
         }
         f.Observer?.Completed(Path, stream);
+    }
+
+    /// <summary>As <see cref="AddTo"/>; the norm of the sum, which several ranks take together with it.</summary>
+    public Tensor AddToAndNormalize(ForwardContext f, in Tensor stream, in Tensor x, RmsNorm norm)
+    {
+        if (!_isPart)
+        {
+            AddTo(f, stream, x);
+            return norm.Forward(f, stream);
+        }
+        Tensor part;
+        using (f.Enter(_module, in x)) part = Product(f, x, PartType(f, x));
+        Tensor y = norm.ForwardSum(f, stream, part);
+        f.Observer?.Completed(Path, stream);
+        return y;
     }
 
     /// <summary>[n, out]: this rank's part of the sum, or all of it where there is one rank.</summary>
@@ -53,6 +66,9 @@ public sealed class RowParallelLinear
         f.Observer?.Completed(Path, y);
         return y;
     }
+
+    /// <summary>Parts in f32 cost the CPU little and save a rounding for each rank; over NVLink half the bytes count for more.</summary>
+    private static DType PartType(ForwardContext f, in Tensor x) => f.Device.Kind == DeviceKind.Cpu ? DType.F32 : x.DType;
 
     private Tensor Product(ForwardContext f, in Tensor x, DType dtype)
     {

@@ -22,7 +22,8 @@ typedef struct sgl_comm_group_options {
   int32_t num_ranks;
   /// How long a rank waits for the others before the group is aborted; at least 1.
   int32_t timeout_ms;
-  int32_t reserved;
+  /// GPUs: not 0 lets several ranks be on one. Their kernels wait for each other there, so each rank must have a context of its own.
+  int32_t allow_shared_device;
 } sgl_comm_group_options;
 
 SGL_API sgl_status sgl_comm_group_create(sgl_comm_group** group, const sgl_comm_group_options* options);
@@ -38,13 +39,24 @@ SGL_API sgl_status sgl_communicator_create(sgl_context* context, sgl_communicato
                                            int32_t rank);
 SGL_API void sgl_communicator_destroy(sgl_communicator* communicator);
 
-// Reductions take dense tensors of f32 or bf16, sum in f32 in the order of ranks and round once, so that all ranks get the same
+/// Not 0 where this communicator's calls, but send and receive, may be captured: on GPUs that address each other's memory. All
+/// ranks capture the same calls, and launch their graphs in the same order.
+SGL_API sgl_status sgl_communicator_supports_capture(sgl_communicator* communicator, int32_t* is_supported);
+
+// Reductions take dense tensors of f32 or bf16, on GPUs also f16 (through NCCL only from f16 and without a
+// residual), sum in f32 in the order of ranks and round once, so that all ranks get the same
 // bits and a run repeats. Other calls move bytes of any type.
 
 /// y = sum over ranks of x, plus residual where that is given. All three have the same shape. x is of y's type or f32; the
 /// residual, of y's type, must be equal on all ranks. y may be x or residual.
 SGL_API sgl_status sgl_all_reduce(sgl_context* context, sgl_communicator* communicator, const sgl_tensor* y,
                                   const sgl_tensor* x, const sgl_tensor* residual);
+/// residual += sum over ranks of x; y = rms_norm(residual, weight, eps), as all_reduce with residual and rms_norm would give, in one
+/// kernel where the sum is taken in one shot. All but weight [w] are [n, w]; x is of y's type or f32, the others of y's type; y
+/// may be x and shares no memory with the residual.
+SGL_API sgl_status sgl_all_reduce_add_rms_norm(sgl_context* context, sgl_communicator* communicator, const sgl_tensor* y,
+                                               const sgl_tensor* residual, const sgl_tensor* x, const sgl_tensor* weight,
+                                               float eps);
 /// y [n, num_ranks * w] = the ranks' x [n, w] side by side. The last dimension is dense; y and x share no memory.
 SGL_API sgl_status sgl_all_gather_columns(sgl_context* context, sgl_communicator* communicator, const sgl_tensor* y,
                                           const sgl_tensor* x);

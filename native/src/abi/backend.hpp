@@ -54,6 +54,8 @@ struct sgl_communicator {
   virtual ~sgl_communicator() = default;
 
   virtual void all_reduce(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor* residual) = 0;
+  virtual void all_reduce_add_rms_norm(const sgl_tensor& y, const sgl_tensor& residual, const sgl_tensor& x,
+                                       const sgl_tensor& weight, float eps) = 0;
   virtual void all_gather_columns(const sgl_tensor& y, const sgl_tensor& x) = 0;
   virtual void all_gather_rows(const sgl_tensor& y, const sgl_tensor& x) = 0;
   virtual void reduce_scatter(const sgl_tensor& y, const sgl_tensor& x) = 0;
@@ -63,6 +65,7 @@ struct sgl_communicator {
   virtual void send(const sgl_tensor& x, int peer) = 0;
   virtual void receive(const sgl_tensor& y, int peer) = 0;
   virtual void barrier() = 0;
+  virtual bool supports_capture() const = 0;
 
   const int num_ranks;
   const int rank;

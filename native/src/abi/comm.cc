@@ -29,6 +29,12 @@ void check_peer(const char* op, int peer, const sgl_communicator& self) {
 constexpr std::initializer_list<sgl_dtype> kAnyType = {SGL_F32, SGL_BF16, SGL_F16,     SGL_I32,
                                                        SGL_I64, SGL_U8,   SGL_F8_E4M3, SGL_F8_E5M2};
 
+/// Types that ranks of this kind of device sum.
+std::initializer_list<sgl_dtype> summed_types(const sgl_context* context) {
+  static constexpr std::initializer_list<sgl_dtype> kCpu = {SGL_F32, SGL_BF16}, kGpu = {SGL_F32, SGL_BF16, SGL_F16};
+  return context->kind == SGL_DEVICE_CUDA ? kGpu : kCpu;
+}
+
 /// The sum of [num_ranks] counts, none negative.
 int64_t total(const char* op, const char* name, const int64_t* counts, int num_ranks) {
   require(op, name, counts);
@@ -80,17 +86,41 @@ sgl_status sgl_communicator_create(sgl_context* context, sgl_communicator** comm
 
 void sgl_communicator_destroy(sgl_communicator* communicator) { delete communicator; }
 
+sgl_status sgl_communicator_supports_capture(sgl_communicator* communicator, int32_t* is_supported) {
+  constexpr const char* op = "communicator_supports_capture";
+  return guard(op, [&] {
+    require(op, "is_supported", is_supported) = require(op, "communicator", communicator).supports_capture() ? 1 : 0;
+  });
+}
+
 sgl_status sgl_all_reduce(sgl_context* context, sgl_communicator* communicator, const sgl_tensor* y, const sgl_tensor* x,
                           const sgl_tensor* residual) {
   constexpr const char* op = "all_reduce";
   return guard(op, [&] {
     sgl_communicator& self = communicator_of(op, context, communicator);
     Match match(op);
-    const auto type = match.type({SGL_F32, SGL_BF16});
+    const auto type = match.type(summed_types(context));
     auto output = match.tensor("y", y).is(type).dense();
     match.tensor("x", x).is(type, SGL_F32).same_shape_as(output).dense();
     if (residual != nullptr) match.tensor("residual", residual).is(type).same_shape_as(output).dense();
     self.all_reduce(*y, *x, residual);
+  });
+}
+
+sgl_status sgl_all_reduce_add_rms_norm(sgl_context* context, sgl_communicator* communicator, const sgl_tensor* y,
+                                       const sgl_tensor* residual, const sgl_tensor* x, const sgl_tensor* weight, float eps) {
+  constexpr const char* op = "all_reduce_add_rms_norm";
+  return guard(op, [&] {
+    sgl_communicator& self = communicator_of(op, context, communicator);
+    Match match(op);
+    const auto type = match.type({SGL_F32, SGL_BF16});
+    const auto n = match.dim("n"), w = match.dim("w");
+    auto output = match.tensor("y", y).is(type).shape({n, w}).dense();
+    auto sum = match.tensor("residual", residual).is(type).shape({n, w}).dense().disjoint_from(output);
+    match.tensor("x", x).is(type, SGL_F32).shape({n, w}).dense().disjoint_from(sum);
+    match.tensor("weight", weight).is(type).shape({w}).dense();
+    if (!(eps >= 0)) fail(SGL_INVALID_ARGUMENT, "%s: eps is %g: expected a number of at least 0", op, eps);
+    self.all_reduce_add_rms_norm(*y, *residual, *x, *weight, eps);
   });
 }
 
@@ -126,7 +156,7 @@ sgl_status sgl_reduce_scatter(sgl_context* context, sgl_communicator* communicat
   return guard(op, [&] {
     sgl_communicator& self = communicator_of(op, context, communicator);
     Match match(op);
-    const auto type = match.type({SGL_F32, SGL_BF16});
+    const auto type = match.type(summed_types(context));
     const auto n = match.dim("n"), w = match.dim("w");
     auto output = match.tensor("y", y).is(type).shape({n, w}).dense();
     match.tensor("x", x).is(type).shape({self.num_ranks * n, w}).dense().disjoint_from(output);

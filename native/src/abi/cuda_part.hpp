@@ -10,7 +10,7 @@
 namespace sgl {
 
 /// Raised whenever `Backend`, a handle it derives or this file changes.
-inline constexpr uint32_t kCudaPartVersion = 4;
+inline constexpr uint32_t kCudaPartVersion = 5;
 
 /// What libsgl_cuda.so offers. No function throws but those that create or get something, which throw `sgl::Error`.
 struct CudaPart {

@@ -30,6 +30,7 @@ class CudaBackend final : public Backend {
   void synchronize() override {
     if (context_.is_capturing) fail(SGL_INVALID_ARGUMENT, "context_synchronize: not allowed during a capture");
     check(cudaStreamSynchronize(entered().stream), "context_synchronize");
+    for (const auto& link : context_.peers) link->check_alive("context_synchronize");
   }
   int num_threads() const override { return 1; }
 

@@ -8,6 +8,7 @@
 #include "cpu/comm/comm.hpp"
 #include "cpu/comm/comm_group.hpp"
 #include "cpu/comm/reduce_kernels.hpp"
+#include "cpu/norm/norm.hpp"
 
 // What a call costs, with n bytes a rank and p ranks: all_reduce reads p * (n / p) and writes p * (n / p) bytes a rank, each
 // rank summing its share of the elements straight into everybody's y; small ones are copied to staging and summed by all.
@@ -55,6 +56,12 @@ class Communicator final : public sgl_communicator {
     const int64_t begin = std::min(count, rank * share), end = std::min(count, begin + share);
     sum(y.dtype, x.dtype, {ys_.data(), num_ranks, xs_.data(), num_ranks, rest}, begin, end);
     group_.meet(rank, call + 1, "all_reduce");
+  }
+
+  void all_reduce_add_rms_norm(const sgl_tensor& y, const sgl_tensor& residual, const sgl_tensor& x, const sgl_tensor& weight,
+                               float eps) override {
+    all_reduce(residual, x, &residual);
+    if (num_elements(y) > 0) rms_norm(context_, y, residual, weight, eps);
   }
 
   void reduce_scatter(const sgl_tensor& y, const sgl_tensor& x) override {
@@ -122,6 +129,8 @@ class Communicator final : public sgl_communicator {
 
   void send(const sgl_tensor& x, int peer) override { group_.send(rank, peer, x, num_bytes(x)); }
   void receive(const sgl_tensor& y, int peer) override { group_.receive(peer, rank, y, num_bytes(y)); }
+
+  bool supports_capture() const override { return false; }
 
   void barrier() override {
     Posting posting;

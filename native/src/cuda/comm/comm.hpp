@@ -7,7 +7,7 @@
 
 namespace sgl::cuda {
 
-/// Ranks that are threads of this process, each with a GPU of its own, over NCCL. Throws UNSUPPORTED where libnccl is absent.
+/// Ranks that are threads of this process, on GPUs of their own or, with leave, on shared ones.
 std::unique_ptr<sgl_comm_group> create_comm_group(const sgl_comm_group_options& options);
 
 /// Returns once every rank has called it.

@@ -4,9 +4,11 @@
 #include <cuda_runtime_api.h>
 
 #include <memory>
+#include <vector>
 
 #include "cuda/runtime/counters.hpp"
 #include "cuda/runtime/device_info.hpp"
+#include "cuda/runtime/peer_link.hpp"
 #include "cuda/runtime/pinned.hpp"
 #include "cuda/runtime/scratch.hpp"
 
@@ -30,6 +32,10 @@ class CudaContext {
   const cudaStream_t stream;
   /// Between the begin and the end of a capture: work is recorded, not run, and waiting is an error.
   bool is_capturing = false;
+  /// To ranks whose kernels this context's wait for.
+  std::vector<std::shared_ptr<PeerLink>> peers;
+  /// Those that the capture under way has used.
+  std::vector<std::shared_ptr<PeerLink>> captured_peers;
   Counters counters;
   Scratch scratch;
   PinnedRing pinned;

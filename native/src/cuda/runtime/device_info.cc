@@ -1,6 +1,7 @@
 #include "cuda/runtime/device_info.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "cuda/runtime/error.hpp"
@@ -16,6 +17,9 @@ struct Devices {
 const Devices& devices() {
   static const Devices found = [] {
     Devices result;
+    // Read when the driver starts. Streams that share a connection may hold each other's work up, which ranks that share a GPU
+    // and wait for each other there could not bear; the default is 8.
+    setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
     const cudaError_t error = cudaGetDeviceCount(&result.count);
     if (error == cudaSuccess && result.count > 0) return result;
     cudaGetLastError();

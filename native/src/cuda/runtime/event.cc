@@ -16,6 +16,7 @@ struct CudaEvent final : sgl_event {
   void synchronize() override {
     check(cudaSetDevice(ordinal), "event_synchronize");
     check(cudaEventSynchronize(handle), "event_synchronize");
+    for (const auto& link : peers) link->check_alive("event_synchronize");
   }
 
   bool is_complete() override {
@@ -40,6 +41,7 @@ struct CudaEvent final : sgl_event {
   const int ordinal;
   cudaEvent_t handle = nullptr;
   bool was_recorded = false;
+  std::vector<std::shared_ptr<PeerLink>> peers;  // of the context it was last recorded in
 };
 
 }  // namespace
@@ -52,6 +54,7 @@ void record(const CudaContext& context, sgl_event& event) {
   auto& cuda_event = static_cast<CudaEvent&>(event);
   check(cudaEventRecord(cuda_event.handle, context.stream), "event_record");
   cuda_event.was_recorded = true;
+  cuda_event.peers = context.peers;
 }
 
 }  // namespace sgl::cuda

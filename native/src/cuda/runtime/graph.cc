@@ -18,6 +18,7 @@ struct CudaGraph final : sgl_graph {
 
   const int ordinal;
   const cudaGraphExec_t executable;
+  std::vector<std::shared_ptr<PeerLink>> peers;  // that its kernels wait for
 };
 
 // Queries of edges take their data from CUDA 12.3 on, and only they see edges of programmatic dependent launches.
@@ -90,6 +91,7 @@ void begin_capture(CudaContext& context) {
   if (context.is_capturing) fail(SGL_INVALID_ARGUMENT, "graph_capture_begin: a capture has begun already; end it first");
   check(cudaStreamBeginCapture(context.stream, cudaStreamCaptureModeThreadLocal), "graph_capture_begin");
   context.is_capturing = true;
+  context.captured_peers.clear();
 }
 
 std::unique_ptr<sgl_graph> end_capture(CudaContext& context) {
@@ -105,6 +107,8 @@ std::unique_ptr<sgl_graph> end_capture(CudaContext& context) {
   check(error, "graph_capture_end");
   auto graph = std::make_unique<CudaGraph>(context.device.ordinal, executable);
   graph->nodes = std::move(nodes);
+  graph->peers = std::move(context.captured_peers);
+  context.captured_peers.clear();
   check(cudaGraphUpload(executable, context.stream), "graph_capture_end");
   return graph;
 }
@@ -119,7 +123,11 @@ int num_captured_nodes(const CudaContext& context) {
 }
 
 void launch_graph(const CudaContext& context, sgl_graph& graph) {
-  check(cudaGraphLaunch(static_cast<CudaGraph&>(graph).executable, context.stream), "graph_launch");
+  constexpr const char* op = "graph_launch";
+  const auto& cuda_graph = static_cast<CudaGraph&>(graph);
+  for (const auto& link : cuda_graph.peers) link->before_launch(op);
+  check(cudaGraphLaunch(cuda_graph.executable, context.stream), op);
+  for (const auto& link : cuda_graph.peers) link->after_launch(op);
 }
 
 }  // namespace sgl::cuda

@@ -196,6 +196,8 @@ public class LaunchServerSettingsTests
         Assert.Equal((4, 2, 2, 3), (engine.TpSize, engine.PpSize, engine.EpSize, engine.DpSize));
         Assert.Equal((LoadBalanceMethod.TotalRequests, 7, 2), (engine.LoadBalanceMethod, engine.DistTimeoutSeconds, engine.GpuIdStep));
         Assert.Equal([3, 1], engine.DeviceMap);
+        Assert.False(engine.AllowSharedDevice);
+        Assert.True(Settings("--allow-shared-device").Engine.AllowSharedDevice);
         Assert.Equal(LoadBalanceMethod.CacheAware, Settings().Engine.LoadBalanceMethod);
     }
 
@@ -231,7 +233,6 @@ public class LaunchServerSettingsTests
 
     [Theory]
     [InlineData("--enable-dp-attention is not supported: attention is cut by heads; use --dp-size for replicas; leave it out", "--enable-dp-attention")]
-    [InlineData("--allow-shared-device is not supported: NCCL wants a GPU for each rank; leave it out", "--allow-shared-device")]
     [InlineData("--quantization fp8 is not supported: it is not implemented yet; leave it out", "--quantization", "fp8")]
     [InlineData("--completion-template x is not supported: it is not implemented yet; leave it out", "--completion-template", "x")]
     [InlineData("--disaggregation-mode prefill is not supported: it is not implemented yet; leave it out or use null", "--disaggregation-mode", "prefill")]

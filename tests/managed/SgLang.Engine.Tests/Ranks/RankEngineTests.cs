@@ -99,6 +99,12 @@ public sealed class RankEngineTests
         Assert.Equal([2, 0], RankDevices.Gpus(options with { DeviceMap = [2, 0] }, 2, 4));
         Assert.Contains("this machine has 4", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(options, 3, 4)).Message);
         Assert.Contains("given to two ranks", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(options with { DeviceMap = [1, 1] }, 2, 4)).Message);
+        Assert.Equal([0, 1, 1], RankDevices.Gpus(options with { DeviceMap = [0, 1, 1], AllowSharedDevice = true }, 3, 4));
+        Assert.Equal([0, 0, 0, 0], RankDevices.Gpus(TestModels.DemoOptions with { AllowSharedDevice = true, TpSize = 4 }, 4, 1));
+        Assert.Equal([1, 3, 1], RankDevices.Gpus(options with { AllowSharedDevice = true }, 3, 5));
+        Assert.Contains("--allow-shared-device", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(options with { DeviceMap = [1, 1] }, 2, 4)).Message);
+        Assert.Contains("use --pp-size 1", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(options with { DeviceMap = [1, 1], AllowSharedDevice = true, PpSize = 2 }, 2, 4)).Message);
+        Assert.Contains("at most 8 ranks", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(TestModels.DemoOptions with { AllowSharedDevice = true, TpSize = 16 }, 16, 1)).Message);
         Assert.Contains("--device-map names 1 GPUs", Assert.Throws<EngineStartException>(() => RankDevices.Gpus(options with { DeviceMap = [1] }, 2, 4)).Message);
     }
 }
