@@ -18,13 +18,13 @@
 //
 // Measured on one H100 80GB HBM3, causal, 32/8 heads of 128, pages of 16, 16k tokens in all: 307 / 431 / 515 / 537 / 574 / 596
 // TFLOP/s at lengths of 512 / 1k / 2k / 4k / 8k / 16k, 89 to 102 % of cuDNN's 343 / 447 / 530 / 580 / 620 / 585 in the same
-// run. At 512 a fifth of the scores are behind the diagonal of 128 keys; halves of a tile of keys there would come next. Tried:
-// tiles sorted by length over all requests (blocks then read all requests' keys at once, more than the second-level cache
-// holds: 251 at 512, 361 at 1k), no turns (slower at 2k and 4k), a wait for values that cannot be moved before the softmax and
-// scaling only where a maximum moved (no faster on the whole).
+// run, 83 to 101 % in another (docs/performance.md). At 512 a fifth of the scores are behind the diagonal of 128 keys; halves
+// of a tile of keys there would come next. Tried: tiles sorted by length over all requests (blocks then read all requests'
+// keys at once, presumably more than the second-level cache holds: 251 at 512, 361 at 1k), no turns (slower at 2k and 4k), a
+// wait for values that cannot be moved before the softmax and scaling only where a maximum moved (no faster on the whole).
 //
-// Every product is behind a fence of its own: without one, nvcc 13.0 serialises all products of the kernel, since a wait on a
-// barrier lies between them (C7520), at two thirds of the speed.
+// Every product is behind a fence of its own: without one, nvcc 13.0 reports that it serialises all products of the kernel,
+// since a wait on a barrier lies between them (C7520).
 
 namespace sgl::cuda {
 
