@@ -55,7 +55,7 @@ if ! timed build build build; then
   exit 1
 fi
 
-all_suites="norm activation rope embedding quant sampling kvcache linear moe attention cuda_runtime"
+all_suites="norm activation rope embedding quant sampling kvcache linear moe attention cuda_runtime peer_kernels comm"
 read -r -a suites <<<"${SGL_GPU_SUITES:-$all_suites}"
 export SGL_TEST_DEVICE=cuda
 if [[ $steps == *" suites "* ]]; then
@@ -70,7 +70,7 @@ sanitize() { # tool, suite
 }
 # Tests whose failing calls are meant run without the sanitizer.
 if [[ $steps == *" memcheck "* ]]; then
-  for suite in norm activation rope embedding quant sampling kvcache linear moe attention; do sanitize memcheck "$suite"; done
+  for suite in norm activation rope embedding quant sampling kvcache linear moe attention peer_kernels; do sanitize memcheck "$suite"; done
 fi
 # Kernels with shared memory or barriers.
 if [[ $steps == *" racecheck "* ]]; then
