@@ -1,3 +1,4 @@
+using SgLang.Interop;
 using SgLang.Scheduling;
 
 namespace SgLang.Engine;
@@ -39,5 +40,15 @@ internal sealed class CallerRank(IModelRunner runner) : IRankChannel
     {
     }
 
-    public void Dispose() => runner.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            runner.Dispose();
+        }
+        catch (SglException error) when (error.Status == SglStatus.CudaFatal)
+        {
+            // Whoever waited has been told that the device is lost; what was on it went with it.
+        }
+    }
 }

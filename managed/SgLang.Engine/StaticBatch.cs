@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using SgLang.Core;
@@ -207,10 +206,11 @@ public sealed class StaticBatch : IDisposable
     }
 
     /// <summary>Waits for the oldest launched step, and takes its tokens. Returns its seconds on the device.</summary>
+    /// <exception cref="StepFailedException">On any rank.</exception>
     private double Complete(StepPlan plan)
     {
         StepOutcome outcome = _group.Wait();
-        if (outcome.Error is { } error) ExceptionDispatchInfo.Throw(error);
+        if (outcome.Error is { } error) throw new StepFailedException(error.Message, error);
         ReadOnlySpan<int> ids = outcome.Ids(plan), rows = plan.Rows, sampled = plan.SampleIndex;
         for (int i = 0; i < ids.Length; i++) _ids[rows[sampled[i]]] = ids[i];
         Profiler.AfterStep(plan);

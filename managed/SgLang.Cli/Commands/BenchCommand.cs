@@ -32,7 +32,7 @@ internal static class BenchCommand
                 foreach ((string flag, string reason) in values.WithoutEffect()) await error.WriteLineAsync($"{name}: {flag} has no effect: {reason}.");
                 return await run(values, cancellation);
             }
-            catch (Exception e) when (e is BenchException or EngineStartException)
+            catch (Exception e) when (e is BenchException or EngineStartException or StepFailedException)
             {
                 await error.WriteLineAsync($"{name}: {e.Message}");
                 return 1;

@@ -55,6 +55,18 @@ public class DeviceLossTests
         Assert.Contains(Message, server.Output);
     }
 
+    [Fact]
+    public async Task A_loss_under_a_benchmark_is_one_line_and_exit_code_1()
+    {
+        await using ServerProcess bench = FakeDevice.Start(_folder, new() { ["SGL_LOSE_DEVICE"] = Trigger },
+            ["bench-one-batch", "--batch", "1", "--input-len", "16", "--output-len", "1800", "--result-filename", ""]);
+        await DemoServer.Eventually(() => bench.Output.Contains("Warmup", StringComparison.Ordinal), "the first batch runs");
+        await File.WriteAllTextAsync(Trigger, "");
+        Assert.True(await bench.ExitAsync() == 1, bench.Output);
+        string line = Assert.Single(bench.Output.Split('\n'), line => line.Contains(Message, StringComparison.Ordinal));
+        Assert.StartsWith("bench-one-batch: The device is lost: ", line);
+    }
+
     private static async Task<string> StreamAsync(HttpClient client)
     {
         const string Body = """{"text":"a","stream":true,"sampling_params":{"max_new_tokens":2000,"temperature":0,"ignore_eos":true}}""";
