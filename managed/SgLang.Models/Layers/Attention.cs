@@ -49,12 +49,16 @@ public sealed class Attention
     public string Path { get; }
 
     /// <summary>stream += attention(x), both [n, hidden]; the norm of that.</summary>
-    public Tensor AddToAndNormalize(ForwardContext f, in Tensor stream, in Tensor x, RmsNorm norm) => _output.AddToAndNormalize(f, stream, Attend(f, x), norm);
+    public Tensor AddToAndNormalize(ForwardContext f, in Tensor stream, in Tensor x, RmsNorm norm)
+    {
+        Tensor part;
+        using (f.Enter(_module, in x)) part = _output.BeginAddTo(f, stream, Attend(f, x));
+        return _output.EndAddTo(f, stream, part, norm);
+    }
 
     /// <summary>[n, heads * head_dim]</summary>
     private Tensor Attend(ForwardContext f, in Tensor x)
     {
-        using ModuleSpan span = f.Enter(_module, in x);
         // [n, (heads + 2 * kv_heads) * head_dim]; q, k and v are views of its columns.
         Tensor projected = _qkv.Forward(f, x);
         long qSize = (long)_numHeads * _headDim, kvSize = (long)_numKvHeads * _headDim;

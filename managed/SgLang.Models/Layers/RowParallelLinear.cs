@@ -43,16 +43,23 @@ public sealed class RowParallelLinear
         f.Observer?.Completed(Path, stream);
     }
 
-    /// <summary>As <see cref="AddTo"/>; the norm of the sum, which several ranks take together with it.</summary>
-    public Tensor AddToAndNormalize(ForwardContext f, in Tensor stream, in Tensor x, RmsNorm norm)
+    /// <summary>The first half of <see cref="AddTo"/>: this rank's part of the sum, or none where the rank has all of it and has added it.</summary>
+    public Tensor BeginAddTo(ForwardContext f, in Tensor stream, in Tensor x)
     {
         if (!_isPart)
         {
             AddTo(f, stream, x);
-            return norm.Forward(f, stream);
+            return default;
         }
-        Tensor part;
-        using (f.Enter(_module, in x)) part = Product(f, x, PartType(f, x));
+        using ModuleSpan span = f.Enter(_module, in x);
+        return Product(f, x, PartType(f, x));
+    }
+
+    /// <summary>The second half, and the norm of the sum, which several ranks take together.</summary>
+    /// <param name="part">Of <see cref="BeginAddTo"/>.</param>
+    public Tensor EndAddTo(ForwardContext f, in Tensor stream, in Tensor part, RmsNorm norm)
+    {
+        if (!_isPart) return norm.Forward(f, stream);
         Tensor y = norm.ForwardSum(f, stream, part);
         f.Observer?.Completed(Path, stream);
         return y;
