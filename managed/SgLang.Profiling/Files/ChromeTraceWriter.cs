@@ -143,8 +143,7 @@ public static class ChromeTraceWriter
             byte[] name = record.Kind == TraceKind.Step ? StepName(ring, in record) : _names[record.Name];
             _events.BeginComplete(record.Kind is TraceKind.Module or TraceKind.Operator ? "cpu_op"u8 : "user_annotation"u8, name, _pid, thread, from,
                 _records.Clock.Relative(record.End) - from);
-            _json.Raw(",\"args\":{\"External id\":"u8);
-            _json.Number(_ordinal);
+            _json.Property(",\"args\":{\"External id\":"u8, _ordinal);
             switch (record.Kind)
             {
                 case TraceKind.Module or TraceKind.Operator:
@@ -163,8 +162,7 @@ public static class ChromeTraceWriter
                     _json.Property(",\"graph\":"u8, record.A);
                     break;
                 case TraceKind.Step:
-                    _json.Raw(",\"step\":"u8);
-                    _json.Number(record.A);
+                    _json.Property(",\"step\":"u8, record.A);
                     break;
                 default:
                     WriteArguments(in record);
@@ -180,8 +178,7 @@ public static class ChromeTraceWriter
             long used = planned.C * memory.BytesPerToken, time = _records.Clock.Relative(planned.End);
             int thread = _threadOfRing[ring];
             _events.Next();
-            _json.Raw("{\"ph\":\"C\",\"cat\":\"memory\",\"name\":\"KV pool\",\"pid\":"u8);
-            _json.Number(_pid);
+            _json.Property("{\"ph\":\"C\",\"cat\":\"memory\",\"name\":\"KV pool\",\"pid\":"u8, _pid);
             _json.Property(",\"tid\":"u8, thread);
             _json.Raw(",\"ts\":"u8);
             _json.Microseconds(time);
@@ -191,8 +188,7 @@ public static class ChromeTraceWriter
             if (change == 0 && _allocated.ContainsKey(ring)) return;
             _allocated[ring] = used;
             _events.Next();
-            _json.Raw("{\"ph\":\"i\",\"cat\":\"cpu_instant_event\",\"s\":\"t\",\"name\":\"[memory]\",\"pid\":"u8);
-            _json.Number(_pid);
+            _json.Property("{\"ph\":\"i\",\"cat\":\"cpu_instant_event\",\"s\":\"t\",\"name\":\"[memory]\",\"pid\":"u8, _pid);
             _json.Property(",\"tid\":"u8, thread);
             _json.Raw(",\"ts\":"u8);
             _json.Microseconds(time);
@@ -270,8 +266,7 @@ public static class ChromeTraceWriter
             _json.Microseconds(start);
             _json.Raw(",\"dur\":"u8);
             _json.Microseconds(end - start);
-            _json.Raw(",\"args\":{\"Op count\":"u8);
-            _json.Number(_records.NumRecords);
+            _json.Property(",\"args\":{\"Op count\":"u8, _records.NumRecords);
             _json.Raw("}}"u8);
             _events.Next();
             _json.Raw("{\"name\":\"process_sort_index\",\"ph\":\"M\",\"ts\":"u8);

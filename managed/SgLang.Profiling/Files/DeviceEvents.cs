@@ -58,8 +58,7 @@ internal sealed class DeviceEvents
         {
             long start = Relative(annotation.Start);
             _events.BeginComplete("gpu_user_annotation"u8, _nameOfSpan(annotation.Span), (int)annotation.Device, annotation.Stream, start, Relative(annotation.End) - start);
-            _json.Raw(",\"args\":{\"External id\":"u8);
-            _json.Number(annotation.Span.Id);
+            _json.Property(",\"args\":{\"External id\":"u8, annotation.Span.Id);
             _json.Raw("}}"u8);
         }
     }
@@ -153,10 +152,8 @@ internal sealed class DeviceEvents
         _callThreads.Add(thread);
         Begin(call.Kind == SglActivityKind.Runtime ? "cuda_runtime"u8 : "cuda_driver"u8, in call, _events.Pid, thread);
         BeginArgs(launch);
-        _json.Raw("\"cbid\":"u8);
-        _json.Number(call.Detail);
-        _json.Raw(",\"correlation\":"u8);
-        _json.Number(call.Correlation);
+        _json.Property("\"cbid\":"u8, call.Detail);
+        _json.Property(",\"correlation\":"u8, call.Correlation);
         _json.Raw("}}"u8);
         if (launch.NumWorks > 0) _events.Flow(isStart: true, call.Correlation, _events.Pid, thread, Relative(call.StartNs));
     }
@@ -167,22 +164,16 @@ internal sealed class DeviceEvents
         Begin(a.Kind switch { SglActivityKind.Kernel => "kernel"u8, SglActivityKind.Copy => "gpu_memcpy"u8, _ => "gpu_memset"u8 }, in a, (int)a.Device, track);
         BeginArgs(work.Launch);
         if (a.Kind == SglActivityKind.Kernel) _json.Raw("\"queued\":0,"u8);
-        _json.Raw("\"device\":"u8);
-        _json.Number(a.Device);
-        _json.Raw(",\"context\":"u8);
-        _json.Number(a.Context);
-        _json.Raw(",\"stream\":"u8);
-        _json.Number(a.Stream);
-        _json.Raw(",\"correlation\":"u8);
-        _json.Number(a.Correlation);
+        _json.Property("\"device\":"u8, a.Device);
+        _json.Property(",\"context\":"u8, a.Context);
+        _json.Property(",\"stream\":"u8, a.Stream);
+        _json.Property(",\"correlation\":"u8, a.Correlation);
         if (a.Kind == SglActivityKind.Kernel) WriteShape(in a);
         else WriteTransfer(in a);
         if (a.GraphNode != 0)
         {
-            _json.Raw(",\"graph id\":"u8);
-            _json.Number(a.Graph);
-            _json.Raw(",\"graph node id\":"u8);
-            _json.Number((long)a.GraphNode);
+            _json.Property(",\"graph id\":"u8, a.Graph);
+            _json.Property(",\"graph node id\":"u8, (long)a.GraphNode);
         }
         if (work.Operator is { } op) WriteOperator(in op, work);
         _json.Raw("}}"u8);
@@ -196,10 +187,8 @@ internal sealed class DeviceEvents
         DeviceProperties? device = _devices.GetValueOrDefault(k.Device);
         long blocks = (long)k.Grid[0] * k.Grid[1] * k.Grid[2], threads = (long)k.Block[0] * k.Block[1] * k.Block[2];
         double blocksPerProcessor = device is null ? 0 : (double)blocks / device.NumProcessors;
-        _json.Raw(",\"registers per thread\":"u8);
-        _json.Number(k.RegistersPerThread);
-        _json.Raw(",\"shared memory\":"u8);
-        _json.Number(k.StaticSharedBytes + k.DynamicSharedBytes);
+        _json.Property(",\"registers per thread\":"u8, k.RegistersPerThread);
+        _json.Property(",\"shared memory\":"u8, k.StaticSharedBytes + k.DynamicSharedBytes);
         if (device is not null)
         {
             _json.Raw(",\"blocks per SM\":"u8);
@@ -212,14 +201,12 @@ internal sealed class DeviceEvents
         _json.Raw(",\"block\":"u8);
         Triple(k.Block[0], k.Block[1], k.Block[2]);
         if (device is null) return;
-        _json.Raw(",\"est. achieved occupancy %\":"u8);
-        _json.Number(Occupancy.Percent(device, in k, blocksPerProcessor));
+        _json.Property(",\"est. achieved occupancy %\":"u8, Occupancy.Percent(device, in k, blocksPerProcessor));
     }
 
     private void WriteTransfer(in SglActivity a)
     {
-        _json.Raw(",\"bytes\":"u8);
-        _json.Number(a.NumBytes);
+        _json.Property(",\"bytes\":"u8, a.NumBytes);
         _json.Raw(",\"memory bandwidth (GB/s)\":"u8);
         _json.Raw(Decimal((double)a.NumBytes / Math.Max(1, a.EndNs - a.StartNs)));
     }
@@ -240,10 +227,8 @@ internal sealed class DeviceEvents
             TraceShapes.Write(_json, op.Rank, op.Type, op.A, op.B, op.C, op.D);
         }
         OperatorCost cost = op.Cost.ForBatch(work.Pairs, work.Keys);
-        _json.Raw(",\"flops\":"u8);
-        _json.Number(cost.Flops);
-        _json.Raw(",\"bytes\":"u8);
-        _json.Number(cost.Bytes);
+        _json.Property(",\"flops\":"u8, cost.Flops);
+        _json.Property(",\"bytes\":"u8, cost.Bytes);
     }
 
     private void WriteWait(in SglActivity wait)
@@ -257,14 +242,10 @@ internal sealed class DeviceEvents
         BeginArgs(launch);
         _json.Raw("\"cuda_sync_kind\":"u8);
         _json.Raw(NameOf(wait.Name));
-        _json.Raw(",\"stream\":"u8);
-        _json.Number(wait.Stream);
-        _json.Raw(",\"correlation\":"u8);
-        _json.Number(wait.Correlation);
-        _json.Raw(",\"device\":"u8);
-        _json.Number(device);
-        _json.Raw(",\"context\":"u8);
-        _json.Number(wait.Context);
+        _json.Property(",\"stream\":"u8, wait.Stream);
+        _json.Property(",\"correlation\":"u8, wait.Correlation);
+        _json.Property(",\"device\":"u8, device);
+        _json.Property(",\"context\":"u8, wait.Context);
         _json.Raw("}}"u8);
         _events.Flow(isStart: false, wait.Correlation, (int)device, track, Relative(wait.StartNs));
     }
@@ -280,8 +261,7 @@ internal sealed class DeviceEvents
     {
         _json.Raw(",\"args\":{"u8);
         if (launch is not { ExternalId: > 0 }) return;
-        _json.Raw("\"External id\":"u8);
-        _json.Number(launch.ExternalId);
+        _json.Property("\"External id\":"u8, launch.ExternalId);
         _json.Raw(","u8);
     }
 

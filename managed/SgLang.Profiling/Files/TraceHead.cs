@@ -32,24 +32,20 @@ internal sealed class TraceHead(JsonText json, ITraceRecords records, TraceCaptu
         // Readers look for the rank by this very text, the space included.
         json.Raw(",\n\"distributedInfo\": {\"backend\": "u8);
         json.Text(info.Backend);
-        json.Raw(", \"rank\": "u8);
-        json.Number(info.RankIndex);
-        json.Raw(", \"world_size\": "u8);
-        json.Number(info.WorldSize);
+        json.Property(", \"rank\": "u8, info.RankIndex);
+        json.Property(", \"world_size\": "u8, info.WorldSize);
         WriteGroups();
         Member("host_name", Environment.MachineName);
         Member("trace_id", Guid.NewGuid().ToString("N").ToUpperInvariant());
         WriteOwnFacts();
         Member("displayTimeUnit", "ms");
-        json.Raw(",\n\"baseTimeNanoseconds\": "u8);
-        json.Number(records.Clock.BaseNanoseconds);
+        json.Property(",\n\"baseTimeNanoseconds\": "u8, records.Clock.BaseNanoseconds);
         json.Raw(",\n\"traceEvents\": ["u8);
     }
 
     private void WriteGroups()
     {
-        json.Raw(", \"pg_count\": "u8);
-        json.Number(info.Groups.Count);
+        json.Property(", \"pg_count\": "u8, info.Groups.Count);
         json.Raw(", \"pg_config\": ["u8);
         for (int i = 0; i < info.Groups.Count; i++)
         {
@@ -105,7 +101,7 @@ internal sealed class TraceHead(JsonText json, ITraceRecords records, TraceCaptu
     /// <summary>What was lost, what recording cost, and what a reader must know.</summary>
     private void WriteOwnFacts()
     {
-                double windowNs = Stopwatch.GetElapsedTime(records.StartTicks, records.EndTicks).TotalNanoseconds;
+        double windowNs = Stopwatch.GetElapsedTime(records.StartTicks, records.EndTicks).TotalNanoseconds;
         json.Raw(",\n\"sglang\": {\"profile_id\": "u8);
         json.Text(info.Options.Id);
         json.Raw(", \"activities\": ["u8);
@@ -114,16 +110,11 @@ internal sealed class TraceHead(JsonText json, ITraceRecords records, TraceCaptu
             if (i > 0) json.Raw(", "u8);
             json.Text(info.Options.Activities[i]);
         }
-        json.Raw("], \"first_step\": "u8);
-        json.Number(info.FirstStep);
-        json.Raw(", \"last_step\": "u8);
-        json.Number(info.LastStep);
-        json.Raw(", \"num_steps\": "u8);
-        json.Number(info.NumSteps);
-        json.Raw(", \"loss\": {\"records_dropped_by_rings\": "u8);
-        json.Number(records.DroppedByRings);
-        json.Raw(", \"records_dropped_by_spool\": "u8);
-        json.Number(records.DroppedBySpool);
+        json.Property("], \"first_step\": "u8, info.FirstStep);
+        json.Property(", \"last_step\": "u8, info.LastStep);
+        json.Property(", \"num_steps\": "u8, info.NumSteps);
+        json.Property(", \"loss\": {\"records_dropped_by_rings\": "u8, records.DroppedByRings);
+        json.Property(", \"records_dropped_by_spool\": "u8, records.DroppedBySpool);
         if (Timeline is { } timeline)
         {
             json.Property(", \"device_records_dropped\": "u8, device!.DroppedActivities);
@@ -131,8 +122,7 @@ internal sealed class TraceHead(JsonText json, ITraceRecords records, TraceCaptu
             json.Property(", \"kernels_without_launches\": "u8, timeline.WorkWithoutLaunch);
             json.Property(", \"kernels_of_unknown_graph_nodes\": "u8, timeline.WorkOfUnknownNodes);
         }
-        json.Raw("}, \"overhead\": {\"records\": "u8);
-        json.Number(records.NumRecords);
+        json.Property("}, \"overhead\": {\"records\": "u8, records.NumRecords);
         if (Timeline is not null) json.Property(", \"device_records\": "u8, device!.NumActivities);
         json.Raw(", \"span_cost_ns\": "u8);
         json.Raw(Decimal(records.SpanCostNanoseconds));
@@ -142,8 +132,7 @@ internal sealed class TraceHead(JsonText json, ITraceRecords records, TraceCaptu
         json.Raw(Decimal(records.CollectorMilliseconds * 1000));
         json.Raw(", \"window_us\": "u8);
         json.Raw(Decimal(windowNs / 1000));
-        json.Raw(", \"spool_bytes\": "u8);
-        json.Number(records.SpoolBytes);
+        json.Property(", \"spool_bytes\": "u8, records.SpoolBytes);
         json.Raw("}, \"notes\": ["u8);
         for (int i = 0; i < info.Notes.Count; i++)
         {
