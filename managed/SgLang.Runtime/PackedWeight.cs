@@ -57,10 +57,24 @@ public sealed unsafe class PackedWeight : IDisposable
         fixed (Tensor* source = &rows) Check(sgl_weight_load(_context.Handle, Handle, (SglTensor*)source, group, rowOffset));
     }
 
-    /// <summary>Uniform values in [-scale, scale], a pure function of (seed, group, row, column).</summary>
-    public void FillRandom(ulong seed, float scale)
+    /// <summary>
+    /// Fills rows [rowOffset, rowOffset + numRows) of one group with uniform values in [-scale, scale]: the block of the endless random matrix
+    /// called <paramref name="seed"/> that begins at the given row and column.
+    /// </summary>
+    public void FillRandom(ulong seed, float scale, long rowOffset, long numRows, long firstRow = 0, long firstColumn = 0, int group = 0)
     {
-        if (!_context.IsMeta) Check(sgl_weight_fill_random(_context.Handle, Handle, seed, scale));
+        if (_context.IsMeta) return;
+        var args = new SglWeightFillRandomArgs
+        {
+            Seed = seed,
+            Scale = scale,
+            Group = group,
+            RowOffset = rowOffset,
+            NumRows = numRows,
+            FirstRow = firstRow,
+            FirstColumn = firstColumn,
+        };
+        Check(sgl_weight_fill_random(_context.Handle, Handle, &args));
     }
 
     public void Dispose()

@@ -46,7 +46,8 @@ void run(sgl_context* context, Probes& probes, const Product& product, sgl_dtype
   const sgl_weight_desc desc{1, dtype, product.out_features, product.in_features};
   for (int64_t i = 0; i < num_copies; ++i) {
     check(sgl_weight_create(context, &weights[i], &desc));
-    check(sgl_weight_fill_random(context, weights[i], i, 0.03f));
+    const sgl_weight_fill_random_args args{static_cast<uint64_t>(i), 0.03f, 0, 0, product.out_features, 0, 0};
+    check(sgl_weight_fill_random(context, weights[i], &args));
   }
   const int64_t width = product.is_gated ? product.out_features / 2 : product.out_features;
   std::vector<uint32_t> x(512 * product.in_features, dtype == SGL_BF16 ? 0x3f803f80u : 0x3f800000u);

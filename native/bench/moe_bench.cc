@@ -52,8 +52,12 @@ void run_experts(sgl_context* context, Probes& probes, const Experts& experts) {
   const sgl_weight_desc down_desc{experts.num_experts, SGL_BF16, experts.hidden, experts.intermediate};
   check(sgl_weight_create(context, &gate_up, &gate_up_desc));
   check(sgl_weight_create(context, &down, &down_desc));
-  check(sgl_weight_fill_random(context, gate_up, 1, 0.03f));
-  check(sgl_weight_fill_random(context, down, 2, 0.03f));
+  for (int32_t expert = 0; expert < experts.num_experts; ++expert) {
+    const sgl_weight_fill_random_args gate_up_args{uint64_t(2 * expert), 0.03f, expert, 0, gate_up_desc.out_features, 0, 0};
+    const sgl_weight_fill_random_args down_args{uint64_t(2 * expert + 1), 0.03f, expert, 0, down_desc.out_features, 0, 0};
+    check(sgl_weight_fill_random(context, gate_up, &gate_up_args));
+    check(sgl_weight_fill_random(context, down, &down_args));
+  }
   const double expert_bytes = 2.0 * 3 * static_cast<double>(experts.hidden * experts.intermediate);
   std::vector<uint16_t> x(512 * experts.hidden, 0x3f80), y(512 * experts.hidden);
   std::mt19937 random(1);

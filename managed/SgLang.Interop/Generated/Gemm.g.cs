@@ -27,6 +27,21 @@ public unsafe struct SglWeightDesc
     public long InFeatures;
 }
 
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct SglWeightFillRandomArgs
+{
+    public ulong Seed;
+    /// <summary>Values are uniform in [-scale, scale].</summary>
+    public float Scale;
+    /// <summary>Which rows are filled: [row_offset, row_offset + num_rows) of this group, all their columns.</summary>
+    public int Group;
+    public long RowOffset;
+    public long NumRows;
+    /// <summary>Where the first of them lies in the endless random matrix that <c>seed</c> names, so that slices of it agree with the whole.</summary>
+    public long FirstRow;
+    public long FirstColumn;
+}
+
 public enum SglEpilogue
 {
     None = 0,
@@ -77,9 +92,9 @@ public static unsafe partial class SglNative
         int group,
         long rowOffset);
 
-    /// <summary>Fills the weight with uniform values in [-scale, scale], a pure function of (seed, group, row, column).</summary>
+    /// <summary>Fills rows of the weight with a block of a random matrix, whose values are a pure function of (seed, row, column).</summary>
     [LibraryImport("sgl")]
-    public static partial SglStatus sgl_weight_fill_random(SglContext context, SglWeight weight, ulong seed, float scale);
+    public static partial SglStatus sgl_weight_fill_random(SglContext context, SglWeight weight, SglWeightFillRandomArgs* args);
 
     /// <summary>y = epilogue(x * weight^T + bias) + residual, accumulated in f32. <c>weight</c> must have one group. num_rows may be 0.</summary>
     [LibraryImport("sgl")]

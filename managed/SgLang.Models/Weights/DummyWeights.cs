@@ -3,8 +3,8 @@ using SgLang.Runtime;
 namespace SgLang.Models.Weights;
 
 /// <summary>
-/// Uniform values in [-1e-3, 1e-3] for every parameter, so that kernels run at their true cost without a checkpoint. The values of a tensor
-/// depend on its name and shape alone; a tensor-parallel rank draws its slice by itself, so ranks together have other values than one rank.
+/// Uniform values in [-1e-3, 1e-3] for every parameter, so that kernels run at their true cost without a checkpoint. A value depends on its
+/// tensor's name and its place there alone, so that the slices of several ranks are those of one rank's tensors.
 /// </summary>
 public sealed class DummyWeights(Action<long>? bytesLoaded = null) : IWeightSource
 {
@@ -26,7 +26,14 @@ public sealed class DummyWeights(Action<long>? bytesLoaded = null) : IWeightSour
             BytesChecked += bytes;
             return;
         }
-        weight.FillRandom(SeedOf(parts[0].Name), Scale);
+        Span<long> filled = weight.NumGroups <= 256 ? stackalloc long[weight.NumGroups] : new long[weight.NumGroups];
+        filled.Clear();
+        foreach (WeightPart part in parts)
+        {
+            ref long offset = ref filled[part.Group];
+            weight.FillRandom(SeedOf(part.Name), Scale, offset, part.Rows.Count, part.Rows.First, part.Columns.First, part.Group);
+            offset += part.Rows.Count;
+        }
         bytesLoaded?.Invoke(bytes);
     }
 
@@ -38,8 +45,12 @@ public sealed class DummyWeights(Action<long>? bytesLoaded = null) : IWeightSour
             return;
         }
         var values = new float[vector.NumElements];
-        ulong state = SeedOf(parts[0].Name);
-        for (int i = 0; i < values.Length; i++) values[i] = (float)((Next(ref state) >> 40) * (1.0 / (1 << 23)) - 1) * Scale;
+        int next = 0;
+        foreach (WeightPart part in parts)
+        {
+            ulong seed = SeedOf(part.Name);
+            for (long i = part.Rows.First; i < part.Rows.End; i++) values[next++] = (float)((Hash(seed, (ulong)i) >> 40) * (1.0 / (1 << 23)) - 1) * Scale;
+        }
         VectorConverter.Upload(context, vector, values);
         bytesLoaded?.Invoke(vector.NumBytes);
     }
@@ -56,10 +67,10 @@ public sealed class DummyWeights(Action<long>? bytesLoaded = null) : IWeightSour
         return hash;
     }
 
-    /// <summary>SplitMix64.</summary>
-    private static ulong Next(ref ulong state)
+    /// <summary>Number <paramref name="i"/> that SplitMix64 draws.</summary>
+    private static ulong Hash(ulong seed, ulong i)
     {
-        ulong z = state += 0x9E3779B97F4A7C15;
+        ulong z = seed + (i + 1) * 0x9E3779B97F4A7C15;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         return z ^ (z >> 31);

@@ -31,8 +31,21 @@ SGL_API sgl_status sgl_weight_num_bytes(const sgl_weight* weight, uint64_t* num_
 SGL_API sgl_status sgl_weight_load(sgl_context* context, sgl_weight* weight, const sgl_tensor* rows, int32_t group,
                                    int64_t row_offset);
 
-/// Fills the weight with uniform values in [-scale, scale], a pure function of (seed, group, row, column).
-SGL_API sgl_status sgl_weight_fill_random(sgl_context* context, sgl_weight* weight, uint64_t seed, float scale);
+typedef struct sgl_weight_fill_random_args {
+  uint64_t seed;
+  /// Values are uniform in [-scale, scale].
+  float scale;
+  /// Which rows are filled: [row_offset, row_offset + num_rows) of this group, all their columns.
+  int32_t group;
+  int64_t row_offset;
+  int64_t num_rows;
+  /// Where the first of them lies in the endless random matrix that `seed` names, so that slices of it agree with the whole.
+  int64_t first_row;
+  int64_t first_column;
+} sgl_weight_fill_random_args;
+
+/// Fills rows of the weight with a block of a random matrix, whose values are a pure function of (seed, row, column).
+SGL_API sgl_status sgl_weight_fill_random(sgl_context* context, sgl_weight* weight, const sgl_weight_fill_random_args* args);
 
 typedef enum sgl_epilogue {
   SGL_EPILOGUE_NONE = 0,

@@ -102,7 +102,7 @@ class Backend {
 
   virtual std::unique_ptr<sgl_weight> create_weight(const sgl_weight_desc& desc) = 0;
   virtual void load_weight(sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) = 0;
-  virtual void fill_weight_random(sgl_weight& weight, uint64_t seed, float scale) = 0;
+  virtual void fill_weight_random(sgl_weight& weight, const sgl_weight_fill_random_args& args) = 0;
   virtual void linear(const sgl_linear_args& args) = 0;
 
   virtual void rms_norm(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& weight, float eps) = 0;

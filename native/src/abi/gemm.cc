@@ -26,6 +26,18 @@ void check_desc(const char* op, const sgl_weight_desc& desc) {
   }
 }
 
+/// Rows [row_offset, row_offset + num_rows) of a group are there.
+void check_rows(const char* op, const sgl_weight_desc& desc, int32_t group, int64_t row_offset, int64_t num_rows) {
+  if (group < 0 || group >= desc.num_groups) {
+    fail(SGL_INVALID_ARGUMENT, "%s: group is %" PRId32 ": expected 0 to %" PRId32, op, group, desc.num_groups - 1);
+  }
+  if (num_rows < 0 || row_offset < 0 || row_offset > desc.out_features || num_rows > desc.out_features - row_offset) {
+    fail(SGL_INVALID_ARGUMENT,
+         "%s: %" PRId64 " rows at row_offset %" PRId64 " do not fit a weight of %" PRId64 " out_features", op, num_rows,
+         row_offset, desc.out_features);
+  }
+}
+
 }  // namespace
 
 sgl_status sgl_weight_create(sgl_context* context, sgl_weight** weight, const sgl_weight_desc* desc) {
@@ -60,27 +72,27 @@ sgl_status sgl_weight_load(sgl_context* context, sgl_weight* weight, const sgl_t
     const auto type = match.type({SGL_F32, SGL_BF16, SGL_F16});
     const auto in_features = match.dim("in_features", desc.in_features, "weight");
     match.tensor("rows", rows).is(type).shape({match.dim("n"), in_features}).last_dense();
-    if (group < 0 || group >= desc.num_groups) {
-      fail(SGL_INVALID_ARGUMENT, "%s: group is %" PRId32 ": expected 0 to %" PRId32, op, group, desc.num_groups - 1);
-    }
-    if (row_offset < 0 || row_offset > desc.out_features || rows->shape[0] > desc.out_features - row_offset) {
-      fail(SGL_INVALID_ARGUMENT,
-           "%s: %" PRId64 " rows at row_offset %" PRId64 " do not fit a weight of %" PRId64 " out_features", op, rows->shape[0],
-           row_offset, desc.out_features);
-    }
+    check_rows(op, desc, group, row_offset, rows->shape[0]);
     if (match.is_empty(rows)) return;
     backend.load_weight(*weight, *rows, group, row_offset);
   });
 }
 
-sgl_status sgl_weight_fill_random(sgl_context* context, sgl_weight* weight, uint64_t seed, float scale) {
+sgl_status sgl_weight_fill_random(sgl_context* context, sgl_weight* weight, const sgl_weight_fill_random_args* args) {
   constexpr const char* op = "weight_fill_random";
   return guard(op, [&] {
     Backend& backend = backend_of(op, context);
-    if (!(scale >= 0 && scale <= 1e30f)) {
-      fail(SGL_INVALID_ARGUMENT, "%s: scale is %g: expected 0 to 1e30", op, scale);
+    sgl_weight& filled = require(op, "weight", weight);
+    const sgl_weight_fill_random_args& given = require(op, "args", args);
+    if (!(given.scale >= 0 && given.scale <= 1e30f)) {
+      fail(SGL_INVALID_ARGUMENT, "%s: scale is %g: expected 0 to 1e30", op, given.scale);
     }
-    backend.fill_weight_random(require(op, "weight", weight), seed, scale);
+    check_rows(op, filled.desc, given.group, given.row_offset, given.num_rows);
+    if (given.first_row < 0 || given.first_column < 0) {
+      fail(SGL_INVALID_ARGUMENT, "%s: first_row is %" PRId64 " and first_column %" PRId64 ": expected at least 0", op,
+           given.first_row, given.first_column);
+    }
+    if (given.num_rows > 0) backend.fill_weight_random(filled, given);
   });
 }
 

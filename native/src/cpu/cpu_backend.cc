@@ -84,8 +84,8 @@ class CpuBackend final : public Backend {
   void load_weight(sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) override {
     cpu::load_weight(context_, weight, rows, group, row_offset);
   }
-  void fill_weight_random(sgl_weight& weight, uint64_t seed, float scale) override {
-    cpu::fill_weight_random(context_, weight, seed, scale);
+  void fill_weight_random(sgl_weight& weight, const sgl_weight_fill_random_args& args) override {
+    cpu::fill_weight_random(context_, weight, args);
   }
   void linear(const sgl_linear_args& args) override { cpu::linear(context_, args); }
 

@@ -95,8 +95,8 @@ class CudaBackend final : public Backend {
   void load_weight(sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) override {
     cuda::load_weight(entered(), weight, rows, group, row_offset);
   }
-  void fill_weight_random(sgl_weight& weight, uint64_t seed, float scale) override {
-    cuda::fill_weight_random(entered(), weight, seed, scale);
+  void fill_weight_random(sgl_weight& weight, const sgl_weight_fill_random_args& args) override {
+    cuda::fill_weight_random(entered(), weight, args);
   }
   void linear(const sgl_linear_args& args) override { cuda::linear(entered(), args); }
 

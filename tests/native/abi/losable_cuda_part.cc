@@ -79,8 +79,8 @@ class LosableBackend final : public Backend {
   void load_weight(sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) override {
     at("weight_load").load_weight(weight, rows, group, row_offset);
   }
-  void fill_weight_random(sgl_weight& weight, uint64_t seed, float scale) override {
-    at("weight_fill_random").fill_weight_random(weight, seed, scale);
+  void fill_weight_random(sgl_weight& weight, const sgl_weight_fill_random_args& args) override {
+    at("weight_fill_random").fill_weight_random(weight, args);
   }
   void linear(const sgl_linear_args& args) override { at("linear").linear(args); }
 

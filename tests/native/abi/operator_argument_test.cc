@@ -45,8 +45,16 @@ TEST_F(OperatorArgument, Of_weight_load) {
   EXPECT_FAILS(SGL_INVALID_ARGUMENT,
                "weight_load: 3 rows at row_offset 9223372036854775807 do not fit a weight of 4 out_features",
                sgl_weight_load(context, weight, rows, 0, INT64_MAX));
+  const auto fill = [&](const sgl_weight_fill_random_args& args) { return sgl_weight_fill_random(context, weight, &args); };
   EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: scale is nan: expected 0 to 1e30",
-               sgl_weight_fill_random(context, weight, 1, NAN));
+               fill({1, NAN, 0, 0, 4, 0, 0}));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: group is 2: expected 0 to 1", fill({1, 1, 2, 0, 4, 0, 0}));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: 3 rows at row_offset 2 do not fit a weight of 4 out_features",
+               fill({1, 1, 0, 2, 3, 0, 0}));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: -1 rows at row_offset 0 do not fit a weight of 4 out_features",
+               fill({1, 1, 0, 0, -1, 0, 0}));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: first_row is 0 and first_column -1: expected at least 0",
+               fill({1, 1, 0, 0, 4, 0, -1}));
 }
 
 TEST_F(OperatorArgument, Of_linear_and_experts) {

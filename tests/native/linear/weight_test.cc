@@ -23,6 +23,10 @@ class EmptyWeight {
   sgl_weight* weight_ = nullptr;
 };
 
+sgl_status fill(sgl_context* context, sgl_weight* weight, const sgl_weight_fill_random_args& args) {
+  return sgl_weight_fill_random(context, weight, &args);
+}
+
 /// All rows of a one-group weight, through the embedding.
 HostTensor read_back(sgl_context* context, const sgl_weight* weight) {
   sgl_weight_desc desc;
@@ -111,7 +115,7 @@ TEST_F(Weights, Embedding_picks_rows_and_refuses_ids_outside_the_vocabulary) {
 TEST_F(Weights, Random_fill_is_uniform_within_the_scale) {
   constexpr int64_t kOut = 300, kIn = 401;
   const EmptyWeight weight(context, {1, SGL_F32, kOut, kIn});
-  ASSERT_OK(sgl_weight_fill_random(context, weight, 7, 0.25f));
+  ASSERT_OK(fill(context, weight, {7, 0.25f, 0, 0, kOut, 0, 0}));
   const std::vector<double> values = read_back(context, weight).values();
   double sum = 0, squares = 0, largest = 0, neighbours = 0;
   int histogram[16] = {};
@@ -131,23 +135,44 @@ TEST_F(Weights, Random_fill_is_uniform_within_the_scale) {
   for (const int count : histogram) EXPECT_NEAR(n / 16, count, 6 * std::sqrt(n / 16));
 }
 
-TEST_F(Weights, Random_fill_is_a_function_of_seed_group_row_and_column) {
+TEST_F(Weights, Random_fill_is_a_function_of_seed_row_and_column) {
   const EmptyWeight small(context, {1, SGL_F32, 40, 30});
-  ASSERT_OK(sgl_weight_fill_random(context, small, 11, 1.0f));
+  ASSERT_OK(fill(context, small, {11, 1.0f, 0, 0, 40, 0, 0}));
   const Context other(3);
   const EmptyWeight large(other, {1, SGL_F32, 77, 45});
-  ASSERT_OK(sgl_weight_fill_random(other, large, 11, 1.0f));
+  ASSERT_OK(fill(other, large, {11, 1.0f, 0, 0, 77, 0, 0}));
   const HostTensor a = read_back(context, small), b = read_back(other, large);
   for (int64_t row = 0; row < 40; ++row) {
     for (int64_t column = 0; column < 30; ++column) {
       ASSERT_EQ(a.get(row * 30 + column), b.get(row * 45 + column)) << row << ", " << column;
     }
   }
-  ASSERT_OK(sgl_weight_fill_random(context, small, 12, 1.0f));
+  ASSERT_OK(fill(context, small, {12, 1.0f, 0, 0, 40, 0, 0}));
   const std::vector<double> before = a.values(), after = read_back(context, small).values();
   int num_equal = 0;
   for (size_t i = 0; i < before.size(); ++i) num_equal += before[i] == after[i];
   EXPECT_LT(num_equal, 5);
+}
+
+TEST_F(Weights, A_random_block_is_that_part_of_the_whole_and_touches_no_other_row) {
+  constexpr int64_t kOut = 77, kIn = 45;
+  for (const sgl_dtype dtype : {SGL_F32, SGL_BF16}) {
+    const EmptyWeight whole(context, {1, dtype, kOut, kIn});
+    ASSERT_OK(fill(context, whole, {11, 1.0f, 0, 0, kOut, 0, 0}));
+    const HostTensor expected = read_back(context, whole);
+    constexpr int64_t kFirstRow = 13, kFirstColumn = 20, kRows = 40, kColumns = 25, kOffset = 5;
+    const EmptyWeight part(context, {1, dtype, kOffset + kRows + 3, kColumns});
+    ASSERT_OK(fill(context, part, {11, 1.0f, 0, kOffset, kRows, kFirstRow, kFirstColumn}));
+    const HostTensor values = read_back(context, part);
+    for (int64_t row = 0; row < kOffset + kRows + 3; ++row) {
+      for (int64_t column = 0; column < kColumns; ++column) {
+        const bool is_filled = row >= kOffset && row < kOffset + kRows;
+        ASSERT_EQ(is_filled ? expected.get((kFirstRow + row - kOffset) * kIn + kFirstColumn + column) : 0.0,
+                  values.get(row * kColumns + column))
+            << row << ", " << column;
+      }
+    }
+  }
 }
 
 TEST_F(Weights, Num_bytes_counts_at_least_the_elements) {

@@ -82,14 +82,13 @@ void load_rows(CpuContext& context, const PackedWeight& weight, const sgl_tensor
 }
 
 template <class Storage>
-void fill_rows(CpuContext& context, const PackedWeight& weight, uint64_t seed, float scale) {
-  for (int group = 0; group < weight.desc.num_groups; ++group) {
-    for_each_panel(context, 0, weight.desc.out_features, [&](int64_t panel, int first, int last) {
-      pack_panel<Storage>(weight, weight.panel(group, panel), first, last, [&](int lane, int64_t column) {
-        return scale * random_unit(seed, group, panel * kPanelWidth + lane, column);
-      });
+void fill_rows(CpuContext& context, const PackedWeight& weight, const sgl_weight_fill_random_args& args) {
+  for_each_panel(context, args.row_offset, args.row_offset + args.num_rows, [&](int64_t panel, int first, int last) {
+    const int64_t row = args.first_row + panel * kPanelWidth - args.row_offset;
+    pack_panel<Storage>(weight, weight.panel(args.group, panel), first, last, [&](int lane, int64_t column) {
+      return args.scale * random_unit(args.seed, row + lane, args.first_column + column);
     });
-  }
+  });
 }
 
 }  // namespace
@@ -130,11 +129,11 @@ void load_weight(CpuContext& context, sgl_weight& weight, const sgl_tensor& rows
   }
 }
 
-void fill_weight_random(CpuContext& context, sgl_weight& weight, uint64_t seed, float scale) {
+void fill_weight_random(CpuContext& context, sgl_weight& weight, const sgl_weight_fill_random_args& args) {
   if (weight.desc.dtype == SGL_BF16) {
-    fill_rows<ToBf16>(context, packed(weight), seed, scale);
+    fill_rows<ToBf16>(context, packed(weight), args);
   } else {
-    fill_rows<ToF32>(context, packed(weight), seed, scale);
+    fill_rows<ToF32>(context, packed(weight), args);
   }
 }
 

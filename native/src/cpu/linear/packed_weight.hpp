@@ -35,13 +35,13 @@ inline constexpr int features_per_step(sgl_dtype dtype) { return dtype == SGL_BF
 inline constexpr int64_t element_bytes(sgl_dtype dtype) { return dtype == SGL_F32 ? 4 : 2; }
 
 /// The value in [-1, 1) that `sgl_weight_fill_random` scales: the top 24 bits of a splitmix64 hash of the element's place.
-inline float random_unit(uint64_t seed, int64_t group, int64_t row, int64_t column) {
+inline float random_unit(uint64_t seed, int64_t row, int64_t column) {
   auto mix = [](uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
   };
-  const uint64_t row_key = mix(seed + 0x9e3779b97f4a7c15u * (static_cast<uint64_t>(group) << 40 | static_cast<uint64_t>(row)));
+  const uint64_t row_key = mix(seed + 0x9e3779b97f4a7c15u * (static_cast<uint64_t>(row)));
   const uint64_t bits = mix(row_key + 0x9e3779b97f4a7c15u * static_cast<uint64_t>(column + 1));
   return static_cast<float>(static_cast<int32_t>(bits >> 40) - (1 << 23)) * (1.0f / (1 << 23));
 }

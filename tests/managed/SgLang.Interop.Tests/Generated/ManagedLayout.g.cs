@@ -107,6 +107,19 @@ internal static unsafe class ManagedLayout
         }
 
         {
+            SglWeightFillRandomArgs value;
+            byte* start = (byte*)&value;
+            rows.Add(new LayoutRow("sgl_weight_fill_random_args", "", 0, (uint)sizeof(SglWeightFillRandomArgs)));
+            rows.Add(new LayoutRow("sgl_weight_fill_random_args", "seed", (uint)((byte*)&value.Seed - start), (uint)(sizeof(ulong))));
+            rows.Add(new LayoutRow("sgl_weight_fill_random_args", "scale", (uint)((byte*)&value.Scale - start), (uint)(sizeof(float))));
+            rows.Add(new LayoutRow("sgl_weight_fill_random_args", "group", (uint)((byte*)&value.Group - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_weight_fill_random_args", "row_offset", (uint)((byte*)&value.RowOffset - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_weight_fill_random_args", "num_rows", (uint)((byte*)&value.NumRows - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_weight_fill_random_args", "first_row", (uint)((byte*)&value.FirstRow - start), (uint)(sizeof(long))));
+            rows.Add(new LayoutRow("sgl_weight_fill_random_args", "first_column", (uint)((byte*)&value.FirstColumn - start), (uint)(sizeof(long))));
+        }
+
+        {
             SglLinearArgs value;
             byte* start = (byte*)&value;
             rows.Add(new LayoutRow("sgl_linear_args", "", 0, (uint)sizeof(SglLinearArgs)));

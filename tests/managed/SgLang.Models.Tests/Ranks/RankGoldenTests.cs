@@ -131,4 +131,42 @@ public sealed class RankGoldenTests(ITestOutputHelper output)
 
         static ModelLoadOptions Options(RankPlace place) => new() { DType = ModelDType.Float32, LoadFormat = LoadFormat.Dummy, JsonModelOverrideArgs = Overrides, Place = place };
     }
+
+    /// <summary>Biases, stacked q, k and v, experts, and a vocabulary that is padded.</summary>
+    [Theory]
+    [InlineData("qwen2", 2, 1, 1)]
+    [InlineData("qwen2", 4, 1, 1)]
+    [InlineData("llama", 2, 2, 1)]
+    [InlineData("qwen3-moe", 2, 1, 1)]
+    [InlineData("qwen3-moe", 4, 1, 2)]
+    public void Dummy_weights_are_one_model_however_many_ranks_share_it(string model, int tp, int pp, int ep)
+    {
+        const string Overrides = """{"vocab_size": 449}""";
+        int[] prompt = [.. Enumerable.Range(0, 40).Select(i => i * 11 % 449)];
+        float[][] expected = Rows(RankPlace.All(1))[0], zeros = [.. expected.Select(row => new float[row.Length])];
+        Assert.NotEqual(zeros, expected);
+        foreach (float[][] rows in Rows(RankPlace.All(tp, pp, ep)))
+        {
+            for (int row = 0; row < expected.Length; row++)
+            {
+                float largest = expected[row].Max(Math.Abs);
+                for (int id = 0; id < 449; id++) Assert.InRange(rows[row][id], expected[row][id] - 1e-4f * largest, expected[row][id] + 1e-4f * largest);
+            }
+        }
+
+        float[][][] Rows(RankPlace[] places)
+        {
+            ConcurrentBag<float[][]> all = [];
+            RankThreads.Run(places, (device, ranks) =>
+            {
+                using IModel part = ModelLoader.Load(device, TestFiles.Model(model),
+                    new ModelLoadOptions { DType = ModelDType.Float32, LoadFormat = LoadFormat.Dummy, JsonModelOverrideArgs = Overrides, Place = ranks.Place });
+                using var runner = new StepRunner(device, part, pageSize: 16, maxTokens: 64, ranks: ranks);
+                float[][] rows = runner.Step([(new Sequence(prompt), prompt.Length)], allRows: true);
+                if (ranks.Place.IsLastStage) all.Add(rows);
+            });
+            Assert.Equal(places[0].TpSize, all.Count);
+            return [.. all];
+        }
+    }
 }

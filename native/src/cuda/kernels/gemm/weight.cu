@@ -78,11 +78,12 @@ void load_weight(CudaContext& context, sgl_weight& weight, const sgl_tensor& row
   check(cudaStreamSynchronize(context.stream), "weight_load");
 }
 
-void fill_weight_random(CudaContext& context, sgl_weight& weight, uint64_t seed, float scale) {
+void fill_weight_random(CudaContext& context, sgl_weight& weight, const sgl_weight_fill_random_args& args) {
   if (context.is_capturing) fail(SGL_INVALID_ARGUMENT, "weight_fill_random: not allowed during a capture");
   const sgl_weight_desc& desc = weight.desc;
-  const FillParams params{on_device(weight).data, seed, desc.num_groups * desc.out_features, desc.out_features,
-                          desc.in_features,       scale};
+  const int64_t first = int64_t{args.group} * desc.out_features + args.row_offset;
+  const FillParams params{on_device(weight).data + first * desc.in_features * element_bytes(desc.dtype), args.seed, args.num_rows,
+                          desc.in_features, args.first_row, args.first_column, args.scale};
   LaunchConfig config;
   config.grid = static_cast<unsigned>(std::min<int64_t>(params.num_rows, int64_t{context.device.num_sms} * 16));
   config.block = kFillThreads;

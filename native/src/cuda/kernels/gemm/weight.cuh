@@ -9,11 +9,12 @@ namespace sgl::cuda {
 inline constexpr int kFillThreads = 256;
 
 struct FillParams {
-  void* weight;  // [num_groups, out_features, in_features]
+  void* rows;  // [num_rows, in_features]
   uint64_t seed;
-  int64_t num_rows;  // of all groups together
-  int64_t out_features;
+  int64_t num_rows;
   int64_t in_features;
+  int64_t first_row;  // place of rows[0][0] in the random matrix
+  int64_t first_column;
   float scale;
 };
 
@@ -27,12 +28,10 @@ __device__ __forceinline__ uint64_t mix(uint64_t z) {
 template <class T>
 __global__ void __launch_bounds__(kFillThreads) fill_kernel(const __grid_constant__ FillParams params) {
   for (int64_t row = blockIdx.x; row < params.num_rows; row += gridDim.x) {
-    const uint64_t group = static_cast<uint64_t>(row / params.out_features);
-    const uint64_t row_in_group = static_cast<uint64_t>(row % params.out_features);
-    const uint64_t row_key = mix(params.seed + 0x9e3779b97f4a7c15u * (group << 40 | row_in_group));
-    T* values = static_cast<T*>(params.weight) + row * params.in_features;
+    const uint64_t row_key = mix(params.seed + 0x9e3779b97f4a7c15u * static_cast<uint64_t>(params.first_row + row));
+    T* values = static_cast<T*>(params.rows) + row * params.in_features;
     for (int64_t column = threadIdx.x; column < params.in_features; column += kFillThreads) {
-      const uint64_t bits = mix(row_key + 0x9e3779b97f4a7c15u * static_cast<uint64_t>(column + 1));
+      const uint64_t bits = mix(row_key + 0x9e3779b97f4a7c15u * static_cast<uint64_t>(params.first_column + column + 1));
       const float unit = static_cast<float>(static_cast<int32_t>(bits >> 40) - (1 << 23)) * (1.0f / (1 << 23));
       values[column] = from_float<T>(params.scale * unit);
     }

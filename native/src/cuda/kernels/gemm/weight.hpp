@@ -23,6 +23,6 @@ inline const DeviceWeight& on_device(const sgl_weight& weight) { return static_c
 std::unique_ptr<sgl_weight> create_weight(CudaContext& context, const sgl_weight_desc& desc);
 /// Complete on return, like `fill_weight_random`: kernels read weights before they wait for their predecessors.
 void load_weight(CudaContext& context, sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset);
-void fill_weight_random(CudaContext& context, sgl_weight& weight, uint64_t seed, float scale);
+void fill_weight_random(CudaContext& context, sgl_weight& weight, const sgl_weight_fill_random_args& args);
 
 }  // namespace sgl::cuda
