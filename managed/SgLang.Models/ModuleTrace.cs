@@ -22,6 +22,8 @@ public sealed class ModuleTrace
         _recorder = recorder;
         _operators = operators;
         _ranges = ranges;
+        recorder.HideFromStacks(typeof(ModuleTrace));
+        recorder.HideFromStacks(typeof(ModuleSpan));
         _names = new int[model.ModulePaths.Count];
         for (int i = 0; i < _names.Length; i++) _names[i] = recorder.Names.Register(model.ModulePaths[i]);
     }

@@ -40,6 +40,8 @@ public sealed class OperatorTrace
         _recorder = recorder;
         _names = [.. Names.Select(name => recorder.Names.Register(name))];
         _graphLaunch = recorder.Names.Register("graph_launch");
+        recorder.HideFromStacks(typeof(OperatorTrace));
+        recorder.HideFromStacks(typeof(OperatorSpan));
     }
 
     /// <summary>Operators leave spans.</summary>
@@ -92,7 +94,7 @@ public sealed class OperatorTrace
         if (_captured is null) Add(cost);
         if (!IsRecording) return;
         if (cost != default) _recorder.Write(_start, name, TraceKind.OperatorCost, Stage, 0, 0, cost.Flops, cost.Bytes, 0, 0);
-        _recorder.Write(_start, name, TraceKind.Operator, Stage, rank, type, Dimension(0), Dimension(1), Dimension(2), Dimension(3));
+        _recorder.Write(_start, name, TraceKind.Operator, Stage, rank, type, Dimension(0), Dimension(1), Dimension(2), Dimension(3), Module + 1);
     }
 
     internal void BeginCapture() => _captured = [];

@@ -290,7 +290,8 @@ public sealed partial class EngineProfiler : IDisposable
     private void BeginCapture()
     {
         ProfileOptions options = _window.Options!;
-        _capture = new TraceCapture(Recorder, options.OutputDirectory, Export, device: options.RecordsDevice ? Device : null);
+        _capture = new TraceCapture(Recorder, options.OutputDirectory, Export, device: options.RecordsDevice ? Device : null,
+            withStacks: options.WithStack && options.RecordsHost);
     }
 
     /// <summary>On the engine thread, which a full or vanished disk must not end.</summary>

@@ -56,7 +56,6 @@ internal sealed class ProfileFiles(RankFileSet places, IReadOnlyList<DevicePrope
         if (options.Activities.Contains("MEM"))
             notes.Add(memory is null ? "MEM was asked for, but there is no KV pool that a scheduler fills." : "MEM is the KV pool's use at each plan, beside weights and graphs; other buffers are taken at the start and do not change.");
         if (options.Activities.Contains("RPD")) notes.Add("RPD was asked for, but only AMD devices have it.");
-        if (options.WithStack) notes.Add("Call stacks were asked for, but none are recorded.");
         notes.Add("Spans of category cpu_op are modules of the model, named by their paths, and operators, named sgl::*; their Input Dims are those of the first input.");
         return notes;
     }

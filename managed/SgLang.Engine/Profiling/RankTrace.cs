@@ -29,6 +29,7 @@ internal sealed class RankTrace : IDisposable
         _profiler = profiler;
         _recorder = profiler.Recorder;
         _device = device;
+        _recorder.HideFromStacks(typeof(RankTrace));
         device.Trace = _operators = new OperatorTrace(device, _recorder);
         Modules = new ModuleTrace(_recorder, model, _operators, ranges);
         FlightRecorder flight = profiler.Flight.Recorder;

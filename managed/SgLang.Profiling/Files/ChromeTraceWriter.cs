@@ -45,6 +45,7 @@ public static class ChromeTraceWriter
         private readonly JsonText _json;
         private readonly EventText _events;
         private readonly DeviceTimeline? _timeline;
+        private readonly FunctionEvents? _functions;
         private readonly byte[][] _names;
         private readonly byte[][][] _arguments;
         private readonly Dictionary<int, int> _threadOfRing = [];
@@ -70,6 +71,7 @@ public static class ChromeTraceWriter
             _json = json;
             _events = new EventText(json, _pid);
             _usedTokensName = info.Memory is null ? -1 : Array.FindIndex(records.Names, name => name.Text == TraceMemory.UsedTokensSpan);
+            if (info.Options.WithStack && info.Options.RecordsHost && records.Stacks is { } stacks) _functions = new FunctionEvents(stacks, records.Names);
             _names = [.. records.Names.Select(name => JsonText.Quote(Clean(name.Text)))];
             _arguments = [.. records.Names.Select(name => name.Arguments.Select(JsonText.Quote).ToArray())];
             foreach (TracedThread thread in records.Threads)
@@ -94,9 +96,10 @@ public static class ChromeTraceWriter
 
         public long Write()
         {
-            new TraceHead(_json, _records, _device, _info) { ShowsMemory = _usedTokensName >= 0, Timeline = _timeline, IndexIsFull = _indexIsFull }.Write();
+            new TraceHead(_json, _records, _device, _info) { ShowsMemory = _usedTokensName >= 0, Timeline = _timeline, IndexIsFull = _indexIsFull, Stacks = _functions is null ? null : _records.Stacks }.Write();
             _ordinal = 0;
             _records.ForEach(WriteRecord);
+            _functions?.Write(_events, _records.Clock);
             DeviceEvents? device = null;
             if (_timeline is not null)
             {
@@ -137,7 +140,11 @@ public static class ChromeTraceWriter
             if (record.End < start) return;
             int thread = record.Lane > 0 ? FirstLaneThread + record.Lane - 1 : _threadOfRing[ring];
             if (record.Lane > 0) _lanes.Add(record.Lane - 1);
-            else _threads.Add(ring);
+            else
+            {
+                _threads.Add(ring);
+                _functions?.Add(ring, thread, in record);
+            }
 
             long from = _records.Clock.Relative(start);
             byte[] name = record.Kind == TraceKind.Step ? StepName(ring, in record) : _names[record.Name];

@@ -15,6 +15,9 @@ internal sealed class TraceHead(JsonText json, ITraceRecords records, TraceCaptu
     /// <summary>Of the host's spans.</summary>
     public bool IndexIsFull { get; init; }
 
+    /// <summary>Where the file has functions.</summary>
+    public CallStacks? Stacks { get; init; }
+
     public void Write()
     {
         ProfileOptions options = info.Options;
@@ -27,6 +30,7 @@ internal sealed class TraceHead(JsonText json, ITraceRecords records, TraceCaptu
             Fact("cuda_runtime_version", info.Devices[0].RuntimeVersion);
             Fact("cuda_driver_version", info.Devices[0].DriverVersion);
         }
+        if (Stacks is not null) json.Raw(",\n\"with_stack\": 1"u8);
         if (options.RecordShapes) json.Raw(",\n\"record_shapes\": 1"u8);
         if (ShowsMemory) json.Raw(",\n\"profile_memory\": 1"u8);
         // Readers look for the rank by this very text, the space included.
@@ -134,22 +138,25 @@ internal sealed class TraceHead(JsonText json, ITraceRecords records, TraceCaptu
         json.Raw(Decimal(windowNs / 1000));
         json.Property(", \"spool_bytes\": "u8, records.SpoolBytes);
         json.Raw("}, \"notes\": ["u8);
-        for (int i = 0; i < info.Notes.Count; i++)
+        bool isFirst = true;
+        foreach (string note in Notes())
         {
-            if (i > 0) json.Raw(", "u8);
-            json.Text(info.Notes[i]);
-        }
-        if (device?.DeviceError is { } error)
-        {
-            if (info.Notes.Count > 0) json.Raw(", "u8);
-            json.Text(error);
-        }
-        if (IndexIsFull)
-        {
-            if (info.Notes.Count > 0 || device?.DeviceError is not null) json.Raw(", "u8);
-            json.Text($"The window has more than {HostSpans.MaxSpans} spans; calls in the later ones have no External id.");
+            if (!isFirst) json.Raw(", "u8);
+            isFirst = false;
+            json.Text(note);
         }
         json.Raw("]}"u8);
+    }
+
+    private IEnumerable<string> Notes()
+    {
+        foreach (string note in info.Notes) yield return note;
+        if (device?.DeviceError is { } error) yield return error;
+        if (IndexIsFull) yield return $"The window has more than {HostSpans.MaxSpans} spans; calls in the later ones have no External id.";
+        if (Stacks is null) yield break;
+        yield return "Functions, of category python_function, last from the first to the last span recorded in them; a span's call stack is the one under which its thread first recorded one of that name in that module.";
+        if (Stacks.NumUnknown > 0) yield return $"Of {Stacks.NumUnknown} kinds of spans the call stack is not known, because their threads had no time to look at it.";
+        if (records.NumRecords > FunctionEvents.MaxSpans) yield return $"The window has more than {FunctionEvents.MaxSpans} spans; the later ones have no functions.";
     }
 
     private void Member(string name, string value)

@@ -52,6 +52,7 @@ public sealed class FlightRecords : ITraceRecords
 
     public double SpanCostNanoseconds => SpanCost.Nanoseconds;
 
+    CallStacks? ITraceRecords.Stacks => null;
     long ITraceRecords.DroppedByRings => 0;
     long ITraceRecords.DroppedBySpool => 0;
     double ITraceRecords.CollectorMilliseconds => 0;

@@ -14,6 +14,9 @@ public interface ITraceRecords
     TraceName[] Names { get; }
     long NumRecords { get; }
 
+    /// <summary>Null where none were recorded.</summary>
+    CallStacks? Stacks { get; }
+
     /// <summary>Records lost to full rings and to a full spool.</summary>
     long DroppedByRings { get; }
     long DroppedBySpool { get; }

@@ -29,13 +29,15 @@ public sealed class TraceCapture : ITraceRecords
     private readonly TraceRecord[] _block = new TraceRecord[TraceSpool<TraceRecord>.BlockRecords];
     private readonly Dictionary<int, long> _droppedBefore = [];
     private (int Lane, long Start, int Name)[] _unfinished = [];
+    private readonly bool _withStacks;
     private long _collectorTicks;
 
     /// <param name="spoolDirectory">For the temporary file.</param>
     /// <param name="export">Called once on the capture's thread when all records are in the spool.</param>
     /// <param name="device">Whose activity is collected as well; ranks turn it on and off at their steps by <see cref="Window"/>.</param>
+    /// <param name="withStacks">Spans are told where they come from.</param>
     public TraceCapture(TraceRecorder recorder, string spoolDirectory, Action<TraceCapture> export, long maxSpoolBytes = DefaultSpoolBytes,
-        DeviceTrace? device = null)
+        DeviceTrace? device = null, bool withStacks = false)
     {
         _recorder = recorder;
         _export = export;
@@ -53,6 +55,7 @@ public sealed class TraceCapture : ITraceRecords
         _activityBlock = device is null ? [] : new SglActivity[TraceSpool<SglActivity>.BlockRecords];
         Clock = TraceClock.Now();
         StartTicks = Stopwatch.GetTimestamp();
+        recorder.RecordsStacks = _withStacks = withStacks;
         recorder.IsOn = true;
         _thread = new Thread(Run) { Name = "sgl-profiler", IsBackground = true };
         _thread.Start();
@@ -93,6 +96,7 @@ public sealed class TraceCapture : ITraceRecords
     public long DroppedBySpool => _spool.Dropped;
     public IReadOnlyList<TracedThread> Threads { get; private set; } = [];
     public TraceName[] Names { get; private set; } = [];
+    public CallStacks? Stacks { get; private set; }
 
     /// <summary>Ends recording; the export follows on the capture's thread. Returns at once.</summary>
     public void End()
@@ -219,6 +223,7 @@ public sealed class TraceCapture : ITraceRecords
         }
         Threads = threads;
         Names = _recorder.Names.Snapshot();
+        if (_withStacks) Stacks = new CallStacks(_recorder.Rings, _recorder.Hidden, Names);
         Graphs = _recorder.Graphs.Snapshot();
     }
 }

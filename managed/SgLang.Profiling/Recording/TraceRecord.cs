@@ -64,6 +64,9 @@ public struct TraceRecord
     public byte Count;
     public byte Type;
 
+    /// <summary>Of <see cref="CallSites"/>; 0 where stacks are not recorded.</summary>
+    public int Site;
+
     /// <summary>Overwrites all of it with a record of the thread that calls.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Fill(long start, long end, int name, TraceKind kind, TraceStage stage, byte count, byte type, long a, long b, long c, long d)
@@ -80,5 +83,6 @@ public struct TraceRecord
         Stage = stage;
         Count = count;
         Type = type;
+        Site = 0;
     }
 }

@@ -20,6 +20,7 @@ public sealed class TraceRecorder
     private int _numRings;
     private int _nextIndex;
     private bool _isOn;
+    private bool _recordsStacks;
 
     /// <param name="ringCapacity">Records that a thread may be ahead of the collector; a power of two.</param>
     public TraceRecorder(int ringCapacity = DefaultRingCapacity)
@@ -32,6 +33,19 @@ public sealed class TraceRecorder
     public TraceNames Names { get; } = new();
     public GraphMaps Graphs { get; } = new();
     public RequestLanes Lanes { get; } = new();
+
+    /// <summary>Full names of types that only pass spans on; they are left out at the inner end of call stacks.</summary>
+    internal HiddenFrames Hidden { get; } = new();
+
+    /// <summary>Spans tell where they come from. Set before <see cref="IsOn"/>.</summary>
+    internal bool RecordsStacks
+    {
+        get => Volatile.Read(ref _recordsStacks);
+        set => Volatile.Write(ref _recordsStacks, value);
+    }
+
+    /// <summary>To be told by types that record spans on behalf of their callers.</summary>
+    public void HideFromStacks(Type type) => Hidden.Add(type.FullName!);
 
     public bool IsOn
     {
@@ -53,12 +67,14 @@ public sealed class TraceRecorder
     }
 
     /// <summary>Records a span that ends now.</summary>
-    public void Write(long start, int name, TraceKind kind, TraceStage stage, byte count, byte type, long a, long b, long c, long d)
+    /// <param name="context">What else than the name tells where the span comes from, such as the module of an operator.</param>
+    public void Write(long start, int name, TraceKind kind, TraceStage stage, byte count, byte type, long a, long b, long c, long d, int context = 0)
     {
         TraceRing ring = t_ring is { } mine && mine.Owner == this ? mine : Attach();
         ref TraceRecord record = ref ring.Next();
         if (Unsafe.IsNullRef(ref record)) return;
         record.Fill(start, Stopwatch.GetTimestamp(), name, kind, stage, count, type, a, b, c, d);
+        if (_recordsStacks && kind is not (TraceKind.StepGroup or TraceKind.OperatorCost)) record.Site = ring.Sites.Of(name, kind == TraceKind.Step ? -1 : context, record.End);
         ring.Publish();
     }
 

@@ -32,6 +32,9 @@ internal sealed class TraceRing
     /// <summary>As the operating system numbers threads.</summary>
     public int ThreadId { get; }
     public string ThreadName { get; }
+
+    /// <summary>Where this thread's spans come from.</summary>
+    public CallSites Sites { get; } = new();
     public bool IsThreadAlive => _thread.IsAlive;
     public long Dropped => Volatile.Read(ref _dropped);
 
