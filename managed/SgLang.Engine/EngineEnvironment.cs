@@ -38,6 +38,9 @@ internal sealed record EngineEnvironment
     /// <summary>SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION.</summary>
     public int ClipMaxNewTokensEstimation { get; init; } = 4096;
 
+    /// <summary>SGLANG_MEM_PROFILE_MAX_ENTRIES: changes of memory that a window keeps, for each rank.</summary>
+    public int MaxMemoryChanges { get; init; } = 100_000;
+
     /// <exception cref="EngineStartException">A variable whose value cannot be read.</exception>
     public static EngineEnvironment Read(Func<string, string?> variable)
     {
@@ -58,6 +61,7 @@ internal sealed record EngineEnvironment
             NewTokenRatioDecaySteps = Integer("SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS", 1, int.MaxValue, defaults.NewTokenRatioDecaySteps, "a number of steps from 1", variable),
             RetractDecodeSteps = Integer("SGLANG_RETRACT_DECODE_STEPS", 0, 10_000, defaults.RetractDecodeSteps, "a number of tokens from 0 to 10000", variable),
             ClipMaxNewTokensEstimation = Integer("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", 1, int.MaxValue, defaults.ClipMaxNewTokensEstimation, "a number of tokens from 1", variable),
+            MaxMemoryChanges = Integer("SGLANG_MEM_PROFILE_MAX_ENTRIES", 1, int.MaxValue, defaults.MaxMemoryChanges, "a number of changes from 1", variable),
         };
     }
 

@@ -83,16 +83,13 @@ internal static partial class EngineLoader
         long started = Stopwatch.GetTimestamp();
         EngineEnvironment environment = EngineEnvironment.Read(Environment.GetEnvironmentVariable);
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, ChatTemplate? template) = ReadModel(options, logger);
-        EngineProfiler profiler = new(logger, options.FlightRecorder);
+        EngineProfiler profiler = new(logger, options.FlightRecorder) { MaxMemoryChanges = environment.MaxMemoryChanges };
 
         RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler, nodes);
         LoadedRank loaded = world.Ranks[0];
         MemoryPlan memory = loaded.Memory;
         if (options.Device == DeviceKind.Auto && loaded.Device.Kind == DeviceKind.Cpu)
             Log.RunningOnCpu(logger, DeviceContext.UnavailableReason(DeviceKind.Cuda));
-
-        profiler.Memory = new TraceMemory(loaded.WeightBytes + loaded.GraphBytes, loaded.KvCacheBytes, loaded.KvCacheBytes / Math.Max(1, memory.MaxTotalTokens),
-            loaded.Device.Kind == DeviceKind.Cpu ? null : loaded.Device.Ordinal);
 
         SchedulerOptions limits = new()
         {

@@ -75,6 +75,7 @@ internal sealed record LoadedRank
             profiler ??= new EngineProfiler();
             ranks = setup.Connect(device);
             profiler.AttachDevice(device);
+            profiler.AttachMemory(setup.Place, device, model.KvBytesPerToken);
             RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn), options.MaxStepsInFlight);
             // Page 0 is the dummy that padding writes to.
             StepLimits limits = new(maxTokens, memory.MaxRunningRequests);
@@ -86,6 +87,8 @@ internal sealed record LoadedRank
             long freeBeforeCapture = device.GetInfo().FreeMemoryBytes;
             if (graphs.Largest > 0) runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total));
             long freeAtLast = device.GetInfo().FreeMemoryBytes;
+            long graphBytes = graphs.Largest > 0 ? Math.Max(0, freeBeforeCapture - freeAtLast) : 0;
+            if (graphBytes > 0) device.Memory.Allocate("CUDA graphs", MemoryUse.Graphs, 0, graphBytes, isOnHost: false);
             return new LoadedRank
             {
                 Runner = runner,
@@ -98,7 +101,7 @@ internal sealed record LoadedRank
                 WeightBytes = model.WeightBytes,
                 KvCacheBytes = model.KvBytesPerToken * memory.MaxTotalTokens,
                 Graphs = graphs,
-                GraphBytes = graphs.Largest > 0 ? Math.Max(0, freeBeforeCapture - freeAtLast) : 0,
+                GraphBytes = graphBytes,
                 FreeMemoryBytes = freeAtLast,
             };
         }

@@ -1,3 +1,4 @@
+using SgLang.Profiling;
 using SgLang.Runtime;
 
 namespace SgLang.Models;
@@ -26,7 +27,7 @@ public sealed class KvCache : IDisposable
         _keys = new Tensor[numLayers];
         _values = new Tensor[numLayers];
         long bytes = model.KvBytesPerToken * pageSize * numPages;
-        _memory = new DeviceBuffer(context, bytes, "KV cache");
+        _memory = new DeviceBuffer(context, bytes, "KV cache", MemoryUse.KvCache);
         long tensorBytes = bytes / (2 * numLayers);
         for (int layer = 0; layer < numLayers; layer++)
         {

@@ -1,6 +1,7 @@
 using SgLang.Core;
 using SgLang.Models.Layers;
 using SgLang.Models.Weights;
+using SgLang.Profiling;
 using SgLang.Runtime;
 
 namespace SgLang.Models;
@@ -80,7 +81,7 @@ public sealed class ModelBuilder : IDisposable
     /// <summary>As above, with room for more rows than the parts have; those are zeros.</summary>
     public PackedWeight LoadWeight(long rows, long inFeatures, int numGroups, params ReadOnlySpan<WeightPart> parts)
     {
-        var weight = new PackedWeight(Device, DType, rows, inFeatures, numGroups);
+        var weight = new PackedWeight(Device, DType, rows, inFeatures, numGroups, parts.Length > 0 ? parts[0].Name : "weight");
         _owned.Add(weight);
         _weights.Load(Device, weight, parts);
         WeightBytes += weight.NumBytes;
@@ -100,7 +101,7 @@ public sealed class ModelBuilder : IDisposable
     public Tensor Allocate(string name, DType dtype, params ReadOnlySpan<long> shape)
     {
         long bytes = new Tensor(0, dtype, shape).NumBytes;
-        var buffer = new DeviceBuffer(Device, bytes, name);
+        var buffer = new DeviceBuffer(Device, bytes, name, MemoryUse.Weights);
         _owned.Add(buffer);
         WeightBytes += bytes;
         return buffer.AsTensor(dtype, shape);

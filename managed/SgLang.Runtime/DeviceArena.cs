@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using SgLang.Profiling;
 
 namespace SgLang.Runtime;
 
@@ -17,7 +18,7 @@ public sealed class DeviceArena : IDisposable
     {
         Name = name;
         CapacityBytes = capacityBytes;
-        _memory = new DeviceBuffer(context, capacityBytes, name);
+        _memory = new DeviceBuffer(context, capacityBytes, name, MemoryUse.Activations);
     }
 
     private DeviceArena(string name)

@@ -1,4 +1,5 @@
 using SgLang.Interop;
+using SgLang.Profiling;
 using static SgLang.Interop.SglNative;
 
 namespace SgLang.Runtime;
@@ -7,10 +8,11 @@ namespace SgLang.Runtime;
 public sealed unsafe class DeviceBuffer : IDisposable
 {
     private readonly DeviceContext _context;
+    private readonly MemoryBlock? _block;
     private bool _isDisposed;
 
     /// <param name="name">What it is for; the error of a failed allocation says it.</param>
-    public DeviceBuffer(DeviceContext context, long numBytes, string name)
+    public DeviceBuffer(DeviceContext context, long numBytes, string name, MemoryUse use = MemoryUse.Buffers)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(numBytes);
         _context = context;
@@ -23,6 +25,7 @@ public sealed unsafe class DeviceBuffer : IDisposable
             if (status == SglStatus.OutOfMemory) throw new OutOfDeviceMemoryException(name, numBytes, Text(sgl_last_error()));
             Check(status);
             Data = (nint)data;
+            _block = context.Memory.Allocate(name, use, Data, numBytes, isOnHost: false);
         }
         context.Retain();
     }
@@ -48,7 +51,11 @@ public sealed unsafe class DeviceBuffer : IDisposable
     {
         if (_isDisposed) return;
         _isDisposed = true;
-        if (!_context.IsMeta) sgl_memory_free(_context.HandleForDestroy, (void*)Data);
+        if (_block is not null)
+        {
+            _context.Memory.Free(_block);
+            sgl_memory_free(_context.HandleForDestroy, (void*)Data);
+        }
         Data = 0;
         _context.Release();
     }

@@ -38,6 +38,9 @@ public sealed unsafe class DeviceContext : IDisposable
     /// <summary>Who records this context's operators, or null.</summary>
     public OperatorTrace? Trace { get; set; }
 
+    /// <summary>What has been allocated in this context.</summary>
+    public MemoryLedger Memory { get; } = new();
+
     internal SglContext Handle => !_handle.IsNull ? _handle : Disposed();
 
     /// <param name="kind">Auto takes a GPU when there is one and its backend is installed, else the CPU.</param>

@@ -1,4 +1,5 @@
 using SgLang.Interop;
+using SgLang.Profiling;
 using static SgLang.Interop.SglNative;
 
 namespace SgLang.Runtime;
@@ -10,11 +11,13 @@ namespace SgLang.Runtime;
 public sealed unsafe class PackedWeight : IDisposable
 {
     private readonly DeviceContext _context;
+    private readonly MemoryBlock? _block;
     private SglWeight _handle;
 
     /// <summary>Every element is zero until loaded.</summary>
+    /// <param name="name">What it is, for those who look at memory.</param>
     /// <param name="dtype">Storage, F32 or BF16; the activations of a product must have the same type.</param>
-    public PackedWeight(DeviceContext context, DType dtype, long outFeatures, long inFeatures, int numGroups = 1)
+    public PackedWeight(DeviceContext context, DType dtype, long outFeatures, long inFeatures, int numGroups = 1, string name = "weight")
     {
         _context = context;
         DType = dtype;
@@ -31,6 +34,8 @@ public sealed unsafe class PackedWeight : IDisposable
             ulong bytes;
             Check(sgl_weight_num_bytes(weight, &bytes));
             NumBytes = checked((long)bytes);
+            // Where the matrices themselves lie only the native library knows.
+            _block = context.Memory.Allocate(name, MemoryUse.Weights, weight.Value, NumBytes, isOnHost: false);
         }
         context.Retain();
     }
@@ -80,6 +85,7 @@ public sealed unsafe class PackedWeight : IDisposable
     public void Dispose()
     {
         if (_handle.IsNull) return;
+        if (_block is not null) _context.Memory.Free(_block);
         sgl_weight_destroy(_handle);
         _handle = default;
         _context.Release();

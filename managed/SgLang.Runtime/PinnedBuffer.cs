@@ -1,4 +1,5 @@
 using SgLang.Interop;
+using SgLang.Profiling;
 using static SgLang.Interop.SglNative;
 
 namespace SgLang.Runtime;
@@ -10,6 +11,7 @@ namespace SgLang.Runtime;
 public sealed unsafe class PinnedBuffer : IDisposable
 {
     private readonly DeviceContext _context;
+    private readonly MemoryBlock _block;
     private bool _isDisposed;
 
     public PinnedBuffer(DeviceContext context, long numBytes)
@@ -20,6 +22,7 @@ public sealed unsafe class PinnedBuffer : IDisposable
         void* data;
         Check(sgl_host_allocate(context.Handle, &data, (ulong)Math.Max(numBytes, 1)));
         Data = (nint)data;
+        _block = context.Memory.Allocate("staging", MemoryUse.Staging, Data, numBytes, isOnHost: true);
         context.Retain();
         new Span<byte>(data, checked((int)numBytes)).Clear();
     }
@@ -53,6 +56,7 @@ public sealed unsafe class PinnedBuffer : IDisposable
     {
         if (_isDisposed) return;
         _isDisposed = true;
+        _context.Memory.Free(_block);
         sgl_host_free(_context.HandleForDestroy, (void*)Data);
         Data = 0;
         _context.Release();

@@ -59,8 +59,11 @@ public sealed partial class EngineProfiler : IDisposable
         }
     } = RankFileSet.Single;
 
-    /// <summary>Of the first rank, whose share of the pool is as large as any other's; null where nobody schedules.</summary>
-    internal TraceMemory? Memory { get; set; }
+    /// <summary>Memory of each rank's device, in the order of <see cref="Places"/>.</summary>
+    private readonly RankMemories _memories = new();
+
+    /// <summary>Of each rank's memory that a window keeps.</summary>
+    internal int MaxMemoryChanges { get; init; } = new EngineEnvironment().MaxMemoryChanges;
 
     /// <summary>Of all ranks; null where there is none.</summary>
     internal DeviceTrace? Device { get; private set; }
@@ -91,6 +94,12 @@ public sealed partial class EngineProfiler : IDisposable
         if (Device is null) Log.NoDeviceActivity(_logger, _deviceReason);
     }
 
+    /// <summary>A rank's memory, which windows with `MEM` show.</summary>
+    internal void AttachMemory(RankPlace place, DeviceContext context, long kvBytesPerToken)
+    {
+        lock (_gate) _memories.Add(place, context, kvBytesPerToken);
+    }
+
     /// <summary>For tests of loss; 0, the library's choice, where it is not set.</summary>
     private static long BufferBytes(string variable) =>
         long.TryParse(Environment.GetEnvironmentVariable(variable), System.Globalization.CultureInfo.InvariantCulture, out long bytes) ? bytes : 0;
@@ -98,7 +107,7 @@ public sealed partial class EngineProfiler : IDisposable
     /// <summary>Why nothing would be recorded, or null.</summary>
     public string? ReasonAgainst(ProfileOptions options)
     {
-        if (options.RecordsHost || options.Activities.Contains("MEM") || (options.RecordsDevice && Device is not null)) return null;
+        if (options.RecordsHost || options.RecordsMemory || (options.RecordsDevice && Device is not null)) return null;
         if (options.UsesCudaProfiler && _devices.Count > 0) return null;
         string reason = options.UsesCudaProfiler && !options.RecordsDevice ? "CUDA_PROFILER needs a GPU, and this server runs on the CPU" : _deviceReason;
         return $"activities {string.Join(", ", options.Activities)}: nothing can be recorded: {reason}. Add CPU.";
@@ -290,6 +299,7 @@ public sealed partial class EngineProfiler : IDisposable
     private void BeginCapture()
     {
         ProfileOptions options = _window.Options!;
+        if (options.RecordsMemory) _memories.Begin(MaxMemoryChanges);
         _capture = new TraceCapture(Recorder, options.OutputDirectory, Export, device: options.RecordsDevice ? Device : null,
             withStacks: options.WithStack && options.RecordsHost);
     }
@@ -344,16 +354,21 @@ public sealed partial class EngineProfiler : IDisposable
         ProfileResult result = Describe(options) with { RecordsDropped = capture.DroppedByRings + capture.DroppedBySpool + capture.DroppedActivities };
         List<string> files = [];
         bool isCancelled;
-        lock (_gate) isCancelled = _isCancelled;
+        IReadOnlyDictionary<RankPlace, TraceMemory>? memory = null;
+        lock (_gate)
+        {
+            isCancelled = _isCancelled;
+            if (options.RecordsMemory) memory = _memories.End();
+        }
         // A range for an external profiler leaves no file of ours.
-        if (isCancelled || !(options.RecordsHost || options.RecordsDevice || options.Activities.Contains("MEM")))
+        if (isCancelled || !(options.RecordsHost || options.RecordsDevice || options.RecordsMemory))
         {
             lock (_gate) Complete(result with { WasCancelled = isCancelled });
             return;
         }
         try
         {
-            ProfileFiles target = new(Places, [.. _devices.Select(device => device.Properties)], Memory, Device is null ? _deviceReason : null);
+            ProfileFiles target = new(Places, [.. _devices.Select(device => device.Properties)], memory, Device is null ? _deviceReason : null);
             target.Write(capture, options, result, files);
             Log.Done(_logger, options.OutputDirectory);
         }

@@ -1,10 +1,13 @@
+using SgLang.Core;
 using SgLang.Profiling;
 
 namespace SgLang.Engine;
 
 /// <summary>What is written of a window that is over: a file for each rank and stage, its twin in Perfetto's format, and the merged one.</summary>
+/// <param name="memory">Of each rank, where it was asked for.</param>
 /// <param name="noDevice">Why there is no device activity; null where there is.</param>
-internal sealed class ProfileFiles(RankFileSet places, IReadOnlyList<DeviceProperties> devices, TraceMemory? memory, string? noDevice)
+internal sealed class ProfileFiles(RankFileSet places, IReadOnlyList<DeviceProperties> devices, IReadOnlyDictionary<RankPlace, TraceMemory>? memory,
+    string? noDevice)
 {
     /// <param name="files">Gets the path of each file as soon as it is whole, so that it has those before an error.</param>
     public void Write(TraceCapture capture, ProfileOptions options, ProfileResult result, List<string> files)
@@ -21,15 +24,16 @@ internal sealed class ProfileFiles(RankFileSet places, IReadOnlyList<DevicePrope
                 LastStep = result.LastStep,
                 NumSteps = result.NumSteps,
                 Devices = capture.RecordsDevice ? devices : [],
-                Memory = options.Activities.Contains("MEM") ? memory : null,
                 Notes = Notes(options),
             };
             List<string> ranks = [];
             for (int rank = 0; rank < places.Count; rank++)
             {
-                string path = ChromeTraceWriter.Write(capture, places.Of(rank, common)).Path;
+                TraceFileInfo info = places.Of(rank, common) with { Memory = memory?.GetValueOrDefault(places[rank]) };
+                string path = ChromeTraceWriter.Write(capture, info).Path;
                 ranks.Add(path);
                 files.Add(path);
+                if (info.Memory is { } held) files.Add(MemorySnapshot.Write(capture, held, info));
             }
             if (options.Format == TraceFormat.Pftrace)
             {
@@ -53,8 +57,11 @@ internal sealed class ProfileFiles(RankFileSet places, IReadOnlyList<DevicePrope
         if (options.RecordsDevice && noDevice is not null) notes.Add($"GPU activity was asked for, but the file has host spans only: {noDevice}.");
         if (options.Activities.Contains("XPU")) notes.Add("XPU was asked for, but only Intel devices have it.");
         if (options.UsesCudaProfiler && devices.Count == 0) notes.Add("CUDA_PROFILER was asked for, but this server runs on the CPU.");
-        if (options.Activities.Contains("MEM"))
-            notes.Add(memory is null ? "MEM was asked for, but there is no KV pool that a scheduler fills." : "MEM is the KV pool's use at each plan, beside weights and graphs; other buffers are taken at the start and do not change.");
+        if (options.RecordsMemory)
+        {
+            notes.Add("MEM is the engine's blocks of memory, whose changes in the window are events, and the KV pool's use at each plan. Scratch memory of libraries is not among them, and of graphs only what they took together.");
+            if (memory?.Values.Sum(rank => rank.History.Dropped) is > 0 and var dropped) notes.Add($"{dropped} later changes of memory were not kept (SGLANG_MEM_PROFILE_MAX_ENTRIES).");
+        }
         if (options.Activities.Contains("RPD")) notes.Add("RPD was asked for, but only AMD devices have it.");
         notes.Add("Spans of category cpu_op are modules of the model, named by their paths, and operators, named sgl::*; their Input Dims are those of the first input.");
         return notes;

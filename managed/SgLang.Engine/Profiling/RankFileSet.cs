@@ -15,6 +15,8 @@ internal sealed class RankFileSet(RankPlace[] places, string backend)
     private const string EnginePrefix = "sgl-engine";
 
     public int Count => places.Length;
+
+    public RankPlace this[int rank] => places[rank];
     public int DpSize => places[0].DpSize;
 
     public static string RankThreadName(int rank) => $"{RankPrefix}{rank}";

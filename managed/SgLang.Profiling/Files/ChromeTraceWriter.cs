@@ -57,7 +57,7 @@ public static class ChromeTraceWriter
         private readonly int _pid = Environment.ProcessId;
         private readonly bool _indexIsFull;
         private readonly int _usedTokensName;
-        private readonly Dictionary<int, long> _allocated = [];
+        private readonly MemoryEvents? _memory;
 
         // Of the record being visited, among all of the spool: what is written as its `External id`.
         private long _ordinal;
@@ -76,12 +76,23 @@ public static class ChromeTraceWriter
             _arguments = [.. records.Names.Select(name => name.Arguments.Select(JsonText.Quote).ToArray())];
             foreach (TracedThread thread in records.Threads)
                 if (info.Includes?.Invoke(thread) != false) _threadOfRing[thread.Ring] = thread.ThreadId;
+            if (info.Memory is { } memory) _memory = new MemoryEvents(_events, records, memory, TrackOfMemory());
             if (_device is null) return;
             HostSpans spans = new();
             records.ForEach((int ring, ref readonly TraceRecord record) => Index(spans, ring, in record));
             spans.Seal();
             _indexIsFull = spans.IsFull;
             _timeline = new DeviceTimeline(_device, spans, needsStep: info.Stage != TraceStage.Any);
+        }
+
+        /// <summary>The rank's thread, else any of the file's; the process itself where there is none.</summary>
+        private int TrackOfMemory()
+        {
+            TracedThread[] threads = [.. _records.Threads.Where(thread => _threadOfRing.ContainsKey(thread.Ring))];
+            if (threads.Length == 0) return _pid;
+            TracedThread chosen = threads.FirstOrDefault(thread => thread.Name.StartsWith("sgl-rank", StringComparison.Ordinal), threads[0]);
+            _threads.Add(chosen.Ring);
+            return chosen.ThreadId;
         }
 
         private void Index(HostSpans spans, int ring, ref readonly TraceRecord record)
@@ -96,9 +107,11 @@ public static class ChromeTraceWriter
 
         public long Write()
         {
-            new TraceHead(_json, _records, _device, _info) { ShowsMemory = _usedTokensName >= 0, Timeline = _timeline, IndexIsFull = _indexIsFull, Stacks = _functions is null ? null : _records.Stacks }.Write();
+            new TraceHead(_json, _records, _device, _info) { ShowsMemory = _memory is not null, Timeline = _timeline, IndexIsFull = _indexIsFull, Stacks = _functions is null ? null : _records.Stacks }.Write();
             _ordinal = 0;
+            _memory?.WriteStart();
             _records.ForEach(WriteRecord);
+            _memory?.WriteChanges();
             _functions?.Write(_events, _records.Clock);
             DeviceEvents? device = null;
             if (_timeline is not null)
@@ -131,7 +144,11 @@ public static class ChromeTraceWriter
                 _costs[ring] = record;
                 return;
             }
-            if (record.Name == _usedTokensName && record is { Kind: TraceKind.Span, Lane: 0, Count: 0 } && record.Start >= _records.StartTicks) WriteMemory(ring, in record);
+            if (record.Name == _usedTokensName && record is { Kind: TraceKind.Span, Lane: 0, Count: 0 } && record.Start >= _records.StartTicks)
+            {
+                _memory!.WritePlan(record.End, record.C, _threadOfRing[ring]);
+                _threads.Add(ring);
+            }
             // Without host activity only steps are left, which say what the device's work belongs to.
             if (!_info.Options.RecordsHost && record.Kind != TraceKind.Step) return;
             // A thread that was interrupted between two windows may leave a record of the first in the second.
@@ -176,39 +193,6 @@ public static class ChromeTraceWriter
                     break;
             }
             _json.Raw("}}"u8);
-        }
-
-        /// <summary>A counter of the KV pool's bytes in use, and an event of Kineto's where they have changed.</summary>
-        private void WriteMemory(int ring, in TraceRecord planned)
-        {
-            TraceMemory memory = _info.Memory!;
-            long used = planned.C * memory.BytesPerToken, time = _records.Clock.Relative(planned.End);
-            int thread = _threadOfRing[ring];
-            _events.Next();
-            _json.Property("{\"ph\":\"C\",\"cat\":\"memory\",\"name\":\"KV pool\",\"pid\":"u8, _pid);
-            _json.Property(",\"tid\":"u8, thread);
-            _json.Raw(",\"ts\":"u8);
-            _json.Microseconds(time);
-            _json.Property(",\"args\":{\"bytes in use\":"u8, used);
-            _json.Raw("}}"u8);
-            long change = used - _allocated.GetValueOrDefault(ring);
-            if (change == 0 && _allocated.ContainsKey(ring)) return;
-            _allocated[ring] = used;
-            _events.Next();
-            _json.Property("{\"ph\":\"i\",\"cat\":\"cpu_instant_event\",\"s\":\"t\",\"name\":\"[memory]\",\"pid\":"u8, _pid);
-            _json.Property(",\"tid\":"u8, thread);
-            _json.Raw(",\"ts\":"u8);
-            _json.Microseconds(time);
-            _json.Property(",\"args\":{\"Total Reserved\":"u8, memory.FixedBytes + memory.PoolBytes);
-            _json.Property(",\"Total Allocated\":"u8, memory.FixedBytes + used);
-            _json.Property(",\"Bytes\":"u8, change);
-            // The pool's pages have no address of their own that a reader could follow.
-            _json.Raw(",\"Addr\":0"u8);
-            _json.Property(",\"Device Id\":"u8, memory.Device ?? -1);
-            _json.Property(",\"Device Type\":"u8, memory.Device is null ? 0 : 1);
-            _json.Property(",\"Ev Idx\":"u8, _ordinal);
-            _json.Raw("}}"u8);
-            _threads.Add(ring);
         }
 
         private void WriteArguments(in TraceRecord record)

@@ -21,6 +21,13 @@ public static class TraceFileNames
     public static string Rank(string? prefix, string id, RankCoordinates rank, TraceStage stage, bool lowercaseStage = false) =>
         $"{(string.IsNullOrEmpty(prefix) ? "" : prefix + "-")}{id}-{rank.Suffix}{Stage(stage, lowercaseStage)}{Extension}";
 
+    /// <summary>A rank's snapshot of its memory, beside its trace.</summary>
+    public static string Memory(TraceFileInfo info)
+    {
+        string trace = info.FileName[..^Extension.Length], stage = Stage(info.Stage, info.Options.UsesLowercaseStages);
+        return $"{trace[..^stage.Length]}-memory{stage}.pickle";
+    }
+
     /// <summary>A rank's own of a name for all of them: "x.trace.json.gz" is "x-TP-0.trace.json.gz".</summary>
     public static string OfRank(string name, RankCoordinates rank) => $"{name[..^Extension.Length]}-{rank.Suffix}{Extension}";
 

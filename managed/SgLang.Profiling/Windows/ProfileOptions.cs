@@ -39,5 +39,6 @@ public sealed record ProfileOptions
     public bool IsByStage => Stages.Count > 0;
     public bool RecordsHost => Activities.Contains("CPU");
     public bool RecordsDevice => Activities.Contains("GPU");
+    public bool RecordsMemory => Activities.Contains("MEM");
     public bool UsesCudaProfiler => Activities.Contains("CUDA_PROFILER");
 }

@@ -130,12 +130,16 @@ public sealed class ProfileTests(DemoServer server) : IDisposable
         await server.PostOkTextAsync("/start_profile", $$"""{"output_dir": "{{_directory}}", "num_steps": 40, "activities": ["CPU", "MEM"], "profile_id": "m"}""");
         await server.PostOkAsync("/generate", """{"text": "Memory", "sampling_params": {"max_new_tokens": 45, "temperature": 0, "ignore_eos": true}}""");
         JsonNode trace = Read((string)(await EndAsync())["files"]![0]!);
-        long[] used = [.. trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == "C").Select(e => (long)e!["args"]!["bytes in use"]!)];
+        long[] used = [.. trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == "C" && (string)e["name"]! == "KV pool").Select(e => (long)e!["args"]!["bytes in use"]!)];
         // The answer needs another page now and then, and none comes back before its end.
         Assert.True(used.Length >= 40 && used[0] > 0 && used[^1] > used[0], string.Join(' ', used));
         Assert.Equal(used.Order(), used);
         Assert.Contains(trace["traceEvents"]!.AsArray(), e => (string)e!["name"]! == "[memory]" && (long)e["args"]!["Total Reserved"]! > (long)e["args"]!["Total Allocated"]!);
-        Assert.Contains("MEM is the KV pool", trace["sglang"]!["notes"]!.ToJsonString());
+        JsonNode[] weights = [.. trace["traceEvents"]!.AsArray().Where(e => (string?)e!["args"]?["Use"] == "weights").Select(e => e!)];
+        Assert.Contains(weights, e => (string)e["args"]!["Block"]! == "model.embed_tokens.weight");
+        Assert.Equal(weights.Sum(e => (long)e["args"]!["Bytes"]!), (long)trace["traceEvents"]!.AsArray().First(e => (string)e!["name"]! == "host memory")!["args"]!["weights"]!);
+        Assert.True(File.Exists(Path.Combine(_directory, "m-TP-0-memory.pickle")));
+        Assert.Contains("MEM is the engine", trace["sglang"]!["notes"]!.ToJsonString());
     }
 
     [Fact]

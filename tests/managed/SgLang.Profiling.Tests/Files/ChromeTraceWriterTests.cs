@@ -32,26 +32,6 @@ public sealed class ChromeTraceWriterTests : IDisposable
 
     private static JsonNode[] Events(JsonNode trace, string phase) => [.. trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == phase)!];
 
-    [Theory]
-    [InlineData("CPU", "MEM")]
-    [InlineData("MEM")]
-    public void Memory_is_a_counter_at_each_plan_and_an_event_where_it_changes(params string[] activities)
-    {
-        TraceRecorder recorder = new();
-        int plan = recorder.Names.Register(TraceMemory.UsedTokensSpan, "step", "waiting", "used_tokens");
-        JsonNode trace = WriteOne(recorder, () =>
-        {
-            foreach (long used in (long[])[40, 40, 50, 30]) recorder.Write(recorder.Begin(), plan, TraceKind.Span, TraceStage.Any, 0, 0, 1, 0, used, 0);
-        }, out _, new TraceFileInfo { Options = Options with { Activities = activities }, Rank = new(0), Memory = new TraceMemory(1000, 500, 8, 2) });
-        Assert.Equal([320L, 320, 400, 240], Events(trace, "C").Select(e => (long)e["args"]!["bytes in use"]!));
-        JsonNode[] changes = [.. Events(trace, "i").Where(e => (string)e["name"]! == "[memory]")];
-        Assert.Equal([320L, 80, -160], changes.Select(e => (long)e["args"]!["Bytes"]!));
-        Assert.Equal([1320L, 1400, 1240], changes.Select(e => (long)e["args"]!["Total Allocated"]!));
-        Assert.All(changes, e => Assert.Equal((1500, 2, 1), ((long)e["args"]!["Total Reserved"]!, (int)e["args"]!["Device Id"]!, (int)e["args"]!["Device Type"]!)));
-        Assert.Equal(activities.Contains("CPU") ? 4 : 0, Events(trace, "X").Count(e => (string)e["name"]! == TraceMemory.UsedTokensSpan));
-        Assert.Equal(1, (int)trace["profile_memory"]!);
-    }
-
     [Fact]
     public void The_file_has_the_keys_tracks_and_metadata_of_kineto()
     {
