@@ -146,6 +146,43 @@ TEST(Attention, A_ragged_batch_of_32_mixes_prefill_chunks_and_decode) {
   }
 }
 
+TEST(Attention, Decode_of_many_requests_matches_the_reference) {
+  for (const int head_dim : {64, 128}) {
+    for (const int page_size : {16, 48, 24}) {
+      for (const int group : {1, 4, 7}) {
+        AttentionShape shape;
+        shape.head_dim = head_dim;
+        shape.page_size = page_size;
+        shape.num_kv_heads = 2;
+        shape.num_q_heads = 2 * group;
+        shape.q_gap = group == 4 ? 24 : 0;
+        shape.has_sinks = group == 7;
+        shape.soft_cap = page_size == 48 ? 20 : 0;
+        Random random;
+        for (int r = 0; r < 70; ++r) {
+          const int num_queries = r % 9 == 5 ? static_cast<int>(random.integer(0, 16 / group)) : 1;
+          const int num_keys = static_cast<int>(random.integer(1, r % 20 == 0 ? 2000 : 200));
+          shape.requests.push_back({num_queries, num_queries + num_keys});
+        }
+        AttentionCase(shape).run_and_compare();
+        shape.window = 50;
+        AttentionCase(shape).run_and_compare();
+      }
+    }
+  }
+}
+
+TEST(Attention, Decode_of_many_requests_of_whole_and_odd_tiles_matches_the_reference) {
+  for (const int longest : {1, 16, 65, 1100}) {
+    AttentionShape shape;
+    shape.head_dim = 128;
+    shape.num_kv_heads = longest > 1000 ? 1 : 3;
+    shape.num_q_heads = 4 * shape.num_kv_heads;
+    for (int r = 0; r < 150; ++r) shape.requests.push_back({1, 1 + (longest - 1) * r / 149});
+    AttentionCase(shape).run_and_compare();
+  }
+}
+
 TEST(Attention, Neighbouring_heads_taken_together_match_the_reference) {
   for (const sgl_dtype dtype : {SGL_BF16, SGL_F32}) {
     for (const int page_size : {1, 8, 12, 16}) {

@@ -44,6 +44,16 @@ __device__ __forceinline__ void tma_load_rows(uint32_t destination, const CUtens
       : "memory");
 }
 
+/// The same under a cache policy.
+__device__ __forceinline__ void tma_load_rows(uint32_t destination, const CUtensorMap* rows, int eight_rows, uint32_t barrier,
+                                              uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %2, %2, %3}], [%4], %5;" ::"r"(destination),
+      "l"(reinterpret_cast<uint64_t>(rows)), "r"(0), "r"(eight_rows), "r"(barrier), "l"(policy)
+      : "memory");
+}
+
 /// Copies a tile of a matrix that `encode_halves` describes, from its `group`-th eight rows of each half on.
 __device__ __forceinline__ void tma_load_groups(uint32_t destination, const CUtensorMap* tensor, int column, int group,
                                                 uint32_t barrier, uint64_t policy) {

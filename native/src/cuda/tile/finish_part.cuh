@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "cuda/ptx/mbarrier.cuh"
+
 // Results whose parts are made by several blocks: every part is written to memory, and whichever block finishes the last one
 // adds them up, in their order, so that the sum does not depend on which block that was.
 
@@ -12,6 +14,14 @@ struct WholeBlock {
   __device__ int thread() const { return threadIdx.x; }
   __device__ int num_threads() const { return blockDim.x; }
   __device__ void synchronize() const { __syncthreads(); }
+};
+
+/// The first kNumThreads threads of a block.
+template <int kNumThreads>
+struct PartOfBlock {
+  __device__ int thread() const { return threadIdx.x; }
+  __device__ int num_threads() const { return kNumThreads; }
+  __device__ void synchronize() const { ptx::named_barrier_wait<kNumThreads>(1); }
 };
 
 /// Called by all threads of a team after they wrote a part. Whether it was the last of `num_parts`; then all parts are visible

@@ -60,6 +60,16 @@ void launch_kernel(const CudaContext& context, const Kernel& kernel, int64_t num
   launch(context, kRun, kernel.launch, config, params);
 }
 
+void launch_decode_sm90(const CudaContext& context, const AttentionPlan& plan, const AttentionParams& attention,
+                        const sgl_tensor& k_cache) {
+  DecodeSm90Params params{};
+  params.attention = attention;
+  const int64_t num_rows = k_cache.shape[0] * k_cache.shape[1] * k_cache.shape[2];
+  params.keys = encode_rows_by_eight(attention.k_cache, num_rows, attention.head_dim, kDecodeTileKeys);
+  params.values = encode_rows_by_eight(attention.v_cache, num_rows, attention.head_dim, kDecodeTileKeys);
+  launch_kernel(context, plan.kernels.decode_sm90, plan.workers.num_decode_workers, params);
+}
+
 void launch_prefill_sm90(const CudaContext& context, const AttentionPlan& plan, const AttentionParams& attention,
                          const sgl_tensor& out, const sgl_tensor& k_cache) {
   PrefillSm90Params params{};
@@ -104,7 +114,11 @@ void attention(CudaContext& context, sgl_attention_plan& base, const sgl_tensor&
       context.scratch.reserve(context, sizeof(float) * (decode_floats > prefill_floats ? decode_floats : prefill_floats)));
   if (has_decode) {
     params.num_done = plan.decode_done;
-    launch_kernel(context, plan.kernels.decode, plan.workers.num_decode_workers, params);
+    if (plan.kernels.decode_sm90.launch != nullptr) {
+      launch_decode_sm90(context, plan, params, k_cache);
+    } else {
+      launch_kernel(context, plan.kernels.decode, plan.workers.num_decode_workers, params);
+    }
   }
   if (has_prefill) {
     params.num_done = plan.prefill_done;

@@ -29,11 +29,12 @@ int num_workers(const Kernel& kernel, const DeviceInfo& device) {
 AttentionPlan::AttentionPlan(CudaContext& context, const sgl_attention_desc& description)
     : plain(plain_attention_kernel_for(description.dtype)), ordinal_(context.device.ordinal) {
   desc = description;
-  if (desc.dtype == SGL_BF16) kernels = select_attention_kernels(desc.head_dim, desc.page_size, context.device);
+  if (desc.dtype == SGL_BF16) kernels = select_attention_kernels(desc, context.device);
   workers = {1, 1, 64, 0};
   if (has_tensor_core_kernels()) {
-    workers = {num_workers(kernels.decode, context.device), num_workers(kernels.prefill, context.device),
-               kernels.prefill.num_rows, 0};
+    workers = {kernels.decode_sm90.launch != nullptr ? num_workers(kernels.decode_sm90, context.device)
+                                                     : num_workers(kernels.decode, context.device),
+               num_workers(kernels.prefill, context.device), kernels.prefill.num_rows, 0};
     if (kernels.prefill_sm90.launch != nullptr) {
       workers.num_sm90_workers = num_workers(kernels.prefill_sm90, context.device);
     }

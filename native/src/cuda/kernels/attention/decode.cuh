@@ -27,6 +27,8 @@ struct DecodeConfig {
   static constexpr int kNumWarps = kNumWarps_;
   static constexpr int kNumStages = kNumStages_;
   static constexpr int kThreads = kNumWarps * kWarpSize;
+  static constexpr int kTeamThreads = kThreads;
+  using Team = WholeBlock;
   static constexpr int kTileKeys = 16;
   static constexpr int kTileBytes = kTileKeys * kRowBytes<kDim>;  // of keys, or of values
   static constexpr int kStageBytes = 2 * kTileBytes;
@@ -215,6 +217,16 @@ __device__ __forceinline__ void load_queries(uint32_t (&queries)[kDim / 16][4], 
   }
 }
 
+/// Of the query rows lane / 4 and lane / 4 + 8; rows past the last are at its position.
+__device__ __forceinline__ void load_positions(int (&position)[2], const AttentionParams& params, const DecodePieces& piece,
+                                               int num_rows) {
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = min(static_cast<int>(threadIdx.x) % kWarpSize / 4 + half * 8, num_rows - 1);
+    position[half] = piece.request().kv_length - piece.request().num_tokens + row / params.group;
+  }
+}
+
 /// 16 query rows against 16 keys in shared memory.
 template <int kDim>
 __device__ __forceinline__ void attend_tile(RowTile<kDim / 8>& rows, const uint32_t (&queries)[kDim / 16][4], uint32_t k_tile,
@@ -268,15 +280,16 @@ template <class Config>
 __device__ void finish_item(const AttentionParams& params, const DecodePieces& piece, RowTile<Config::kDim / 8>& rows,
                             int num_rows, DecodeExchange<Config>& exchange) {
   constexpr int kDim = Config::kDim;
+  const typename Config::Team team;
   const int lane = threadIdx.x % kWarpSize, warp = threadIdx.x / kWarpSize;
   const int group_row = lane / 4;
   rows.finish();
-  __syncthreads();  // all have left the last item's exchange
+  team.synchronize();  // all have left the last item's exchange
   if (lane % 4 == 0) {
     exchange.statistics[warp][group_row] = {rows.maximum[0], rows.sum[0]};
     exchange.statistics[warp][group_row + 8] = {rows.maximum[1], rows.sum[1]};
   }
-  __syncthreads();
+  team.synchronize();
   rows.scale({rescale_factor(rows.maximum[0], exchange.combined(group_row).x),
               rescale_factor(rows.maximum[1], exchange.combined(group_row + 8).x)});
 
@@ -288,7 +301,7 @@ __device__ void finish_item(const AttentionParams& params, const DecodePieces& p
     return int2{piece.request().first_token + row / params.group, piece.kv_head() * params.group + row % params.group};
   };
   for (int first_row = 0; first_row < num_rows; first_row += Config::kExchangeRows) {
-    if (first_row > 0) __syncthreads();
+    if (first_row > 0) team.synchronize();
     const bool is_upper = first_row >= 8;
     if (group_row / Config::kExchangeRows == first_row % 8 / Config::kExchangeRows) {
       float* destination = exchange.rows[warp][group_row % Config::kExchangeRows] + lane % 4 * 2;
@@ -298,9 +311,9 @@ __device__ void finish_item(const AttentionParams& params, const DecodePieces& p
                                                               is_upper ? rows.out[tile][3] : rows.out[tile][1]};
       }
     }
-    __syncthreads();
+    team.synchronize();
     constexpr int kQuads = kDim / 4;
-    for (int i = threadIdx.x; i < Config::kExchangeRows * kQuads; i += Config::kThreads) {
+    for (int i = threadIdx.x; i < Config::kExchangeRows * kQuads; i += Config::kTeamThreads) {
       const int row = first_row + i / kQuads, dim = i % kQuads * 4;
       if (row >= num_rows || dim >= params.head_dim) continue;
       float4 sum = {0, 0, 0, 0};
@@ -326,30 +339,25 @@ __device__ void finish_item(const AttentionParams& params, const DecodePieces& p
       store_pair(destination + 2, sum.z * factor, sum.w * factor, params.out_by_two);
     }
   }
-  if (num_parts > 1 && finish_part(WholeBlock(), params.num_done + piece.first_stretch(), num_parts, &exchange.is_last)) {
-    merge_parts<kDim>(WholeBlock(), params, num_parts, num_rows, partial, place);
+  if (num_parts > 1 && finish_part(team, params.num_done + piece.first_stretch(), num_parts, &exchange.is_last)) {
+    merge_parts<kDim>(team, params, num_parts, num_rows, partial, place);
   }
 }
 
 template <class Config>
 __device__ void attend_stretch(const AttentionParams& params, const StepHeader& step, int index, uint32_t warp_ring,
                                DecodeExchange<Config>& exchange) {
-  const int lane = threadIdx.x % kWarpSize, warp = threadIdx.x / kWarpSize;
+  const int warp = threadIdx.x / kWarpSize;
   DecodePieces piece(params.stretches[index], index, step.decode_requests, params.num_kv_heads);
   DecodeRing<Config> ring(params, step.pages, piece, warp_ring);
   RowTile<Config::kDim / 8> rows;
   for (; !piece.is_done(); piece.next()) {
-    const DecodeRequest& request = piece.request();
-    const int num_rows = request.num_tokens * params.group;
+    const int num_rows = piece.request().num_tokens * params.group;
     uint32_t queries[Config::kDim / 16][4];
     load_queries<Config::kDim>(queries, params, piece, num_rows);
     rows.reset();
     int position[2];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = min(lane / 4 + half * 8, num_rows - 1);
-      position[half] = request.kv_length - request.num_tokens + row / params.group;
-    }
+    load_positions(position, params, piece, num_rows);
     for (int key = piece.key_begin() + warp * Config::kTileKeys; key < piece.key_end();
          key += Config::kNumWarps * Config::kTileKeys) {
       const uint32_t tile = ring.advance();

@@ -14,7 +14,8 @@ AttentionKernels kernels_for(int head_dim) {
 
 }  // namespace
 
-SelectedKernels select_attention_kernels(int head_dim, int page_size, const DeviceInfo& device) {
+SelectedKernels select_attention_kernels(const sgl_attention_desc& desc, const DeviceInfo& device) {
+  const int head_dim = desc.head_dim, page_size = desc.page_size;
   const AttentionKernels all = kernels_for(head_dim);
   const auto first_that_fits = [&](const AttentionKernel(&kernels)[2]) {
     for (const AttentionKernel& kernel : kernels) {
@@ -22,13 +23,18 @@ SelectedKernels select_attention_kernels(int head_dim, int page_size, const Devi
     }
     return AttentionKernel{};
   };
-  SelectedKernels selected{first_that_fits(all.decode), first_that_fits(all.prefill), {}};
+  SelectedKernels selected{first_that_fits(all.decode), first_that_fits(all.prefill), {}, {}};
   if (selected.decode.launch == nullptr || selected.prefill.launch == nullptr) return {};
   if (device.compute_major == 9) {
     if (head_dim <= 64) selected.prefill_sm90 = prefill_sm90_kernel_of<64>(page_size % 8 == 0 && head_dim == 64);
     // Below 96 a third of the wider kernel's work would be zeros, more than it is faster by.
     if (head_dim >= 96 && head_dim <= 128) {
       selected.prefill_sm90 = prefill_sm90_kernel_of<128>(page_size % 8 == 0 && head_dim == 128);
+    }
+    // With a window the first visible key may lie inside a tile.
+    if (page_size % kDecodeTileKeys == 0 && desc.window == 0) {
+      if (head_dim == 64) selected.decode_sm90 = decode_sm90_kernel_of<64>();
+      if (head_dim == 128) selected.decode_sm90 = decode_sm90_kernel_of<128>();
     }
   }
   return selected;

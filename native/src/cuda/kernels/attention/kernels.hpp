@@ -3,9 +3,10 @@
 #include <cstddef>
 
 #include "cuda/kernels/attention/attention_params.hpp"
+#include "cuda/kernels/attention/decode_sm90.hpp"
 #include "cuda/kernels/attention/prefill_sm90.hpp"
 #include "cuda/runtime/device_info.hpp"
-#include "sgl/base.h"
+#include "sgl/attention.h"
 
 namespace sgl::cuda {
 
@@ -27,6 +28,12 @@ struct PrefillSm90Kernel {
   bool copies_pages = false;
 };
 
+struct DecodeSm90Kernel {
+  void (*launch)(DecodeSm90Params) = nullptr;
+  int num_threads = 0;
+  size_t shared_bytes = 0;
+};
+
 /// Tensor-core kernels of one head dim, or of smaller ones filled up with zeros. Configurations in order of preference.
 struct AttentionKernels {
   AttentionKernel decode[2];
@@ -41,16 +48,22 @@ AttentionKernels attention_kernels();
 template <int kDim>
 PrefillSm90Kernel prefill_sm90_kernel_of(bool copies_pages);
 
+/// Hopper's own decode kernel, for pages of whole tiles and heads of kDim.
+template <int kDim>
+DecodeSm90Kernel decode_sm90_kernel_of();
+
 /// What a plan launches for bf16; the first two null if the device has too little shared memory.
 struct SelectedKernels {
   AttentionKernel decode;
   AttentionKernel prefill;
   /// With the same rows a tile as `prefill`; null on other devices and for head dims without one.
   PrefillSm90Kernel prefill_sm90;
+  /// In place of `decode`, with parts of the same size; null on other devices and where pages, heads or a window do not suit it.
+  DecodeSm90Kernel decode_sm90;
 };
 
 /// Pure: the same for the same arguments on any machine.
-SelectedKernels select_attention_kernels(int head_dim, int page_size, const DeviceInfo& device);
+SelectedKernels select_attention_kernels(const sgl_attention_desc& desc, const DeviceInfo& device);
 
 AttentionKernel plain_attention_kernel_for(sgl_dtype dtype);
 
