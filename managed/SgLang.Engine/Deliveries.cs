@@ -12,6 +12,9 @@ internal sealed class Deliveries(FlightTriggers triggers) : IThreadPoolWorkItem
 {
     private const int NoToken = -1;
 
+    /// <summary>Deliveries after which waiting readers are woken: several bundles.</summary>
+    private const int WakeInterval = 4 * ReaderWakes.BundleSize;
+
     private readonly ReaderWakes _wakes = new();
     private readonly Lock _gate = new(); // one thread at a time carries
     private Batch? _added;
@@ -63,7 +66,13 @@ internal sealed class Deliveries(FlightTriggers triggers) : IThreadPoolWorkItem
         {
             while (Interlocked.Exchange(ref _added, null) is { } batch)
             {
-                foreach (ref readonly Delivery delivery in batch.Items) Deliver(in delivery);
+                ReadOnlySpan<Delivery> items = batch.Items;
+                for (int i = 0; i < items.Length; i++)
+                {
+                    Deliver(in items[i]);
+                    // Other threads may begin with the first readers of a large batch meanwhile.
+                    if (i % WakeInterval == WakeInterval - 1) _wakes.Flush();
+                }
                 _wakes.Flush();
                 batch.Clear();
                 if (Interlocked.CompareExchange(ref _free, batch, null) is not null) Volatile.Write(ref _spare, batch);

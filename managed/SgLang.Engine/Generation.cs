@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Threading.Tasks.Sources;
 using SgLang.Core;
 using SgLang.Grammars.Matching;
@@ -16,7 +15,7 @@ namespace SgLang.Engine;
 /// Tokens are appended under a short lock, in the engine's order (<see cref="Deliveries"/>); the reader detokenizes and looks for stop strings on the thread
 /// pool. What the reader finds (a stop string, a vanished client) goes back to the engine as a message.
 /// </remarks>
-public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTaskSource, ISampledRequest
+public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTaskSource<GenerationChunk?>, ISampledRequest
 {
     private readonly InferenceEngine _engine;
     private readonly GenerationRequest _request;
@@ -25,7 +24,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private readonly int _interval, _forcedInterval;
 
     private readonly Lock _gate = new();
-    private readonly List<TokenRecord> _arrived;
+    private List<TokenRecord> _arrived;
     private InputLogprobs? _inputLogprobs;
     private float[]? _embedding;
     private bool _hasSentInputLogprobs;
@@ -34,7 +33,7 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private long _finished;
     private TaskCompletionSource? _promptIsComputed;
     private bool _isWaiting;
-    private ManualResetValueTaskSourceCore<bool> _wake = new() { RunContinuationsAsynchronously = false };
+    private ManualResetValueTaskSourceCore<GenerationChunk?> _next = new() { RunContinuationsAsynchronously = false };
 
     // The engine thread's side.
     private readonly List<TokenLogprob> _promptScores = [];
@@ -45,8 +44,8 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private TokenLogprob[]? _nextChosen;
 
     // The reader's side.
-    private readonly List<TokenRecord> _taken = [];
-    private readonly List<TokenRecord> _unsent = [];
+    private List<TokenRecord> _taken; // not sent yet
+    private int _decoded; // of those, how many are part of the text
     private int _completionTokens;
     private bool _isDone;
     private bool _hasUnreported; // a chunk was returned whose reader has not come back
@@ -68,7 +67,8 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         _text = text;
         _interval = Math.Max(1, request.StreamInterval ?? defaultInterval);
         _forcedInterval = forcedInterval;
-        _arrived = new List<TokenRecord>(2 * forcedInterval);
+        _arrived = [];
+        _taken = [];
     }
 
     /// <summary>The scheduler's view of the same request; the engine thread's alone but for counters.</summary>
@@ -122,56 +122,28 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     /// The next chunk; null after the one that carries <see cref="GenerationChunk.Finish"/>. An error inside the engine is a chunk whose
     /// finish is an abort with its status code, never an exception. Cancellation aborts the request.
     /// </summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<GenerationChunk?> ReadAsync(CancellationToken cancellation = default)
+    public ValueTask<GenerationChunk?> ReadAsync(CancellationToken cancellation = default)
     {
         ReportSent();
-        if (_isDone) return null;
+        if (_isDone) return ValueTask.FromResult<GenerationChunk?>(null);
         if (_cancellation.Token != cancellation)
         {
             // One reader uses one token for all of its reads.
             _cancellation.Unregister();
             _cancellation = cancellation.UnsafeRegister(static self => ((Generation)self!).Cancel(), this);
         }
-        while (true)
-        {
-            FinishReason? finish;
-            bool mustWait;
-            lock (_gate)
-            {
-                _taken.AddRange(_arrived);
-                _arrived.Clear();
-                finish = _finish;
-                mustWait = _taken.Count == 0 && finish is null && !_isCancelled;
-                if (mustWait)
-                {
-                    _wake.Reset();
-                    _isWaiting = true;
-                }
-            }
-            if (_isCancelled)
-            {
-                await DisposeAsync().ConfigureAwait(false);
-                throw new OperationCanceledException(cancellation);
-            }
-            if (mustWait)
-            {
-                await new ValueTask(this, _wake.Version).ConfigureAwait(false);
-                continue;
-            }
-            if (Digest(finish) is { } chunk) return chunk;
-        }
+        _next.Reset();
+        short version = _next.Version;
+        if (TryRead(out GenerationChunk? chunk)) return ValueTask.FromResult(chunk);
+        // Whoever wakes the reader may have done so by now: the version is of this read all the same.
+        return new ValueTask<GenerationChunk?>(this, version);
     }
 
     public ValueTask DisposeAsync()
     {
         ReportSent();
         _cancellation.Unregister();
-        if (!_isDone)
-        {
-            _isDone = true;
-            _engine.AbortExactly(this);
-        }
+        Abandon();
         return ValueTask.CompletedTask;
     }
 
@@ -220,8 +192,21 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         return isFirst;
     }
 
-    /// <summary>Runs the reader, as far as it gets.</summary>
-    internal void Resume() => _wake.SetResult(true);
+    /// <summary>Does what a reader waits for, and runs it if there is a chunk for it.</summary>
+    internal void Resume()
+    {
+        GenerationChunk? chunk;
+        try
+        {
+            if (!TryRead(out chunk)) return;
+        }
+        catch (Exception e)
+        {
+            _next.SetException(e);
+            return;
+        }
+        _next.SetResult(chunk);
+    }
 
     /// <summary>The request ended without a further token.</summary>
     internal void End(FinishReason finish)
@@ -251,12 +236,12 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
 
     void IThreadPoolWorkItem.Execute() => Resume();
 
-    void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
+    GenerationChunk? IValueTaskSource<GenerationChunk?>.GetResult(short token) => _next.GetResult(token);
 
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _wake.GetStatus(token);
+    ValueTaskSourceStatus IValueTaskSource<GenerationChunk?>.GetStatus(short token) => _next.GetStatus(token);
 
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _wake.OnCompleted(continuation, state, token, flags);
+    void IValueTaskSource<GenerationChunk?>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _next.OnCompleted(continuation, state, token, flags);
 
     /// <summary>Whether the reader has something to do before the end: send, or look for stop strings.</summary>
     private bool WantsTokensEarly => _request.IsStreaming || _request.Sampling.HasTextStop;
@@ -294,6 +279,14 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         Record.Sent();
     }
 
+    /// <summary>What nobody reads any more is not generated.</summary>
+    private void Abandon()
+    {
+        if (_isDone) return;
+        _isDone = true;
+        _engine.AbortExactly(this);
+    }
+
     private void Cancel()
     {
         bool wake;
@@ -305,12 +298,48 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         if (wake) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
+    /// <summary>False where there is nothing to send yet: <see cref="Resume"/> will be called once, by whoever brings more.</summary>
+    /// <exception cref="OperationCanceledException">The read was cancelled, which has aborted the request.</exception>
+    private bool TryRead(out GenerationChunk? chunk)
+    {
+        while (true)
+        {
+            FinishReason? finish;
+            lock (_gate)
+            {
+                finish = _finish;
+                if (_arrived.Count == 0 && finish is null && !_isCancelled)
+                {
+                    chunk = null;
+                    _isWaiting = true;
+                    return false;
+                }
+                if (_taken.Count == 0)
+                {
+                    (_taken, _arrived) = (_arrived, _taken);
+                }
+                else
+                {
+                    _taken.AddRange(_arrived);
+                    _arrived.Clear();
+                }
+            }
+            if (_isCancelled)
+            {
+                Abandon();
+                throw new OperationCanceledException(_cancellation.Token);
+            }
+            chunk = Digest(finish);
+            if (chunk is not null) return true;
+        }
+    }
+
     /// <summary>Processes what was taken; a chunk if there is one to send now.</summary>
     private GenerationChunk? Digest(FinishReason? finish)
     {
         TraceRecorder recorder = _engine.Profiler.Recorder;
         long start = recorder.Begin();
-        int tokens = _taken.Count;
+        int tokens = _taken.Count - _decoded;
         GenerationChunk? chunk = Decode(finish);
         recorder.End(start, _engine.Profiler.Spans.Detokenize, tokens);
         return chunk;
@@ -319,25 +348,23 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
     private GenerationChunk? Decode(FinishReason? finish)
     {
         bool isDue = false;
-        for (int i = 0; i < _taken.Count; i++)
+        while (_decoded < _taken.Count)
         {
-            TokenRecord token = _taken[i];
-            bool isLast = finish is not null && i == _taken.Count - 1;
-            _text.Append(token.Id, isLast ? finish : null);
-            _unsent.Add(token);
+            int id = _taken[_decoded++].Id;
+            bool isLast = finish is not null && _decoded == _taken.Count;
+            _text.Append(id, isLast ? finish : null);
             _completionTokens++;
             if (_text.MatchedStop is { } matched)
             {
                 // Tokens that were sampled before the engine hears of the match are dropped on both sides.
                 FinishReason stop = FinishReason.StopString(matched);
                 _engine.FinishAt(this, _completionTokens, stop);
-                _taken.Clear();
+                _taken.RemoveRange(_decoded, _taken.Count - _decoded);
                 lock (_gate) Volatile.Write(ref _finished, Stopwatch.GetTimestamp());
                 return Send(stop);
             }
             isDue |= _completionTokens % _interval == (_interval > 1 ? 1 : 0);
         }
-        _taken.Clear();
         if (finish is not null)
         {
             _text.End();
@@ -363,16 +390,17 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
         {
             Text = _text.Take(),
             TokenIds = UnsentIds(),
-            Logprobs = scored ? [.. _unsent.Select(token => new TokenLogprob(token.Logprob, token.Id))] : [],
-            TopLogprobs = scored && _request.Logprobs!.TopCount > 0 ? [.. _unsent.Select(token => token.Top ?? [])] : [],
-            ChosenLogprobs = scored && _request.Logprobs!.TokenIds.Length > 0 ? [.. _unsent.Select(token => token.Chosen ?? [])] : [],
+            Logprobs = scored ? [.. _taken.Select(token => new TokenLogprob(token.Logprob, token.Id))] : [],
+            TopLogprobs = scored && _request.Logprobs!.TopCount > 0 ? [.. _taken.Select(token => token.Top ?? [])] : [],
+            ChosenLogprobs = scored && _request.Logprobs!.TokenIds.Length > 0 ? [.. _taken.Select(token => token.Chosen ?? [])] : [],
             InputLogprobs = input?.Tokens ?? [],
             InputTopLogprobs = input?.Top ?? [],
             Embedding = embedding,
             InputChosenLogprobs = input?.Chosen ?? [],
             Finish = finish,
         };
-        _unsent.Clear();
+        _taken.Clear();
+        _decoded = 0;
         if (finish is not null) _isDone = true;
         _hasUnreported = true;
         return chunk;
@@ -380,8 +408,8 @@ public sealed class Generation : IAsyncDisposable, IThreadPoolWorkItem, IValueTa
 
     private int[] UnsentIds()
     {
-        int[] ids = new int[_unsent.Count];
-        for (int i = 0; i < ids.Length; i++) ids[i] = _unsent[i].Id;
+        int[] ids = new int[_taken.Count];
+        for (int i = 0; i < ids.Length; i++) ids[i] = _taken[i].Id;
         return ids;
     }
 }

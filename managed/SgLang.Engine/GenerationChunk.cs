@@ -29,6 +29,9 @@ public sealed class GenerationChunk
     /// <summary>[hidden] the last token's hidden state after the last norm, scaled to length 1; null unless asked for.</summary>
     public float[]? Embedding { get; init; }
 
+    /// <summary>Whose chunk it is, for who reads several generations as one sequence and sets it.</summary>
+    public int Index { get; set; }
+
     /// <summary>Set in the last chunk only.</summary>
     public FinishReason? Finish { get; init; }
 }

@@ -56,7 +56,9 @@ public sealed partial class ServerHost : IAsyncDisposable
     {
         IPAddress address = await ResolveAsync(options.Host);
         X509Certificate2? certificate = ServerCertificate.Load(options);
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        // An empty one: the others read appsettings.json and environment variables that are not this program's, and watch the working directory for changes of them.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore();
         if (certificate is not null) builder.WebHost.UseKestrelHttpsConfiguration();
         builder.Services.AddSingleton(logs);
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
@@ -72,6 +74,7 @@ public sealed partial class ServerHost : IAsyncDisposable
             kestrel.Listen(address, options.Port, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;
+                listen.Use(DirectOutput.Use);
                 if (certificate is not null) listen.UseHttps(certificate);
             });
         });

@@ -18,13 +18,13 @@ public sealed class EventTemplate
 
     private const int MaxBytesOfChar = 6; // \u0000
     private const int MaxBytesOfNumber = 11;
-    private readonly byte[][] _parts;
-    private readonly int _length;
+    private readonly byte[] _bytes; // of all parts, one after the other
+    private readonly int[] _ends;
 
-    private EventTemplate(byte[][] parts)
+    private EventTemplate(byte[] bytes, int[] ends)
     {
-        _parts = parts;
-        _length = parts.Sum(part => part.Length);
+        _bytes = bytes;
+        _ends = ends;
     }
 
     /// <param name="sample">An event whose open fields hold "", [] or 0.</param>
@@ -35,7 +35,8 @@ public sealed class EventTemplate
         var output = new ArrayBufferWriter<byte>();
         using (var writer = new SseWriter(output)) writer.Write(sample, type);
         ReadOnlySpan<byte> rest = output.WrittenSpan;
-        byte[][] parts = new byte[fields.Length + 1][];
+        var bytes = new List<byte>(rest.Length);
+        int[] ends = new int[fields.Length + 1];
         for (int i = 0; i < fields.Length; i++)
         {
             // A user's text cannot hold this: its quotation marks are escaped.
@@ -45,15 +46,17 @@ public sealed class EventTemplate
             if (!isNumber && !rest[value..].StartsWith("\"\""u8) && !rest[value..].StartsWith("[]"u8))
                 throw new ArgumentException($"The event's field '{fields[i]}' is not empty.", nameof(fields));
             int end = isNumber ? value : value + 1;
-            parts[i] = rest[..end].ToArray();
+            bytes.AddRange(rest[..end]);
+            ends[i] = bytes.Count;
             rest = rest[(isNumber ? end + 1 : end)..];
         }
-        parts[^1] = rest.ToArray();
-        return new EventTemplate(parts);
+        bytes.AddRange(rest);
+        ends[^1] = bytes.Count;
+        return new EventTemplate([.. bytes], ends);
     }
 
     /// <summary>Whether an event with these values may be put together here.</summary>
-    public bool Fits(int textLength, int numNumbers) => _length + (textLength * MaxBytesOfChar) + (numNumbers * MaxBytesOfNumber) <= MaxBytes;
+    public bool Fits(int textLength, int numNumbers) => _bytes.Length + (textLength * MaxBytesOfChar) + (numNumbers * MaxBytesOfNumber) <= MaxBytes;
 
     /// <summary>Begins an event; its open fields then follow in their order.</summary>
     public Filler Begin(IBufferWriter<byte> output) => new(this, output);
@@ -66,6 +69,7 @@ public sealed class EventTemplate
         private readonly Span<byte> _span;
         private int _written;
         private int _part;
+        private int _start;
 
         internal Filler(EventTemplate template, IBufferWriter<byte> output)
         {
@@ -77,6 +81,7 @@ public sealed class EventTemplate
         public Filler Text(string value)
         {
             CopyPart();
+            if (value.Length == 0) return this;
             JavaScriptEncoder encoder = ResponseJson.Encoder;
             int utf8 = Encoding.UTF8.GetBytes(value, _span[_written..]);
             if (encoder.FindFirstCharacterToEncodeUtf8(_span.Slice(_written, utf8)) >= 0)
@@ -123,9 +128,10 @@ public sealed class EventTemplate
 
         private void CopyPart()
         {
-            byte[] part = _template._parts[_part++];
-            part.CopyTo(_span[_written..]);
-            _written += part.Length;
+            int end = _template._ends[_part++];
+            _template._bytes.AsSpan(_start, end - _start).CopyTo(_span[_written..]);
+            _written += end - _start;
+            _start = end;
         }
     }
 }

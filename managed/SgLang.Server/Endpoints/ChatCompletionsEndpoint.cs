@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Pipelines;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using SgLang.Core;
@@ -37,10 +38,10 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
     private async Task AnswerAsync(
         HttpContext http, ChatCompletionRequest body, OpenAIPlan plan, GenerationGroup group, OpenAIAnswer[] answers, ChatForm form, string model, RequestObserver observer)
     {
-        await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+        while (await group.ReadAsync(http.RequestAborted) is { } chunk)
         {
-            answers[index].Add(chunk);
-            observer.Chunk(index, chunk);
+            answers[chunk.Index].Add(chunk);
+            observer.Chunk(chunk);
             if (OpenAIErrors.Of(chunk) is not { } error) continue;
             await ErrorMapper.WriteAsync(http, error);
             return;
@@ -81,11 +82,14 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
             var templates = new EventTemplate?[answers.Length];
             ChatAnswerParser[] parsers = [.. answers.Select(_ => form.NewParser())];
             var parts = new List<ParsedPart>();
-            await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+            PipeWriter body = http.Response.BodyWriter;
+            CancellationToken aborted = http.RequestAborted;
+            while (await group.ReadAsync(aborted) is { } chunk)
             {
+                int index = chunk.Index;
                 OpenAIAnswer answer = answers[index];
                 answer.Add(chunk);
-                observer.Chunk(index, chunk);
+                observer.Chunk(chunk);
                 if (OpenAIErrors.Of(chunk) is { } error)
                 {
                     await OpenAIErrors.EndStreamAsync(http, events, error);
@@ -113,7 +117,7 @@ internal sealed class ChatCompletionsEndpoint(ServingContext serving)
                     SendParts(index, null, usage);
                     Send([new ChatChunkChoice { Index = index, Delta = new ChatDelta(), FinishReason = FinishName(answer, parsers[index]), MatchedStop = answer.MatchedStop }], usage);
                 }
-                await Respond.FlushAsync(http);
+                await Respond.FlushAsync(body, aborted);
             }
             events ??= Respond.BeginEvents(http);
             if (plan.IncludeUsage) Send([], UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport, answers.Sum(answer => answer.ReasoningTokens)));

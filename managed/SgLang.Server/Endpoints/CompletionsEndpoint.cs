@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using SgLang.Core;
 using SgLang.Engine;
@@ -31,10 +32,10 @@ internal sealed class CompletionsEndpoint(ServingContext serving)
 
     private async Task AnswerAsync(HttpContext http, OpenAIPlan plan, GenerationGroup group, OpenAIAnswer[] answers, string model, RequestObserver observer)
     {
-        await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+        while (await group.ReadAsync(http.RequestAborted) is { } chunk)
         {
-            answers[index].Add(chunk);
-            observer.Chunk(index, chunk);
+            answers[chunk.Index].Add(chunk);
+            observer.Chunk(chunk);
             if (OpenAIErrors.Of(chunk) is not { } error) continue;
             await ErrorMapper.WriteAsync(http, error);
             return;
@@ -57,11 +58,15 @@ internal sealed class CompletionsEndpoint(ServingContext serving)
         try
         {
             long created = ServingContext.UnixTime();
-            await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+            var templates = new EventTemplate?[answers.Length];
+            PipeWriter body = http.Response.BodyWriter;
+            CancellationToken aborted = http.RequestAborted;
+            while (await group.ReadAsync(aborted) is { } chunk)
             {
+                int index = chunk.Index;
                 OpenAIAnswer answer = answers[index];
                 answer.Add(chunk);
-                observer.Chunk(index, chunk);
+                observer.Chunk(chunk);
                 if (OpenAIErrors.Of(chunk) is { } error)
                 {
                     await OpenAIErrors.EndStreamAsync(http, events, error);
@@ -70,17 +75,23 @@ internal sealed class CompletionsEndpoint(ServingContext serving)
                 if (!answer.HasDelta && answer.Finish is null) continue;
                 events ??= Respond.BeginEvents(http);
                 CompletionLogprobs? logprobs = answer.CompletionLogprobs();
-                Send([Choice(index, answer, logprobs, answer.TakeDelta())], plan.ContinuousUsage ? UsageCounter.Count(group.Items[index], serving.Options.EnableCacheReport) : null);
-                await Respond.FlushAsync(http);
+                string delta = answer.TakeDelta();
+                if (logprobs is null && answer.Finish is null && !plan.ContinuousUsage && Template(index).Fits(delta.Length, 0)) events.Begin(Template(index)).Text(delta).End();
+                else Send([Choice(index, answer, logprobs, delta)], plan.ContinuousUsage ? UsageCounter.Count(group.Items[index], serving.Options.EnableCacheReport) : null);
+                await Respond.FlushAsync(body, aborted);
             }
             events ??= Respond.BeginEvents(http);
             if (plan.IncludeUsage) Send([], UsageCounter.Count(plan, group.Items, serving.Options.EnableCacheReport));
             events.WriteDone();
             await Respond.FlushAsync(http);
 
-            void Send(IReadOnlyList<CompletionChoice> choices, Usage? usage) => events!.Write(
-                new CompletionResponse { Id = plan.Id, Created = created, Model = model, Choices = choices, Usage = usage },
-                ProtocolJsonContext.Default.CompletionResponse);
+            EventTemplate Template(int index) => templates[index] ??= EventTemplate.Create(
+                Event([new CompletionChoice { Index = index, Text = "" }], null), ProtocolJsonContext.Default.CompletionResponse, "text");
+
+            void Send(IReadOnlyList<CompletionChoice> choices, Usage? usage) => events!.Write(Event(choices, usage), ProtocolJsonContext.Default.CompletionResponse);
+
+            CompletionResponse Event(IReadOnlyList<CompletionChoice> choices, Usage? usage) =>
+                new() { Id = plan.Id, Created = created, Model = model, Choices = choices, Usage = usage };
         }
         finally
         {

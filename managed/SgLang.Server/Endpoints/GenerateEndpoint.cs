@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using SgLang.Core;
 using SgLang.Engine;
@@ -36,23 +37,25 @@ internal sealed class GenerateEndpoint(ServingContext serving)
     private static async Task StreamAsync(HttpContext http, GenerationGroup group, NativeAnswer[] answers, RequestObserver observer)
     {
         using SseWriter writer = Respond.BeginEvents(http);
-        await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+        PipeWriter body = http.Response.BodyWriter;
+        CancellationToken aborted = http.RequestAborted;
+        while (await group.ReadAsync(aborted) is { } chunk)
         {
-            answers[index].Add(chunk);
-            observer.Chunk(index, chunk);
-            answers[index].WriteTo(writer, GenerationProgress.Of(group.Items[index], observer.Times(index)));
-            await Respond.FlushAsync(http);
+            Generation generation = group.Items[chunk.Index];
+            observer.Chunk(chunk);
+            answers[chunk.Index].Write(writer, chunk, chunk.Finish is null ? GenerationProgress.OfMiddle(generation) : GenerationProgress.Of(generation, observer.Times(chunk.Index)));
+            await Respond.FlushAsync(body, aborted);
         }
         writer.WriteDone();
-        await Respond.FlushAsync(http);
+        await Respond.FlushAsync(body, aborted);
     }
 
     private static async Task AnswerAsync(HttpContext http, NativePlan plan, GenerationGroup group, NativeAnswer[] answers, RequestObserver observer)
     {
-        await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+        while (await group.ReadAsync(http.RequestAborted) is { } chunk)
         {
-            answers[index].Add(chunk);
-            observer.Chunk(index, chunk);
+            answers[chunk.Index].Add(chunk);
+            observer.Chunk(chunk);
             if (chunk.Finish is { Kind: FinishKind.Abort, StatusCode: > 0 } failed)
             {
                 await ErrorMapper.WriteAsync(http, ErrorMapper.Rejected(failed.StatusCode, failed.Text ?? "The request was aborted.", ErrorStyle.Native));

@@ -41,9 +41,13 @@ internal static class Respond
     }
 
     /// <summary>Sends what was written. A client that reads slowly holds the caller here; one that is gone cancels it.</summary>
-    public static ValueTask FlushAsync(HttpContext context)
+    public static ValueTask FlushAsync(HttpContext context) => FlushAsync(context.Response.BodyWriter, context.RequestAborted);
+
+    /// <inheritdoc cref="FlushAsync(HttpContext)"/>
+    /// <param name="body">The response's body, and <paramref name="aborted"/> its request's end: a stream of many events asks for them once.</param>
+    public static ValueTask FlushAsync(PipeWriter body, CancellationToken aborted)
     {
-        ValueTask<FlushResult> flush = context.Response.BodyWriter.FlushAsync(context.RequestAborted);
+        ValueTask<FlushResult> flush = body.FlushAsync(aborted);
         if (!flush.IsCompletedSuccessfully) return Wait(flush);
         _ = flush.Result;
         return ValueTask.CompletedTask;

@@ -55,8 +55,10 @@ internal sealed partial class RequestObserver : IDisposable
     /// <summary>For meta_info; null on a server without metrics.</summary>
     public RequestTimes? Times(int index) => _serving.Options.EnableMetrics ? new RequestTimes(_group.Items[index], _received, _dispatched) : null;
 
-    public void Chunk(int index, GenerationChunk chunk)
+    public void Chunk(GenerationChunk chunk)
     {
+        if (!_measures && !_logs && !_serving.Options.EnableRequestTimeStatsLogging) return;
+        int index = chunk.Index;
         long now = Stopwatch.GetTimestamp();
         // Without streaming everything comes at once: there is no first token to time.
         if (_isStreaming && chunk.TokenIds.Count > 0)

@@ -33,12 +33,12 @@ internal static class EmbeddingRun
     public static async Task<float[][]?> ReadAsync(HttpContext http, ServingContext serving, GenerationGroup group, RequestObserver observer)
     {
         var vectors = new float[group.Items.Count][];
-        await foreach ((int index, GenerationChunk chunk) in group.ReadAsync(http.RequestAborted))
+        while (await group.ReadAsync(http.RequestAborted) is { } chunk)
         {
-            observer.Chunk(index, chunk);
+            observer.Chunk(chunk);
             if (chunk.Embedding is { } vector)
             {
-                vectors[index] = vector;
+                vectors[chunk.Index] = vector;
                 continue;
             }
             // An abort by the user leaves nothing to give.

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using SgLang.Engine;
 
@@ -8,6 +7,9 @@ namespace SgLang.Server.Serving;
 internal sealed class GenerationGroup : IAsyncDisposable
 {
     private readonly Generation[] _items;
+    private Channel<GenerationChunk>? _merged;
+    private CancellationTokenSource? _stop;
+    private Task _pumps = Task.CompletedTask;
 
     private GenerationGroup(Generation[] items) => _items = items;
 
@@ -20,36 +22,33 @@ internal sealed class GenerationGroup : IAsyncDisposable
     public static async Task<GenerationGroup> SubmitAsync(InferenceEngine engine, IReadOnlyList<GenerationRequest> requests, CancellationToken cancellation) =>
         new(await engine.SubmitGroupAsync(requests, cancellation));
 
-    /// <summary>Chunks of all generations as they come; those of one are in order.</summary>
-    public async IAsyncEnumerable<(int Index, GenerationChunk Chunk)> ReadAsync([EnumeratorCancellation] CancellationToken cancellation)
-    {
-        if (_items.Length == 1)
-        {
-            while (await _items[0].ReadAsync(cancellation) is { } chunk) yield return (0, chunk);
-            yield break;
-        }
-        // Bounded, so that a slow client leaves chunks in the engine, where they merge.
-        var merged = Channel.CreateBounded<(int, GenerationChunk)>(new BoundedChannelOptions(_items.Length) { SingleReader = true });
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        Task pumps = PumpAllAsync(merged.Writer, stop.Token);
-        try
-        {
-            await foreach ((int, GenerationChunk) item in merged.Reader.ReadAllAsync(cancellation)) yield return item;
-        }
-        finally
-        {
-            await stop.CancelAsync();
-            await pumps;
-        }
-    }
+    /// <summary>The next chunk of any generation, which <see cref="GenerationChunk.Index"/> tells; those of one are in order. Null when all have ended.</summary>
+    /// <param name="cancellation">The same for all reads.</param>
+    public ValueTask<GenerationChunk?> ReadAsync(CancellationToken cancellation) =>
+        _items.Length == 1 ? _items[0].ReadAsync(cancellation) : ReadMergedAsync(cancellation);
 
     public async ValueTask DisposeAsync()
     {
+        if (_stop is not null) await _stop.CancelAsync();
+        await _pumps;
+        _stop?.Dispose();
         foreach (Generation item in _items) await item.DisposeAsync();
         Observer?.Dispose();
     }
 
-    private async Task PumpAllAsync(ChannelWriter<(int, GenerationChunk)> writer, CancellationToken cancellation)
+    private async ValueTask<GenerationChunk?> ReadMergedAsync(CancellationToken cancellation)
+    {
+        if (_merged is null)
+        {
+            // Bounded, so that a slow client leaves chunks in the engine, where they merge.
+            _merged = Channel.CreateBounded<GenerationChunk>(new BoundedChannelOptions(_items.Length) { SingleReader = true });
+            _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            _pumps = PumpAllAsync(_merged.Writer, _stop.Token);
+        }
+        return await _merged.Reader.WaitToReadAsync(cancellation) && _merged.Reader.TryRead(out GenerationChunk? chunk) ? chunk : null;
+    }
+
+    private async Task PumpAllAsync(ChannelWriter<GenerationChunk> writer, CancellationToken cancellation)
     {
         try
         {
@@ -63,8 +62,12 @@ internal sealed class GenerationGroup : IAsyncDisposable
         }
     }
 
-    private static async Task PumpAsync(Generation item, int index, ChannelWriter<(int, GenerationChunk)> writer, CancellationToken cancellation)
+    private static async Task PumpAsync(Generation item, int index, ChannelWriter<GenerationChunk> writer, CancellationToken cancellation)
     {
-        while (await item.ReadAsync(cancellation) is { } chunk) await writer.WriteAsync((index, chunk), cancellation);
+        while (await item.ReadAsync(cancellation) is { } chunk)
+        {
+            chunk.Index = index;
+            await writer.WriteAsync(chunk, cancellation);
+        }
     }
 }

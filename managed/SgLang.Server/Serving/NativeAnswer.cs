@@ -12,8 +12,10 @@ namespace SgLang.Server.Serving;
 internal readonly record struct GenerationProgress(
     int PromptTokens, int CompletionTokens, int CachedTokens, int NumRetractions, double ElapsedSeconds, RequestTimes? Times = null)
 {
-    public static GenerationProgress Of(Generation generation, RequestTimes? times) => new(
-        generation.PromptTokens, generation.CompletionTokens, generation.CachedTokens, generation.NumRetractions, generation.Elapsed.TotalSeconds, times);
+    public static GenerationProgress Of(Generation generation, RequestTimes? times) => OfMiddle(generation) with { ElapsedSeconds = generation.Elapsed.TotalSeconds, Times = times };
+
+    /// <summary>Before the end, when no times are told.</summary>
+    public static GenerationProgress OfMiddle(Generation generation) => new(generation.PromptTokens, generation.CompletionTokens, generation.CachedTokens, generation.NumRetractions, 0);
 }
 
 /// <summary>Gathers the chunks of one generation and makes the bodies of /generate from them.</summary>
@@ -55,22 +57,34 @@ internal sealed class NativeAnswer(
         _numOutputLogprobs += chunk.Logprobs.Count;
     }
 
+    /// <summary>Adds a chunk and writes it as the next event of a stream.</summary>
+    public void Write(SseWriter writer, GenerationChunk chunk, in GenerationProgress progress)
+    {
+        // What an incremental stream sends at once need not be gathered.
+        if (isIncremental && chunk.Finish is null && request.Logprobs is null && _ids.Count == 0 && PrepareTemplate(progress).Fits(chunk.Text.Length, chunk.TokenIds.Count + 2))
+        {
+            reasoning?.Add(chunk.TokenIds);
+            Fill(writer, plan.ReturnText ? chunk.Text : null, chunk.TokenIds, progress);
+            return;
+        }
+        Add(chunk);
+        WriteTo(writer, progress);
+    }
+
     /// <summary>Writes the next event of a stream.</summary>
-    public void WriteTo(SseWriter writer, GenerationProgress progress)
+    public void WriteTo(SseWriter writer, in GenerationProgress progress)
     {
         if (Finish is not null || request.Logprobs is not null || !PrepareTemplate(progress).Fits(_text.Length, _ids.Count + 2))
         {
             writer.Write(ToResponse(progress), ProtocolJsonContext.Default.GenerateResponse);
             return;
         }
-        EventTemplate.Filler filler = writer.Begin(_template!);
-        if (plan.ReturnText) filler = filler.Text(_text.ToString());
-        filler.Numbers(_ids).Number(progress.CompletionTokens).Number(ReasoningTokens).End();
+        Fill(writer, plan.ReturnText ? _text.ToString() : null, _ids, progress);
         if (isIncremental) ForgetSent();
     }
 
     /// <summary>The whole answer, or the next event of a stream.</summary>
-    public GenerateResponse ToResponse(GenerationProgress progress)
+    public GenerateResponse ToResponse(in GenerationProgress progress)
     {
         var response = new GenerateResponse
         {
@@ -114,7 +128,7 @@ internal sealed class NativeAnswer(
     }
 
     /// <summary>Of the events in the middle of a stream without log-probabilities; made again when one of the numbers that seldom change has.</summary>
-    private EventTemplate PrepareTemplate(GenerationProgress progress)
+    private EventTemplate PrepareTemplate(in GenerationProgress progress)
     {
         (int, int) numbers = (progress.CachedTokens, progress.NumRetractions);
         if (_template is not null && _templateNumbers == numbers) return _template;
@@ -135,6 +149,14 @@ internal sealed class NativeAnswer(
         };
         ReadOnlySpan<string> fields = ["text", "output_ids", "completion_tokens", "reasoning_tokens"];
         return _template = EventTemplate.Create(sample, ProtocolJsonContext.Default.GenerateResponse, plan.ReturnText ? fields : fields[1..]);
+    }
+
+    /// <param name="text">Null where events have none.</param>
+    private void Fill(SseWriter writer, string? text, IReadOnlyList<int> ids, in GenerationProgress progress)
+    {
+        EventTemplate.Filler filler = writer.Begin(_template!);
+        if (text is not null) filler = filler.Text(text);
+        filler.Numbers(ids).Number(progress.CompletionTokens).Number(ReasoningTokens).End();
     }
 
     private void ForgetSent()

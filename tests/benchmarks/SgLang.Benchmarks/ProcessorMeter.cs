@@ -2,25 +2,27 @@ using System.Diagnostics;
 
 namespace SgLang.Benchmarks;
 
-/// <summary>Processor time of this process since the meter was made.</summary>
+/// <summary>Processor time of this process between two moments of a load. Any thread starts and stops it; read it afterwards.</summary>
 internal sealed class ProcessorMeter
 {
-    private readonly long _start = Stopwatch.GetTimestamp();
-    private readonly (TimeSpan User, TimeSpan System) _before = Now();
+    private (TimeSpan User, TimeSpan System, long At) _start, _end;
 
-    /// <summary>Per event, and in cores; that of the readers beside it.</summary>
-    public string Describe(StreamReadings readings)
+    public void Start() => _start = Now();
+
+    public void Stop() => _end = Now();
+
+    /// <summary>Per event, and in cores.</summary>
+    /// <param name="events">Written between the two moments.</param>
+    public string Describe(long events)
     {
-        (TimeSpan user, TimeSpan system) = Now();
-        (user, system) = (user - _before.User, system - _before.System);
-        double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds, events = Math.Max(1, readings.Events);
-        return $"an event costs the server {user.TotalMicroseconds / events:F1} us and its kernel {system.TotalMicroseconds / events:F1} us, the readers {readings.Cpu.TotalMicroseconds / events:F1} us; "
-            + $"{(user + system) / TimeSpan.FromSeconds(seconds):F2} and {readings.Cpu / TimeSpan.FromSeconds(seconds):F2} cores";
+        (TimeSpan user, TimeSpan system) = (_end.User - _start.User, _end.System - _start.System);
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(_start.At, _end.At);
+        return $"an event costs the server {user.TotalMicroseconds / events:F1} us and its kernel {system.TotalMicroseconds / events:F1} us, {(user + system) / elapsed:F2} cores";
     }
 
-    private static (TimeSpan User, TimeSpan System) Now()
+    private static (TimeSpan User, TimeSpan System, long At) Now()
     {
         using var process = Process.GetCurrentProcess();
-        return (process.UserProcessorTime, process.PrivilegedProcessorTime);
+        return (process.UserProcessorTime, process.PrivilegedProcessorTime, Stopwatch.GetTimestamp());
     }
 }

@@ -8,15 +8,16 @@ using SgLang.Benchmarks;
 // What the engine costs without a model.
 //
 //   SgLang.Benchmarks --filter '*'    planning a step, prefixes in a large tree (BenchmarkDotNet's options)
-//   SgLang.Benchmarks streams         1,000 HTTP streams: rate, latency added to a token, order, processor time of an event
+//   SgLang.Benchmarks streams [MS]    1,000 HTTP streams: rate, latency added to a token, order, processor time of an event (MS: of one step)
 //   SgLang.Benchmarks plain-streams   the same bytes through bare sockets: what this machine's network alone costs
 //   SgLang.Benchmarks soak MINUTES    the streams again and again: nothing lost, memory flat (exit code 1 otherwise)
 switch (args)
 {
     case ["soak", string minutes]: return await StreamingSoak.RunAsync(minutes);
-    case ["streams"]: return await StreamingLoad.RunAsync();
+    case ["streams"]: return await StreamingLoad.RunAsync(pace: null);
+    case ["streams", string pace]: return await StreamingLoad.RunAsync(pace);
     case ["plain-streams"]: return await PlainStreams.RunAsync();
-    case [StreamReaders.Command, ..]: return await StreamReaders.RunAsync(args.AsMemory(1));
+    case [StreamReaders.Command, ..]: return StreamReaders.Run(args.AsMemory(1));
 }
 
 // In this process, which is compiled as the published program is. What a benchmark changes is put back before each iteration, so there is one call in each.

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace SgLang.Benchmarks;
 
 /// <summary>What became of a load's tokens, whose ids tell the steps that drew them, while all of its streams ran.</summary>
-/// <param name="Milliseconds">From a token's draw to its arrival, ascending.</param>
+/// <param name="Milliseconds">From a token's draw to its arrival in its reader's socket, ascending.</param>
 /// <param name="Disordered">Tokens of steps that had not run, which is where one that is out of order seems to come from.</param>
 internal sealed record StreamDelays(double[] Milliseconds, double TokensPerSecond, long Disordered)
 {

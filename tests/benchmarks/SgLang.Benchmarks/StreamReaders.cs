@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
@@ -7,42 +6,57 @@ using System.Text;
 namespace SgLang.Benchmarks;
 
 /// <summary>
-/// The readers of a load's streams, in a process of their own, so that their processor time is not the server's: one raw socket a stream, read on the thread that
-/// waits for events.
+/// The readers of a load's streams, in a process of their own and behind the server in the scheduler's order, so that their processor time is neither counted as the
+/// server's nor taken from it. One thread sweeps over all sockets every few milliseconds. When bytes came does not depend on when it does: the kernel notes
+/// that as it puts them into the socket.
 /// </summary>
 internal static class StreamReaders
 {
     public const int PromptTokens = 5;
     public const string Command = "stream-readers";
 
+    private static readonly TimeSpan s_sweepInterval = TimeSpan.FromMilliseconds(5);
+
     /// <summary>The program's side: reads as told and writes what came to standard output, in <see cref="StreamReadings"/>' form.</summary>
-    /// <param name="args">Host, port, streams, tokens of a request, seconds for which each stream asks again (0: one request each, whose tokens are recorded).</param>
-    public static async Task<int> RunAsync(ReadOnlyMemory<string> args)
+    /// <param name="args">Host, port, streams, tokens of a request, seconds for which each stream asks again (0: one request each, whose tokens are recorded), 1 to ask for /health too.</param>
+    public static int Run(ReadOnlyMemory<string> args)
     {
         string host = args.Span[0];
         int[] numbers = [.. args[1..].ToArray().Select(arg => int.Parse(arg, CultureInfo.InvariantCulture))];
-        (int port, int streams, int tokens, int seconds) = (numbers[0], numbers[1], numbers[2], numbers[3]);
+        (int port, int streams, int tokens, int seconds, bool asksHealth) = (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4] == 1);
+        SocketTimes.YieldToOthers();
         long end = Stopwatch.GetTimestamp() + (seconds * Stopwatch.Frequency);
         StreamReader[] readers = [.. Enumerable.Range(0, streams).Select(index => new StreamReader(index, tokens, isRecorded: seconds == 0))];
-        await Task.WhenAll(readers.Select(async reader =>
+        foreach (StreamReader reader in readers) reader.Ask(host, port);
+        var times = new SocketTimes();
+        using HealthPoll? health = asksHealth ? new HealthPoll(host, port) : null;
+        int open = streams;
+        while (open > 0)
         {
-            do await reader.ReadAsync(host, port);
-            while (Stopwatch.GetTimestamp() < end);
-        }));
-        await using Stream output = Console.OpenStandardOutput();
-        StreamReadings.Write(output, readers);
+            long swept = Stopwatch.GetTimestamp();
+            times.Synchronize();
+            health?.Sweep(times);
+            foreach (StreamReader reader in readers)
+            {
+                if (!reader.IsOpen || reader.Read(times)) continue;
+                if (Stopwatch.GetTimestamp() < end) reader.Ask(host, port);
+                else open--;
+            }
+            if (s_sweepInterval - Stopwatch.GetElapsedTime(swept) is { Ticks: > 0 } rest) Thread.Sleep(rest);
+        }
+        using var output = new BufferedStream(Console.OpenStandardOutput(), 1 << 16);
+        StreamReadings.Write(output, readers, health?.Milliseconds ?? []);
         return 0;
     }
 
     /// <summary>Starts the readers' process and gives what it read.</summary>
     /// <exception cref="InvalidOperationException">It failed.</exception>
-    public static async Task<StreamReadings> ReadAsync(Uri address, int streams, int tokens, int seconds = 0)
+    public static async Task<StreamReadings> ReadAsync(Uri address, int streams, int tokens, int seconds = 0, bool asksHealth = true)
     {
         string program = Environment.ProcessPath!;
         string[] entry = Path.GetFileNameWithoutExtension(program) == "dotnet" ? ["exec", Environment.GetCommandLineArgs()[0]] : [];
-        string[] numbers = [.. new[] { address.Port, streams, tokens, seconds }.Select(number => number.ToString(CultureInfo.InvariantCulture))];
+        string[] numbers = [.. new[] { address.Port, streams, tokens, seconds, asksHealth ? 1 : 0 }.Select(number => number.ToString(CultureInfo.InvariantCulture))];
         var start = new ProcessStartInfo(program, [.. entry, Command, address.Host, .. numbers]) { RedirectStandardOutput = true };
-        start.Environment["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"] = "1";
         using Process process = Process.Start(start)!;
         using var output = new MemoryStream();
         await process.StandardOutput.BaseStream.CopyToAsync(output);
@@ -57,77 +71,5 @@ internal static class StreamReaders
     {
         string body = $$"""{"input_ids":[{{1 + (index % 900)}},2,3,4,{{1 + (index / 900)}}],"stream":true,"sampling_params":{"max_new_tokens":{{tokens}},"temperature":0,"ignore_eos":true} }""";
         return Encoding.ASCII.GetBytes($"POST /generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}");
-    }
-}
-
-/// <summary>One stream: what came, and when.</summary>
-internal sealed class StreamReader(int index, int tokens, bool isRecorded)
-{
-    private int _expected;
-
-    public List<(int Id, long At)> Arrived { get; } = new(isRecorded ? tokens : 0);
-    public long Tokens { get; private set; }
-    public long Events { get; private set; }
-    public long Requests { get; private set; }
-
-    /// <summary>Tokens that were not the next of their request by their position; of streams that are not recorded.</summary>
-    public long Disordered { get; private set; }
-
-    public async Task ReadAsync(string host, int port)
-    {
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await socket.ConnectAsync(host, port);
-        await socket.SendAsync(StreamReaders.Request(index, tokens));
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(16384);
-        _expected = StreamReaders.PromptTokens;
-        Requests++;
-        int kept = 0;
-        long end = Tokens + tokens;
-        while (Tokens < end && await socket.ReceiveAsync(buffer.AsMemory(kept)) is var read and > 0) kept = Take(buffer.AsSpan(0, kept + read), Stopwatch.GetTimestamp());
-        ArrayPool<byte>.Shared.Return(buffer);
-    }
-
-    /// <summary>Takes the ids of whole lists; what may be the beginning of one is moved to the front. Returns its length.</summary>
-    private int Take(Span<byte> all, long now)
-    {
-        ReadOnlySpan<byte> field = "\"output_ids\":["u8;
-        Span<byte> rest = all;
-        while (rest.IndexOf(field) is var at and >= 0)
-        {
-            Span<byte> list = rest[(at + field.Length)..];
-            int end = list.IndexOf((byte)']');
-            if (end < 0)
-            {
-                rest = rest[at..];
-                rest.CopyTo(all);
-                return rest.Length;
-            }
-            Events++;
-            int id = 0;
-            foreach (byte digit in list[..end])
-            {
-                if (digit == ',')
-                {
-                    Add(id, now);
-                    id = 0;
-                }
-                else
-                {
-                    id = (id * 10) + digit - '0';
-                }
-            }
-            if (end > 0) Add(id, now);
-            rest = list[end..];
-        }
-        if (rest.Length >= field.Length) rest = rest[^(field.Length - 1)..];
-        rest.CopyTo(all);
-        return rest.Length;
-    }
-
-    private void Add(int id, long now)
-    {
-        Tokens++;
-        if (isRecorded) Arrived.Add((id, now));
-        else if (id != _expected++) Disordered++;
     }
 }

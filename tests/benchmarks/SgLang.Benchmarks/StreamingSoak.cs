@@ -44,16 +44,16 @@ internal static class StreamingSoak
 
         using var done = new CancellationTokenSource();
         Task<List<MemorySample>> sampled = SampleAsync(done.Token);
-        Task<double[]> polled = StreamingLoad.PollHealthAsync(host.Address, done.Token);
         var meter = new ProcessorMeter();
+        meter.Start();
         int seconds = (int)(minutes * 60);
         StreamReadings readings = await StreamReaders.ReadAsync(host.Address, StreamingLoad.Streams, Tokens, seconds);
-        string used = meter.Describe(readings);
+        meter.Stop();
         await done.CancelAsync();
-        double[] health = await polled;
+        double[] health = readings.Health;
         List<MemorySample> samples = await sampled;
         long lost = (readings.Requests * Tokens) - readings.Tokens;
-        Console.WriteLine($"{minutes} minutes of {StreamingLoad.Streams} streams: {readings.Requests} requests, {readings.Tokens / (double)seconds:F0} tokens/s; {lost} tokens lost, {readings.Disordered} out of place; {used}; "
+        Console.WriteLine($"{minutes} minutes of {StreamingLoad.Streams} streams: {readings.Requests} requests, {readings.Tokens / (double)seconds:F0} tokens/s; {lost} tokens lost, {readings.Disordered} out of place; {meter.Describe(readings.Events)}; "
             + $"/health {StreamDelays.Quantile(health, 0.5)} ms (p50), {StreamDelays.Quantile(health, 1)} ms (most of {health.Length})");
         bool isFlat = IsFlat("resident", samples.ConvertAll(sample => sample.Resident)) & IsFlat("managed, live", samples.ConvertAll(sample => sample.Live));
         return lost == 0 && readings.Disordered == 0 && isFlat ? 0 : 1;
@@ -89,15 +89,17 @@ internal static class StreamingSoak
         }
     }
 
-    /// <param name="Resident">Of the whole process, before the collection.</param>
-    /// <param name="Live">Managed objects that a collection leaves.</param>
+    /// <param name="Resident">Of the whole process.</param>
+    /// <param name="Live">Managed objects that the latest collection of all generations left, which ran beside the server.</param>
     private readonly record struct MemorySample(long Resident, long Live)
     {
         public static MemorySample Take()
         {
             using var process = Process.GetCurrentProcess();
             long resident = process.WorkingSet64;
-            return new MemorySample(resident, GC.GetTotalMemory(forceFullCollection: true));
+            GCMemoryInfo collected = GC.GetGCMemoryInfo(GCKind.Background);
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false);
+            return new MemorySample(resident, collected.HeapSizeBytes - collected.FragmentedBytes);
         }
     }
 }

@@ -36,6 +36,8 @@ public class CompletionsTests(DemoServer demo)
         Assert.Equal("length", (string?)events[^2]["choices"]![0]!["finish_reason"]);
         Assert.All(events[..^2], e => Assert.Null(e["choices"]![0]!["finish_reason"]));
         Assert.All(events, e => Assert.Equal("text_completion", (string?)e["object"]));
+        // Those in the middle are put together from a template, the last one is not.
+        Assert.All(events[..^2], e => Assert.Equal(Shape(events[^2]), Shape(e)));
         Assert.Single(events.Select(e => (string?)e["id"]).Distinct());
     }
 
@@ -114,4 +116,7 @@ public class CompletionsTests(DemoServer demo)
         Assert.Equal(400, status);
         Assert.Equal(new JsonObject { ["object"] = "error", ["message"] = message, ["type"] = "BadRequestError", ["param"] = null, ["code"] = 400 }.ToJsonString(), body!.ToJsonString());
     }
+
+    private static IEnumerable<string> Shape(JsonNode completion) =>
+        [.. completion.AsObject().Select(field => field.Key), .. completion["choices"]![0]!.AsObject().Select(field => field.Key)];
 }

@@ -23,10 +23,10 @@ internal sealed class ResponseRun(ServingContext serving, StoredResponse stored,
     public async Task<FinishReason?> ReadAsync(ResponseOutput output, Action? begun, Func<ValueTask>? progressed, CancellationToken cancellation)
     {
         bool hasBegun = false;
-        await foreach ((int _, GenerationChunk chunk) in group.ReadAsync(cancellation))
+        while (await group.ReadAsync(cancellation) is { } chunk)
         {
             _answer.Add(chunk);
-            observer.Chunk(0, chunk);
+            observer.Chunk(chunk);
             if (chunk.Finish is { Kind: FinishKind.Abort, StatusCode: > 0 } failed && !hasBegun)
             {
                 Fail(output, failed);
