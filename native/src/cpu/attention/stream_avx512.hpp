@@ -15,18 +15,19 @@
 //   sums     a weight is broadcast from memory to multiply the columns of V.
 // So a line of K or V costs four products and little else, which is the least for four rows.
 //
-// An item holds several neighbouring KV heads, whose rows of a page are one piece of memory, and brings the next tile into the
-// second-level cache while it works on this one: from eight places at a time (four pages of K, four of V), since one run at a
-// time, at random pages, reaches a third of the memory's bandwidth. The next item's first tiles are the last one's next.
+// An item holds several neighbouring KV heads, whose rows of a page are one piece of memory. Its steps are the heads of a tile,
+// then those of the next tile, so that each of a tile's pages is walked from front to back: one run at a time, at random pages,
+// would reach a third of the memory's bandwidth. While it works on a step it asks for the next two, from eight places at a time
+// (four of K, four of V). The next item's first steps follow the last one's.
 //
-// Measured by attention_bench on two Zen 4 cores, 4096 keys: 34 to 37 GB/s with heads of 64, 39 to 43 with 128 and 38 in f32,
-// 54 to 71 % of a read bandwidth of 62 GB/s, and 85 % where another machine's load leaves 35 GB/s.
+// Measured: docs/performance.md.
 
 namespace sgl::cpu {
 namespace {
 
-/// Keys of a tile: with two heads of 64 or one of 128 in bf16 the next tile is 32 KiB away, which covers the memory's latency.
+/// Keys of a tile: 16 KiB of K and V of a head of 64 in bf16, so that two steps are further ahead than the memory's latency.
 constexpr int kStreamKeys = 64;
+constexpr int kFirstLevelBytes = 32 << 10;
 constexpr int kOctet = 8;
 constexpr int kLaneRows = 4;
 static_assert(kStreamKeys <= kTileKeys && kLaneRows <= kTileRows, "the scratch holds a tile's scores");
@@ -39,16 +40,17 @@ struct StreamTile {
   int num_keys;
 };
 
-/// Brings the rows of K and V of one head that two coming tiles name on their way.
+/// Brings the rows of K and V of two coming steps on their way.
 ///
-/// Both are asked for in the second-level cache, which has more misses in flight than the first. A core drops requests that it
-/// has no room for, so each line gets a second chance a tile later.
-template <class Storage>
+/// A core drops requests that it has no room for, so each line gets a second chance a step later. The first asks for it in the
+/// second-level cache, which has more misses in flight than the first; so does the second unless the first-level cache holds
+/// two steps.
+template <class Storage, bool kIsNearInFirstLevel>
 class StreamPrefetcher {
  public:
   static constexpr int kPlaces = 4;
 
-  /// K and V of a tile's head, and its rows.
+  /// K and V of a step's head (row 0 of page 0), and its rows.
   struct Target {
     const Storage* k;
     const Storage* v;
@@ -57,22 +59,30 @@ class StreamPrefetcher {
 
   StreamPrefetcher(const Target& near, const Target& far) : near_(near), far_(far) {}
 
-  /// One line of K and one of V of a row of both tiles: the `step`th, of kStreamKeys / kPlaces, in one of four places, so that
+  /// One line of K and one of V of a row of both: the `step`th, of kStreamKeys / kPlaces, in one of four places, so that
   /// callers who go through the places walk four pieces of memory at a time.
   void line(int step, int place, int line) const {
     const int row = place * (kStreamKeys / kPlaces) + step;
     const int64_t near = near_.offsets[row] + line * kLineElements;
     const int64_t far = far_.offsets[row] + line * kLineElements;
-    request(near_.k + near);
-    request(near_.v + near);
-    request(far_.k + far);
-    request(far_.v + far);
+    request<kIsNearInFirstLevel>(near_.k + near);
+    request<kIsNearInFirstLevel>(near_.v + near);
+    request<false>(far_.k + far);
+    request<false>(far_.v + far);
   }
 
  private:
   static constexpr int kLineElements = 64 / static_cast<int>(sizeof(Storage));
+
   // NOTE: GCC drops calls of functions that do nothing but __builtin_prefetch, taking them for pure.
-  static void request(const Storage* line) { asm volatile("prefetcht1 %0" : : "m"(*line)); }
+  template <bool kIsInFirstLevel>
+  static void request(const Storage* line) {
+    if constexpr (kIsInFirstLevel) {
+      asm volatile("prefetcht0 %0" : : "m"(*line));
+    } else {
+      asm volatile("prefetcht1 %0" : : "m"(*line));
+    }
+  }
 
   const Target near_;
   const Target far_;
@@ -106,9 +116,9 @@ struct Bf16Stream {
   }
 
   /// Adds eight keys. Leaves each 32 columns in the order in which the interleaved pairs of values come.
-  template <int kLines, class Rows>
+  template <int kLines, class Rows, class Prefetcher>
   static inline void add_values(__m512 (&sums)[kLaneRows][kMaxLines * kLineVectors], const char* weights, const Rows& rows,
-                                int column, uint32_t mask, const StreamPrefetcher<Storage>& ahead, int step) {
+                                int column, uint32_t mask, const Prefetcher& ahead, int step) {
 #pragma GCC unroll 4
     for (int pair = 0; pair < kOctet / 2; ++pair) {
       const auto* pair_weights = reinterpret_cast<const int*>(weights + pair / 2 * kWeightBytes) + pair % 2;
@@ -162,9 +172,9 @@ struct F32Stream {
     return x;
   }
 
-  template <int kLines, class Rows>
+  template <int kLines, class Rows, class Prefetcher>
   static inline void add_values(__m512 (&sums)[kLaneRows][kMaxLines * kLineVectors], const char* weights, const Rows& rows,
-                                int column, uint32_t mask, const StreamPrefetcher<Storage>& ahead, int step) {
+                                int column, uint32_t mask, const Prefetcher& ahead, int step) {
 #pragma GCC unroll 8
     for (int key = 0; key < kOctet; ++key) {
       const float* key_weights = reinterpret_cast<const float*>(weights + key / 4 * kWeightBytes) + key % 4;
@@ -319,21 +329,18 @@ class StreamedBlock {
   }
 
   void run() {
-    constexpr int kEntries = 3;
     StreamQueue queue(block_);
     StreamQueue::Entry entries[kEntries];
     for (StreamQueue::Entry& entry : entries) queue.next(entry);
     for (int i = 0; entries[i % kEntries].block == &block_; ++i) {
       StreamQueue::Entry& current = entries[i % kEntries];
-      const StreamQueue::Entry& near = entries[(i + 1) % kEntries];
-      const StreamQueue::Entry& far = entries[(i + 2) % kEntries];
       for (int head = 0; head < block_.num_heads; ++head) {
         // Where nothing follows, and for a head's other groups, the lines asked for are there already.
-        const typename StreamPrefetcher<Storage>::Target here = target(current, current, head);
-        const StreamPrefetcher<Storage> ahead(target(near, current, head), target(far, current, head));
-        for (int group = 0; group < groups_; ++group) {
-          attend(current.tile, head, group, group == 0 ? ahead : StreamPrefetcher<Storage>(here, here));
-        }
+        const typename Prefetcher::Target here = target(current, head);
+        const Step near = after(entries, {i, head});
+        const Prefetcher ahead(target(entries, near, here), target(entries, after(entries, near), here));
+        const Prefetcher nothing(here, here);
+        for (int group = 0; group < groups_; ++group) attend(current.tile, head, group, group == 0 ? ahead : nothing);
       }
       queue.next(current);
     }
@@ -352,6 +359,16 @@ class StreamedBlock {
   }
 
  private:
+  static constexpr int kEntries = 3;
+  static constexpr int kStepBytes = 2 * kStreamKeys * kHeadDim * static_cast<int>(sizeof(Storage));
+  using Prefetcher = StreamPrefetcher<Storage, (kHeadDim > 0 && 2 * kStepBytes <= kFirstLevelBytes)>;
+
+  /// A head of a tile in the queue.
+  struct Step {
+    int entry;
+    int head;
+  };
+
   static constexpr int kUnitElements = 4 / static_cast<int>(sizeof(Storage));
   static constexpr int kHalfUnits = 8;  // half a line
 
@@ -366,11 +383,21 @@ class StreamedBlock {
     return static_cast<const Storage*>(block.v_cache) + head * block.kv_head_stride;
   }
 
-  /// The head's rows in `entry`, or in `otherwise` where that has none.
-  static typename StreamPrefetcher<Storage>::Target target(const StreamQueue::Entry& entry, const StreamQueue::Entry& otherwise,
-                                                           int head) {
-    const StreamQueue::Entry& source = entry.block != nullptr && head < entry.block->num_heads ? entry : otherwise;
-    return {keys_of(*source.block, head), values_of(*source.block, head), source.tile.offsets};
+  static Step after(const StreamQueue::Entry (&entries)[kEntries], Step step) {
+    const AttentionBlock* block = entries[step.entry % kEntries].block;
+    if (block == nullptr) return step;
+    return step.head + 1 < block->num_heads ? Step{step.entry, step.head + 1} : Step{step.entry + 1, 0};
+  }
+
+  static typename Prefetcher::Target target(const StreamQueue::Entry& entry, int head) {
+    return {keys_of(*entry.block, head), values_of(*entry.block, head), entry.tile.offsets};
+  }
+
+  /// `otherwise` past the queue's end.
+  static typename Prefetcher::Target target(const StreamQueue::Entry (&entries)[kEntries], Step step,
+                                            const typename Prefetcher::Target& otherwise) {
+    const StreamQueue::Entry& entry = entries[step.entry % kEntries];
+    return entry.block != nullptr ? target(entry, step.head) : otherwise;
   }
 
   RowGroup group_of(int head, int group) const {
@@ -405,7 +432,7 @@ class StreamedBlock {
     *begin = start < 0 ? 0 : start < *end ? start : *end;
   }
 
-  void attend(const StreamTile& tile, int head, int group, const StreamPrefetcher<Storage>& ahead) {
+  void attend(const StreamTile& tile, int head, int group, const Prefetcher& ahead) {
     int begins[kLaneRows], ends[kLaneRows];
     int first = kStreamKeys, last = 0;
     bool is_masked = false;
@@ -458,7 +485,7 @@ class StreamedBlock {
 
   /// scores [keys / 4, 4 rows, 4 keys], scaled, capped and in base 2.
   void score(const uint32_t* queries, const StreamTile& tile, int head, int first_octet, int end_octet,
-             const StreamPrefetcher<Storage>& ahead) {
+             const Prefetcher& ahead) {
     const Storage* keys = keys_of(block_, head);
     const float factor = block_.soft_cap > 0 ? block_.scale / block_.soft_cap : block_.scale * kLog2E;
     for (int octet = first_octet; octet < end_octet; ++octet) {
@@ -478,7 +505,7 @@ class StreamedBlock {
   /// Four keys, from `first` of eight on. With more, the sums' tails overlap less with the next keys' products.
   template <class Rows>
   inline void score_keys(float* scores, const uint32_t* queries, const Rows& rows, int first, float factor,
-                         const StreamPrefetcher<Storage>& ahead, int step) const {
+                         const Prefetcher& ahead, int step) const {
     __m512 straight[4], crossed[4];
     for (int j = 0; j < 4; ++j) straight[j] = crossed[j] = _mm512_setzero_ps();
     const auto add = [&](int half, auto load_half) __attribute__((always_inline)) {
@@ -562,7 +589,7 @@ class StreamedBlock {
   /// sums = sums * shrink + weights . values, for the columns of kLines lines of V's rows.
   template <int kLines>
   void sum_values(float* sums, const float* shrinks, const StreamTile& tile, int head, int first_octet, int end_octet,
-                  int column, uint32_t mask, const StreamPrefetcher<Storage>& ahead) {
+                  int column, uint32_t mask, const Prefetcher& ahead) {
     const Storage* values = values_of(block_, head);
     constexpr int kVectors = kLines * Stream::kLineVectors;
     __m512 acc[kLaneRows][Stream::kMaxLines * Stream::kLineVectors];
