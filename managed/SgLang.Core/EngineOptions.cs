@@ -210,6 +210,9 @@ public sealed record EngineOptions
     /// <summary>NVTX ranges around every module, for a profiler that listens.</summary>
     public bool EnableLayerwiseNvtxMarker { get; init; }
 
+    /// <summary>The capture of CUDA graphs at the start is profiled.</summary>
+    public bool EnableProfileCudaGraph { get; init; }
+
     /// <summary>First part of the modules' paths in NVTX ranges; null is <see cref="ModelPath"/>, empty is none.</summary>
     public string? NvtxRoot { get; init; }
 

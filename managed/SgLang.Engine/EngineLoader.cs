@@ -26,7 +26,9 @@ internal static partial class EngineLoader
     public static (RankWorld World, GrammarStore Grammars) LoadNode(EngineOptions options, Action<string, long, long>? progress, ILogger logger, INodes nodes) => Guarded(() =>
     {
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
-        RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), new EngineProfiler(logger), nodes);
+        EngineProfiler profiler = new(logger);
+        profiler.GraphCapture = GraphCaptureProfile.For(options, Environment.GetEnvironmentVariable, profiler);
+        RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler, nodes);
         return (world, new GrammarStore(options, tokenizer, config.VocabSize));
     });
 
@@ -41,6 +43,7 @@ internal static partial class EngineLoader
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
         if (options.DpSize > 1) throw new EngineStartException($"a static batch runs on one replica, and replicas share nothing: leave --dp-size at 1, got {options.DpSize}.");
         if (options.NumNodes > 1) throw new EngineStartException($"a static batch runs on one node: leave --nnodes at 1, got {options.NumNodes}, or measure through a server.");
+        profiler.GraphCapture = GraphCaptureProfile.For(options, Environment.GetEnvironmentVariable, profiler);
         TimedRunner[] runners = new TimedRunner[options.TpSize * options.PpSize];
         RankGroup group;
         LoadedRank[] ranks;
@@ -84,6 +87,7 @@ internal static partial class EngineLoader
         EngineEnvironment environment = EngineEnvironment.Read(Environment.GetEnvironmentVariable);
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, ChatTemplate? template) = ReadModel(options, logger);
         EngineProfiler profiler = new(logger, options.FlightRecorder) { MaxMemoryChanges = environment.MaxMemoryChanges };
+        profiler.GraphCapture = GraphCaptureProfile.For(options, Environment.GetEnvironmentVariable, profiler);
 
         RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler, nodes);
         LoadedRank loaded = world.Ranks[0];

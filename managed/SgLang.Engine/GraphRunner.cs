@@ -50,7 +50,8 @@ internal sealed class GraphRunner : IDisposable
     /// which loads kernels and settles what is chosen at a first call; recording must find nothing left to decide.
     /// </summary>
     /// <param name="progress">(sizes done, sizes in all).</param>
-    public void Capture(Action<int, int>? progress)
+    /// <param name="around">Runs each size's recording, for whoever looks at it; null runs it by itself.</param>
+    public void Capture(Action<int, int>? progress, Action<int, Action>? around = null)
     {
         ReadOnlySpan<int> sizes = _sizes.Sizes;
         for (int i = sizes.Length - 1; i >= 0; i--)
@@ -64,9 +65,15 @@ internal sealed class GraphRunner : IDisposable
             Forward(size, inputs);
             _forward.Device.Synchronize();
             Tensor logits = default;
-            IStepGraph graph = _recorder.Record(_forward, size, () => logits = Forward(size, inputs));
-            _graphs[size] = (graph, logits);
+            if (around is null) Record();
+            else around(size, Record);
             progress?.Invoke(sizes.Length - i, sizes.Length);
+
+            void Record()
+            {
+                IStepGraph graph = _recorder.Record(_forward, size, () => logits = Forward(size, inputs));
+                _graphs[size] = (graph, logits);
+            }
         }
     }
 

@@ -84,11 +84,8 @@ internal sealed record LoadedRank
             GraphBatchSizes graphs = before.SupportsGraphs && (ranks?.SupportCapture ?? true) && runner.Experts is null
                 ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows)
                 : GraphBatchSizes.None;
-            long freeBeforeCapture = device.GetInfo().FreeMemoryBytes;
-            if (graphs.Largest > 0) runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total));
-            long freeAtLast = device.GetInfo().FreeMemoryBytes;
-            long graphBytes = graphs.Largest > 0 ? Math.Max(0, freeBeforeCapture - freeAtLast) : 0;
-            if (graphBytes > 0) device.Memory.Allocate("CUDA graphs", MemoryUse.Graphs, 0, graphBytes, isOnHost: false);
+            if (graphs.Largest == 0 && profiler.GraphCapture is not null) warn("--enable-profile-cuda-graph: no graphs are captured here, so there is nothing to profile.");
+            long graphBytes = graphs.Largest > 0 ? CaptureGraphs(runner, device, graphs, trace, profiler, progress) : 0;
             return new LoadedRank
             {
                 Runner = runner,
@@ -102,7 +99,7 @@ internal sealed record LoadedRank
                 KvCacheBytes = model.KvBytesPerToken * memory.MaxTotalTokens,
                 Graphs = graphs,
                 GraphBytes = graphBytes,
-                FreeMemoryBytes = freeAtLast,
+                FreeMemoryBytes = device.GetInfo().FreeMemoryBytes,
             };
         }
         catch
@@ -117,6 +114,19 @@ internal sealed record LoadedRank
             device.Dispose();
             throw;
         }
+    }
+
+    /// <returns>Device memory that it took.</returns>
+    private static long CaptureGraphs(ModelRunner runner, DeviceContext device, GraphBatchSizes graphs, RankTrace trace, EngineProfiler profiler, Action<string, long, long>? progress)
+    {
+        GraphCaptureProfile? profile = profiler.GraphCapture;
+        long freeBefore = device.GetInfo().FreeMemoryBytes;
+        profile?.Begin(trace);
+        runner.CaptureGraphs(graphs, progress is null ? null : (done, total) => progress("Capturing CUDA graphs", done, total), profile: profile);
+        long bytes = Math.Max(0, freeBefore - device.GetInfo().FreeMemoryBytes);
+        if (bytes > 0) device.Memory.Allocate("CUDA graphs", MemoryUse.Graphs, 0, bytes, isOnHost: false);
+        profile?.End(trace);
+        return bytes;
     }
 
     /// <summary>Every tensor rank routes all tokens alike, so the first counts for its stage.</summary>

@@ -92,10 +92,11 @@ internal sealed class ModelRunner : IModelRunner
 
     /// <summary>Captures decode steps of these sizes, none above the most logit rows; later decode steps are replayed.</summary>
     /// <param name="progress">(sizes done, sizes in all).</param>
-    public void CaptureGraphs(GraphBatchSizes sizes, Action<int, int>? progress, IGraphRecorder? recorder = null)
+    /// <param name="profile">Told of each size's recording; null for nobody.</param>
+    public void CaptureGraphs(GraphBatchSizes sizes, Action<int, int>? progress, IGraphRecorder? recorder = null, GraphCaptureProfile? profile = null)
     {
         _graphs = new GraphRunner(sizes, _model, _forward, _inputs, _inputIds, LastIds, recorder ?? new DeviceGraphRecorder());
-        _graphs.Capture(progress);
+        _graphs.Capture(progress, profile is null ? null : (size, record) => profile.Record(_trace, size, record));
     }
 
     public void Launch(StepPlan plan, StepOutcome outcome)

@@ -135,7 +135,7 @@ internal static class LaunchServerFlags
         Switch("--disable-decode-cuda-graph", "The same as --disable-cuda-graph."),
         Switch("--disable-prefill-cuda-graph", "") with { NoEffect = "only decode steps are captured" },
         new("--cuda-graph-config", JsonObject, "") { NoEffect = "use --disable-cuda-graph, --cuda-graph-max-bs and --cuda-graph-bs" },
-        Switch("--enable-profile-cuda-graph", "") with { NoEffect = "the capture itself is not profiled" },
+        Switch("--enable-profile-cuda-graph", "Profile the capture of CUDA graphs at the start: two tables of operators in the log, and a snapshot of memory."),
         Switch("--enable-layerwise-nvtx-marker", "NVTX range around every module, for Nsight Systems; use with --disable-cuda-graph."),
         new("--profile-output-root", Text, "Traces may be written only into this directory and below it; everywhere when left out."),
         new("--flight-recorder-seconds", Number, "How far a dump of the flight recorder, which is always on, goes back; 0 turns it off.") { Default = "30", Min = 0, Max = 3600 },

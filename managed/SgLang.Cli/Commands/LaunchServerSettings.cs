@@ -84,6 +84,7 @@ internal sealed record LaunchServerSettings
             DisableRadixCache = flags.Switch("--disable-radix-cache"),
             DisableOverlapSchedule = flags.Switch("--disable-overlap-schedule"),
             EnableMixedChunk = flags.Switch("--enable-mixed-chunk"),
+            EnableProfileCudaGraph = flags.Switch("--enable-profile-cuda-graph"),
             EnableLayerwiseNvtxMarker = flags.Switch("--enable-layerwise-nvtx-marker"),
             EnableExpertDistributionMetrics = flags.Switch("--enable-expert-distribution-metrics"),
             NvtxRoot = flags.Text("--nvtx-root"),

@@ -43,6 +43,19 @@ public sealed partial class EngineProfiler : IDisposable
     }
 
     public TraceRecorder Recorder { get; } = new();
+    internal ILogger Logger => _logger;
+
+    /// <summary>Null where the capture of graphs is not profiled.</summary>
+    internal GraphCaptureProfile? GraphCapture { get; set; }
+
+    /// <summary>What ranks turn device activity on for; 0 where the window under way has none.</summary>
+    internal long DeviceWindow
+    {
+        get
+        {
+            lock (_gate) return _capture is { RecordsDevice: true } ? _capture.Window : 0;
+        }
+    }
 
     /// <summary>What is kept of the latest steps whether or not a window is open.</summary>
     public FlightDumper Flight { get; }

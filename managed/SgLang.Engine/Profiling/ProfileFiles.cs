@@ -53,7 +53,7 @@ internal sealed class ProfileFiles(RankFileSet places, IReadOnlyList<DevicePrope
 
     private List<string> Notes(ProfileOptions options)
     {
-        List<string> notes = [];
+        List<string> notes = [.. options.Notes];
         if (options.RecordsDevice && noDevice is not null) notes.Add($"GPU activity was asked for, but the file has host spans only: {noDevice}.");
         if (options.Activities.Contains("XPU")) notes.Add("XPU was asked for, but only Intel devices have it.");
         if (options.UsesCudaProfiler && devices.Count == 0) notes.Add("CUDA_PROFILER was asked for, but this server runs on the CPU.");

@@ -75,6 +75,24 @@ internal sealed class RankTrace : IDisposable
         if (_step.IsLast && (_deviceWindow != 0 || _isProfilerOn)) SwitchDevice(0, false);
     }
 
+    /// <summary>All that the thread does from now on is recorded, in no step.</summary>
+    public void BeginRecording(long deviceWindow)
+    {
+        if (deviceWindow != 0) SwitchDevice(deviceWindow, profiler: false);
+        _step = new StepTrace(IsRecorded: true, TraceStage.Any, IsDetailed: false, deviceWindow);
+        _operators.IsRecording = true;
+    }
+
+    public void EndRecording()
+    {
+        _operators.IsRecording = false;
+        _step = default;
+        if (_deviceWindow != 0) SwitchDevice(0, profiler: false);
+    }
+
+    /// <summary>A span's name, made when it is needed.</summary>
+    public int Register(string name) => _recorder.Names.Register(name);
+
     /// <summary>The step's work is done; called by the thread that has waited for it.</summary>
     public void Completed(StepPlan plan, int slot) => _clock?.Read(slot, plan);
 

@@ -35,6 +35,14 @@ public static class AnalysisText
         return text.ToString();
     }
 
+    /// <summary>The host operators' own time by the shapes of their inputs.</summary>
+    public static string WriteHostOperatorShapes(TraceAnalysis a, int top)
+    {
+        var text = new StringBuilder();
+        WriteRows("Operators by input shape, host time", a.HostOperatorShapes, a.HostOperatorShapes.Sum(row => row.Time.Total), text, top);
+        return text.ToString();
+    }
+
     private static void WriteOperators(string title, TraceAnalysis a, IReadOnlyList<TimeRow> rows, StringBuilder text, int top) =>
         WriteRows($"{title}, {(a.HasDeviceWork ? "device time" : "host time")} (known for {Percent(a.OperatorCoverage)} of it)", rows, a.TotalNanoseconds, text, top);
 

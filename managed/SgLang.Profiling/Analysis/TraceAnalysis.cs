@@ -90,6 +90,9 @@ public sealed record TraceAnalysis
 
     /// <summary>Operators with the shapes of their inputs; where the trace has none, the same as <see cref="Operators"/>.</summary>
     public required IReadOnlyList<TimeRow> OperatorShapes { get; init; }
+
+    /// <summary>The host operators' own time with the shapes of their inputs, whether or not the trace has device work.</summary>
+    public required IReadOnlyList<TimeRow> HostOperatorShapes { get; init; }
     public required IReadOnlyList<TimeRow> Kernels { get; init; }
     public required IReadOnlyList<StepRow> Steps { get; init; }
 

@@ -10,7 +10,7 @@ public sealed class TraceAnalyzer
     private readonly TraceData _data;
     private readonly HostNest _host;
     private readonly DeviceCeiling _ceiling;
-    private readonly RowTable _layers, _modules, _operators, _operatorShapes, _kernels;
+    private readonly RowTable _layers, _modules, _operators, _operatorShapes, _hostOperatorShapes, _kernels;
     private readonly Dictionary<int, StepSum> _steps = [];
     private double _total, _withModule, _withOperator;
 
@@ -26,6 +26,7 @@ public sealed class TraceAnalyzer
         _modules = new RowTable(_ceiling);
         _operators = new RowTable(_ceiling);
         _operatorShapes = new RowTable(_ceiling);
+        _hostOperatorShapes = new RowTable(_ceiling);
         _kernels = new RowTable(default);
         _host = new HostNest(data.Host);
     }
@@ -57,7 +58,7 @@ public sealed class TraceAnalyzer
             devices.Add(new DeviceTime(_host, work, origins).Summarize(_data.Devices[device]));
             works.Add((work, origins));
         }
-        if (works.Count == 0) AddHostRows();
+        AddHostRows(areAll: works.Count == 0);
         AddNotes(works.Count > 0);
 
         (long start, long end) = Window(works);
@@ -75,6 +76,7 @@ public sealed class TraceAnalyzer
             Modules = _modules.ToArray(),
             Operators = _operators.ToArray(),
             OperatorShapes = _operatorShapes.ToArray(),
+            HostOperatorShapes = _hostOperatorShapes.ToArray(),
             Kernels = _kernels.ToArray(),
             Steps = steps,
             ModuleCoverage = _total > 0 ? _withModule / _total : 0,
@@ -133,8 +135,9 @@ public sealed class TraceAnalyzer
         }
     }
 
-    /// <summary>Of a trace without device work: the time of each operator that is not within another.</summary>
-    private void AddHostRows()
+    /// <summary>The time of each operator that is not within another.</summary>
+    /// <param name="areAll">The trace has no device work, so that these are all there is.</param>
+    private void AddHostRows(bool areAll)
     {
         var own = new long[_host.Count];
         for (int i = 0; i < _host.Count; i++)
@@ -154,12 +157,14 @@ public sealed class TraceAnalyzer
             string module = _data.IsPath(span.Name) ? name : ModuleAround(i) ?? (range >= 0 ? _data.Names[_host[range].Name] : Unknown);
             long time = Math.Max(0, own[i]);
             bool isBounded = span.Flops > 0 || span.Bytes > 0;
+            string collapsed = RowTable.Collapse(name);
+            _hostOperatorShapes.Add(WithShapes(collapsed, span.Shapes), time, isBounded, span.Flops, span.Bytes);
+            if (!areAll) continue;
             _total += time;
             _withOperator += time;
             if (module != Unknown) _withModule += time;
             _layers.Add(module, time, isBounded, span.Flops, span.Bytes);
             _modules.Add(RowTable.Collapse(module), time, isBounded, span.Flops, span.Bytes);
-            string collapsed = RowTable.Collapse(name);
             _operators.Add(collapsed, time, isBounded, span.Flops, span.Bytes);
             _operatorShapes.Add(WithShapes(collapsed, span.Shapes), time, isBounded, span.Flops, span.Bytes);
         }

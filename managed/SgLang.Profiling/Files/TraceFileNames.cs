@@ -14,6 +14,7 @@ public static class TraceFileNames
     public const string Extension = ".trace.json.gz";
     public const string PftraceExtension = ".pftrace";
     public const string PlainExtension = ".trace.json";
+    private const string ShortExtension = ".json.gz";
 
     /// <summary>The same name with the extension of Perfetto's format.</summary>
     public static string ToPftrace(string path) => path[..^Extension.Length] + PftraceExtension;
@@ -24,12 +25,14 @@ public static class TraceFileNames
     /// <summary>A rank's snapshot of its memory, beside its trace.</summary>
     public static string Memory(TraceFileInfo info)
     {
-        string trace = info.FileName[..^Extension.Length], stage = Stage(info.Stage, info.Options.UsesLowercaseStages);
+        string trace = Stem(info.FileName), stage = Stage(info.Stage, info.Options.UsesLowercaseStages);
         return $"{trace[..^stage.Length]}-memory{stage}.pickle";
     }
 
     /// <summary>A rank's own of a name for all of them: "x.trace.json.gz" is "x-TP-0.trace.json.gz".</summary>
-    public static string OfRank(string name, RankCoordinates rank) => $"{name[..^Extension.Length]}-{rank.Suffix}{Extension}";
+    public static string OfRank(string name, RankCoordinates rank) => $"{Stem(name)}-{rank.Suffix}{name[Stem(name).Length..]}";
+
+    private static string Stem(string name) => name[..^(name.EndsWith(Extension, StringComparison.Ordinal) ? Extension : ShortExtension).Length];
 
     /// <summary>Stages are merged apart, so that no merge overwrites another.</summary>
     public static string Merged(string id, TraceStage stage) => $"merged-{id}{Stage(stage)}{Extension}";

@@ -36,6 +36,9 @@ public sealed record ProfileOptions
     public bool DetailedAnnotations { get; init; }
     public IReadOnlyList<string> Activities { get; init; } = ["CPU", "GPU"];
 
+    /// <summary>What a reader must know of this window in particular.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     public bool IsByStage => Stages.Count > 0;
     public bool RecordsHost => Activities.Contains("CPU");
     public bool RecordsDevice => Activities.Contains("GPU");

@@ -114,30 +114,4 @@ public sealed class GraphRunnerTests
         public ulong Seed => seed;
         public int[] StopTokenIds => [];
     }
-
-    private sealed class CallRecorder : IGraphRecorder
-    {
-        public List<int> Recorded { get; } = [];
-        public List<int> Launched { get; } = [];
-
-        public IStepGraph Record(ForwardContext forward, int batchSize, Action work)
-        {
-            Recorded.Add(batchSize);
-            work();
-            return new Calls(this, batchSize, work);
-        }
-
-        private sealed class Calls(CallRecorder recorder, int batchSize, Action work) : IStepGraph
-        {
-            public void Launch()
-            {
-                recorder.Launched.Add(batchSize);
-                work();
-            }
-
-            public void Dispose()
-            {
-            }
-        }
-    }
 }

@@ -32,6 +32,18 @@ public sealed class ChromeTraceWriterTests : IDisposable
 
     private static JsonNode[] Events(JsonNode trace, string phase) => [.. trace["traceEvents"]!.AsArray().Where(e => (string)e!["ph"]! == phase)!];
 
+    [Theory]
+    [InlineData(null, 1, "p-17.5-TP-0-memory.pickle", "p-17.5-TP-0.trace.json.gz")]
+    [InlineData("x.trace.json.gz", 1, "x-memory.pickle", "x.trace.json.gz")]
+    [InlineData("x.trace.json.gz", 2, "x-TP-0-memory.pickle", "x-TP-0.trace.json.gz")]
+    [InlineData("x.json.gz", 2, "x-TP-0-memory.pickle", "x-TP-0.json.gz")]
+    public void A_ranks_files_are_named_after_the_window(string? name, int worldSize, string memory, string trace)
+    {
+        TraceFileInfo info = new() { Options = Options with { FileName = name }, Rank = new RankCoordinates(0, worldSize), WorldSize = worldSize };
+        Assert.Equal((memory, trace), (TraceFileNames.Memory(info), info.FileName));
+        Assert.Equal("p-17.5-TP-0-memory-DECODE.pickle", TraceFileNames.Memory(new TraceFileInfo { Options = Options, Rank = new(0), Stage = TraceStage.Decode }));
+    }
+
     [Fact]
     public void The_file_has_the_keys_tracks_and_metadata_of_kineto()
     {
