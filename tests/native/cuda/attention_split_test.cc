@@ -18,7 +18,7 @@ using cuda::DecodeRequest;
 using cuda::DecodeStretch;
 using cuda::PrefillTile;
 
-constexpr AttentionWorkers kH100 = {264, 264, 128, 132};
+constexpr AttentionWorkers kH100 = {264, 264, 128, 132, 264};
 
 struct Batch {
   sgl_attention_desc desc{};
@@ -51,7 +51,8 @@ struct Batch {
 /// What decode.cuh makes of the stretches: every unit of every item once, and of every item the parts it counts, in order, each
 /// with a place of its own.
 void check_decode(const AttentionSplit& split, const Batch& batch, const AttentionWorkers& workers) {
-  ASSERT_LE(static_cast<int>(split.stretches.size()), workers.num_decode_workers);
+  ASSERT_LE(static_cast<int>(split.stretches.size()),
+            split.is_for_decode_sm90 ? workers.num_decode_sm90_workers : workers.num_decode_workers);
   std::map<std::pair<int, int>, std::vector<int>> stretches_of_item;  // first token and head
   std::set<int> places;
   int unit = 0;
@@ -125,14 +126,14 @@ TEST(AttentionSplit, Covers_random_batches_exactly_once) {
   for (int trial = 0; trial < 300; ++trial) {
     const int num_kv_heads = static_cast<int>(random.integer(1, 8)), group = static_cast<int>(random.integer(1, 20));
     Batch batch(num_kv_heads * group, num_kv_heads, random.chance(0.3) ? static_cast<int>(random.integer(1, 3000)) : 0);
-    const int num_requests = static_cast<int>(random.integer(0, 40));
+    const int num_requests = static_cast<int>(random.integer(0, 80));
     const int longest = static_cast<int>(random.integer(1, random.chance(0.3) ? 100000 : 3000));
     for (int r = 0; r < num_requests; ++r) {
       const int length = static_cast<int>(random.integer(1, longest));
       const int queries = random.chance(0.7) ? 1 : static_cast<int>(random.integer(0, std::min(length, 500)));
       batch.add(queries, length);
     }
-    const AttentionWorkers workers = random.chance(0.5) ? kH100 : AttentionWorkers{3, 5, 64, 0};
+    const AttentionWorkers workers = random.chance(0.5) ? kH100 : AttentionWorkers{3, 5, 64, 0, 0};
     const AttentionSplit split = batch.split(workers);
     check_decode(split, batch, workers);
     check_prefill(split, batch, workers);
@@ -145,6 +146,18 @@ TEST(AttentionSplit, One_long_request_gives_every_worker_keys) {
   batch.add(1, 131072);
   const AttentionSplit split = batch.split(kH100);
   EXPECT_GE(static_cast<int>(split.stretches.size()), kH100.num_decode_workers * 9 / 10);
+}
+
+TEST(AttentionSplit, Many_requests_are_for_the_kernel_of_their_own) {
+  AttentionWorkers others = kH100;
+  others.num_decode_sm90_workers = 0;
+  for (const int num_requests : {1, 31, 32, 256}) {
+    Batch batch(32, 8);
+    for (int r = 0; r < num_requests; ++r) batch.add(1, 1024);
+    batch.add(500, 500);  // not decode
+    EXPECT_EQ(batch.split(kH100).is_for_decode_sm90, num_requests >= 32) << num_requests;
+    EXPECT_FALSE(batch.split(others).is_for_decode_sm90) << num_requests;
+  }
 }
 
 TEST(AttentionSplit, Short_requests_are_cut_no_finer_than_a_unit) {

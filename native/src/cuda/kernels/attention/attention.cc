@@ -67,7 +67,7 @@ void launch_decode_sm90(const CudaContext& context, const AttentionPlan& plan, c
   const int64_t num_rows = k_cache.shape[0] * k_cache.shape[1] * k_cache.shape[2];
   params.keys = encode_rows_by_eight(attention.k_cache, num_rows, attention.head_dim, kDecodeTileKeys);
   params.values = encode_rows_by_eight(attention.v_cache, num_rows, attention.head_dim, kDecodeTileKeys);
-  launch_kernel(context, plan.kernels.decode_sm90, plan.workers.num_decode_workers, params);
+  launch_kernel(context, plan.kernels.decode_sm90, plan.workers.num_decode_sm90_workers, params);
 }
 
 void launch_prefill_sm90(const CudaContext& context, const AttentionPlan& plan, const AttentionParams& attention,
@@ -106,7 +106,7 @@ void attention(CudaContext& context, sgl_attention_plan& base, const sgl_tensor&
   const bool has_decode = !plan.split.decode_requests.empty(), has_prefill = !plan.split.prefill_tiles.empty();
   // Room for any step, since a captured launch serves steps that are split otherwise.
   const size_t decode_floats =
-      has_decode ? static_cast<size_t>(plan.workers.num_decode_workers) * 2 * plan.kernels.decode.partial_floats : 0;
+      has_decode ? static_cast<size_t>(plan.max_decode_workers()) * 2 * plan.kernels.decode.partial_floats : 0;
   const size_t num_prefill_partials =
       static_cast<size_t>(context.is_capturing ? max_prefill_partials(plan.workers) : plan.split.num_prefill_partials);
   const size_t prefill_floats = has_prefill ? num_prefill_partials * plan.kernels.prefill.partial_floats : 0;
@@ -114,7 +114,7 @@ void attention(CudaContext& context, sgl_attention_plan& base, const sgl_tensor&
       context.scratch.reserve(context, sizeof(float) * (decode_floats > prefill_floats ? decode_floats : prefill_floats)));
   if (has_decode) {
     params.num_done = plan.decode_done;
-    if (plan.kernels.decode_sm90.launch != nullptr) {
+    if (plan.split.is_for_decode_sm90) {
       launch_decode_sm90(context, plan, params, k_cache);
     } else {
       launch_kernel(context, plan.kernels.decode, plan.workers.num_decode_workers, params);

@@ -30,22 +30,24 @@ AttentionPlan::AttentionPlan(CudaContext& context, const sgl_attention_desc& des
     : plain(plain_attention_kernel_for(description.dtype)), ordinal_(context.device.ordinal) {
   desc = description;
   if (desc.dtype == SGL_BF16) kernels = select_attention_kernels(desc, context.device);
-  workers = {1, 1, 64, 0};
+  workers = {1, 1, 64, 0, 0};
   if (has_tensor_core_kernels()) {
-    workers = {kernels.decode_sm90.launch != nullptr ? num_workers(kernels.decode_sm90, context.device)
-                                                     : num_workers(kernels.decode, context.device),
-               num_workers(kernels.prefill, context.device), kernels.prefill.num_rows, 0};
+    workers = {num_workers(kernels.decode, context.device), num_workers(kernels.prefill, context.device),
+               kernels.prefill.num_rows, 0, 0};
     if (kernels.prefill_sm90.launch != nullptr) {
       workers.num_sm90_workers = num_workers(kernels.prefill_sm90, context.device);
+    }
+    if (kernels.decode_sm90.launch != nullptr) {
+      workers.num_decode_sm90_workers = num_workers(kernels.decode_sm90, context.device);
     }
   }
   Slicer sizes(nullptr);
   const auto slice = [&](Slicer& slicer) {
-    decode_done = slicer.take<int32_t>(static_cast<size_t>(workers.num_decode_workers));
+    decode_done = slicer.take<int32_t>(static_cast<size_t>(max_decode_workers()));
     prefill_done = slicer.take<int32_t>(static_cast<size_t>(max_prefill_merges(workers)));
     tickets = slicer.take<int32_t>(2);
     header = slicer.take<StepHeader>(1);
-    stretches = slicer.take<DecodeStretch>(static_cast<size_t>(workers.num_decode_workers));
+    stretches = slicer.take<DecodeStretch>(static_cast<size_t>(max_decode_workers()));
     slicer.take<std::byte>(kNearArraysBytes);
   };
   slice(sizes);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "abi/backend.hpp"
 #include "cuda/kernels/attention/attention_split.hpp"
 #include "cuda/kernels/attention/kernels.hpp"
@@ -21,6 +23,8 @@ class AttentionPlan final : public sgl_attention_plan {
 
   int group() const { return desc.num_q_heads / desc.num_kv_heads; }
   bool has_tensor_core_kernels() const { return kernels.decode.launch != nullptr; }
+  /// The most blocks of decode that a step can have.
+  int max_decode_workers() const { return std::max(workers.num_decode_workers, workers.num_decode_sm90_workers); }
 
   SelectedKernels kernels;
   AttentionKernel plain;

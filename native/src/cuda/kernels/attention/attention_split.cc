@@ -133,7 +133,8 @@ void split_attention(AttentionSplit& split, const sgl_attention_desc& desc, cons
       add_prefill_tiles(split, desc, batch, r, workers.prefill_rows);
     }
   }
-  cut_stretches(split, desc, workers.num_decode_workers);
+  split.is_for_decode_sm90 = workers.num_decode_sm90_workers > 0 && split.decode_requests.size() >= kMinDecodeSm90Requests;
+  cut_stretches(split, desc, split.is_for_decode_sm90 ? workers.num_decode_sm90_workers : workers.num_decode_workers);
   split_prefill(split, desc, workers.num_sm90_workers > 0 ? workers.num_sm90_workers : workers.num_prefill_workers);
 }
 

@@ -5,7 +5,7 @@
 #include "cuda/ptx/tma.cuh"
 #include "cuda/tile/tile_ring.cuh"
 
-// `decode_kernel` for Hopper. Bound by memory: every key and value is read once.
+// `decode_kernel` for many requests on Hopper. Bound by memory: every key and value is read once.
 //
 // Schedule. Stretches, items and parts are those of decode.cuh, with two blocks an SM. A producer warp has tiles of 16 keys and
 // their values copied by the copy engine into a ring, half of the SM's shared memory, as far ahead as stages are free, over

@@ -58,7 +58,7 @@ struct SelectedKernels {
   AttentionKernel prefill;
   /// With the same rows a tile as `prefill`; null on other devices and for head dims without one.
   PrefillSm90Kernel prefill_sm90;
-  /// In place of `decode`, with parts of the same size; null on other devices and where pages, heads or a window do not suit it.
+  /// For many requests, with the same parts as `decode`; null on other devices and where pages, heads or a window do not suit it.
   DecodeSm90Kernel decode_sm90;
 };
 
