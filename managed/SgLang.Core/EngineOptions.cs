@@ -134,6 +134,9 @@ public sealed record EngineOptions
     /// <summary>Parts that the experts are spread over; divides <see cref="TpSize"/>.</summary>
     public int EpSize { get; init; } = 1;
 
+    /// <summary>Whether expert-parallel ranks exchange tokens by all-to-all.</summary>
+    public ExpertExchangeMode ExpertExchange { get; init; }
+
     /// <summary>Replicas, each with ranks, scheduler and cache of its own.</summary>
     public int DpSize { get; init; } = 1;
     public LoadBalanceMethod LoadBalanceMethod { get; init; }

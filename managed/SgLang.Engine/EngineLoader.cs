@@ -142,6 +142,7 @@ internal static partial class EngineLoader
             ForceStreamInterval = environment.ForceStreamInterval,
             Replicas = world.Replicas,
             Experts = world.ExpertCounters(options.DpSize),
+            Exchanges = world.ExpertExchanges(options.DpSize),
             Graphs = world.Ranks[0].Graphs,
             ModelDefaults = Defaults(config.Generation),
             EosTokenIds = [.. eos],

@@ -1,5 +1,6 @@
 using SgLang.Core;
 using SgLang.Models;
+using SgLang.Models.Experts;
 using SgLang.Scheduling;
 using SgLang.Tokenization;
 
@@ -18,6 +19,9 @@ internal sealed record EngineParts
 
     /// <summary>Of each replica, the counters of its stages on this node; empty where nothing is counted.</summary>
     public ExpertCounter[][] Experts { get; init; } = [];
+
+    /// <summary>Of each replica, those of its ranks on this node; empty where tokens are never exchanged.</summary>
+    public ExpertExchange[][] Exchanges { get; init; } = [];
 
     /// <summary>Decode batches that the ranks replay.</summary>
     public GraphBatchSizes Graphs { get; init; } = GraphBatchSizes.None;

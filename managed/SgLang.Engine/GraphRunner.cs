@@ -128,7 +128,10 @@ internal sealed class GraphRunner : IDisposable
         _forward.LogitRows = default;
         _forward.Arena.Reset();
         Ops.TokenResolve(_forward.Device, _forward.InputIds, inputs.Sources, _lastIds);
-        return _model.Forward(_forward);
+        _forward.IsReplayed = true;
+        Tensor logits = _model.Forward(_forward);
+        _forward.IsReplayed = false;
+        return logits;
     }
 
     /// <summary>All I32 [size], on the device.</summary>

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using SgLang.Core;
 using SgLang.Grammars.Matching;
 using SgLang.Models;
+using SgLang.Models.Experts;
 using SgLang.Scheduling;
 using SgLang.Tokenization;
 
@@ -28,6 +29,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly int _forcedInterval;
     private readonly int[] _eosTokenIds;
     private readonly ExpertCounter[][] _experts;
+    private readonly ExpertExchange[][] _exchanges;
     private readonly GrammarStore _grammars;
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _compiling = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Generation> _unfinished = new(StringComparer.Ordinal);
@@ -46,6 +48,7 @@ public sealed class InferenceEngine : IAsyncDisposable
         Profiler = parts.Profiler;
         _eosTokenIds = parts.EosTokenIds;
         _experts = parts.Experts;
+        _exchanges = parts.Exchanges;
         _grammars = parts.Grammars ?? new GrammarStore(parts.Options, parts.Tokenizer, parts.Info.VocabularySize);
         _limits = parts.SchedulerOptions;
         _forcedInterval = parts.ForceStreamInterval;
@@ -81,6 +84,9 @@ public sealed class InferenceEngine : IAsyncDisposable
 
     /// <summary>Of each replica, this node's stages alone; empty without <see cref="EngineOptions.EnableExpertDistributionMetrics"/> and for models without experts.</summary>
     public IReadOnlyList<ExpertLoad> ExpertLoads => [.. _experts.Select(counters => ExpertLoad.Of(counters, Options.EpSize))];
+
+    /// <summary>Of each replica; empty where tokens are never exchanged.</summary>
+    public IReadOnlyList<ExchangedRows> ExchangedRows => [.. _exchanges.Select(exchanges => Engine.ExchangedRows.Of(exchanges, Options.EpSize))];
 
     /// <summary>Null with --skip-tokenizer-init or where the model has none; ids still work.</summary>
     public Tokenizer? Tokenizer { get; }

@@ -46,6 +46,7 @@ internal sealed record LoadedRank
                 LoadFormat = options.LoadFormat,
                 MaxPositions = contextLength,
                 Place = setup.Place,
+                ExpertExchange = options.ExpertExchange,
                 Progress = (done, total) =>
                 {
                     if (done == 0 && kind != DeviceKind.Cpu && total > before.FreeMemoryBytes) throw WeightsDoNotFit(total, before);

@@ -1,5 +1,6 @@
 using SgLang.Core;
 using SgLang.Models;
+using SgLang.Models.Experts;
 using SgLang.Runtime;
 using SgLang.Scheduling;
 
@@ -65,7 +66,7 @@ internal sealed class ModelRunner : IModelRunner
         _kvCache = new KvCache(device, model, numPages, pageSize);
         _attention = new AttentionPlans(device, model, pageSize, tokens, requests);
         _arena = new DeviceArena(device, ActivationBytes(model, limits), "activations");
-        _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks) { Trace = trace.Modules, Experts = experts };
+        _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks) { Trace = trace.Modules, Experts = experts, Exchange = ExchangeFor(device, model, tokens) };
         _batch = new SampledBatch(requests);
         _sampler = new Sampler(device, requests);
         _scorer = new PromptScorer(device, model, _forward);
@@ -86,6 +87,9 @@ internal sealed class ModelRunner : IModelRunner
 
     /// <summary>Null where nothing is counted.</summary>
     public ExpertCounter? Experts => _forward.Experts;
+
+    /// <summary>Null where tokens are never exchanged.</summary>
+    public ExpertExchange? Exchange => _forward.Exchange;
 
     /// <summary>Whether <see cref="Launch"/> returns before the work is done.</summary>
     public bool IsAsynchronous => _device.Kind != DeviceKind.Cpu;
@@ -124,11 +128,14 @@ internal sealed class ModelRunner : IModelRunner
         {
             foreach (IDisposable? owned in (ReadOnlySpan<IDisposable?>)
                      [
-                         _trace, _graphs, _forward.Experts, _sampler, _drawnIds, _ranks, .. _results, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
+                         _trace, _graphs, _forward.Experts, _forward.Exchange, _sampler, _drawnIds, _ranks, .. _results, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
                      ])
                 owned?.Dispose();
         }
     }
+
+    private static ExpertExchange? ExchangeFor(DeviceContext device, IModel model, int maxTokens) =>
+        model.ExchangeRule is { } rule ? new ExpertExchange(device, rule, maxTokens) : null;
 
     private Tensor LastIds => _lastIds.AsTensor(DType.I32, _lastIds.NumBytes / sizeof(int));
 

@@ -1,4 +1,5 @@
 using SgLang.Core;
+using SgLang.Models.Experts;
 using SgLang.Models.Layers;
 using SgLang.Runtime;
 
@@ -54,6 +55,7 @@ public abstract class CausalLm : IModel
     public long WeightBytes => _model.WeightBytes;
     public long KvBytesPerToken => KvCache.BytesPerToken(Share, Config.HeadDim, DType);
     public int MaxPositions => _model.MaxPositions;
+    public ExpertExchangeRule? ExchangeRule => _model.ExchangeRule;
     public IReadOnlyList<AttentionKind> AttentionKinds => _model.AttentionKinds;
     public IReadOnlyList<string> ModulePaths => _model.ModulePaths;
     public IReadOnlyList<ModuleInfo> Modules => _model.Modules;
@@ -100,8 +102,10 @@ public abstract class CausalLm : IModel
         using var kvCache = new KvCache(meta, this, numPages: 1, pageSize: 1);
         using var attention = new AttentionPlans(meta, this, pageSize: 1, numTokens, maxRequests: 1);
         var tokens = new Tensor(0, DType.I32, numTokens);
+        using ExpertExchange? exchange = ExchangeRule is null ? null : new ExpertExchange(meta, ExchangeRule, numTokens);
         var context = new ForwardContext(meta, arena, kvCache, attention)
         {
+            Exchange = exchange,
             InputIds = tokens,
             Positions = tokens,
             Slots = tokens,

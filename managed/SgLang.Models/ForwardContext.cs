@@ -1,3 +1,4 @@
+using SgLang.Models.Experts;
 using SgLang.Runtime;
 
 namespace SgLang.Models;
@@ -31,6 +32,12 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
     /// <summary>Null for a single rank, and where nothing is run (a meta context).</summary>
     public RankCommunicators? Ranks { get; } = ranks;
 
+    /// <summary>Null where ranks do not exchange tokens; see <see cref="IModel.ExchangeRule"/>.</summary>
+    public ExpertExchange? Exchange { get; init; }
+
+    /// <summary>The pass is recorded into a graph, or must do as that one will: what the host would have to wait for is left out.</summary>
+    public bool IsReplayed { get; set; }
+
     /// <summary>Null where nobody counts.</summary>
     public ExpertCounter? Experts { get; init; }
 
@@ -62,6 +69,18 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
     public void AllGatherColumns(in Tensor y, in Tensor x)
     {
         if (!Device.IsMeta) TensorRanks.AllGatherColumns(y, x);
+    }
+
+    /// <summary>The tensor group's x one below the other.</summary>
+    public void AllGatherRows(in Tensor y, in Tensor x)
+    {
+        if (!Device.IsMeta) TensorRanks.AllGatherRows(y, x);
+    }
+
+    /// <summary>Rows of x, grouped by destination, become rows of y, grouped by source; see <see cref="Communicator.AllToAll"/>.</summary>
+    public void AllToAll(in Tensor y, in Tensor x, ReadOnlySpan<long> receiveCounts, ReadOnlySpan<long> sendCounts)
+    {
+        if (!Device.IsMeta) TensorRanks.AllToAll(y, x, receiveCounts, sendCounts);
     }
 
     /// <summary>The step's hidden states [num_tokens, hidden] from the stage before.</summary>

@@ -1,3 +1,4 @@
+using SgLang.Models.Experts;
 using SgLang.Runtime;
 
 namespace SgLang.Models;
@@ -30,6 +31,9 @@ public interface IModel : IDisposable
 
     /// <summary>The same modules with what they are made of.</summary>
     IReadOnlyList<ModuleInfo> Modules { get; }
+
+    /// <summary>When its sparse layers exchange tokens, for which a context then needs an <see cref="Experts.ExpertExchange"/>; null: never.</summary>
+    ExpertExchangeRule? ExchangeRule { get; }
 
     /// <summary>Arena bytes that <see cref="Forward"/> takes for a step of so many tokens, found by running it without a device.</summary>
     long ActivationBytes(int numTokens, int numLogitRows);

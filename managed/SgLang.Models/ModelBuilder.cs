@@ -1,4 +1,5 @@
 using SgLang.Core;
+using SgLang.Models.Experts;
 using SgLang.Models.Layers;
 using SgLang.Models.Weights;
 using SgLang.Profiling;
@@ -21,7 +22,8 @@ public sealed class ModelBuilder : IDisposable
 
     /// <param name="maxPositions">Longest sequence that will be run.</param>
     /// <param name="place">Whose part of the model is built; null for a single rank's.</param>
-    public ModelBuilder(DeviceContext device, ModelConfig config, DType dtype, IWeightSource weights, int maxPositions, RankPlace? place = null)
+    public ModelBuilder(DeviceContext device, ModelConfig config, DType dtype, IWeightSource weights, int maxPositions, RankPlace? place = null,
+        ExpertExchangeMode exchange = ExpertExchangeMode.Auto)
     {
         Share = RankShare.Of(config, place ?? RankPlace.Single);
         Device = device;
@@ -29,6 +31,7 @@ public sealed class ModelBuilder : IDisposable
         DType = dtype;
         MaxPositions = maxPositions;
         _weights = weights;
+        ExchangeRule = ExpertExchangeRule.For(config, Place, dtype, device.Kind, exchange);
     }
 
     public DeviceContext Device { get; }
@@ -39,6 +42,9 @@ public sealed class ModelBuilder : IDisposable
     public RankShare Share { get; }
     public RankPlace Place => Share.Place;
     public int MaxPositions { get; }
+
+    /// <summary>When sparse layers exchange tokens; null: never.</summary>
+    public ExpertExchangeRule? ExchangeRule { get; }
 
     /// <summary>Bytes allocated so far for parameters and tables.</summary>
     public long WeightBytes { get; private set; }

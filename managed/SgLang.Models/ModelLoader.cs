@@ -13,6 +13,9 @@ public sealed record ModelLoadOptions
     /// <summary>Whose part of the model is loaded.</summary>
     public RankPlace Place { get; init; } = RankPlace.Single;
 
+    /// <summary>Whether expert-parallel ranks exchange tokens.</summary>
+    public ExpertExchangeMode ExpertExchange { get; init; }
+
     /// <summary>JSON object whose keys replace those of config.json.</summary>
     public string JsonModelOverrideArgs { get; init; } = "{}";
 
@@ -60,7 +63,7 @@ public static class ModelLoader
         total = weights.BytesChecked;
 
         options.Progress?.Invoke(0, total);
-        var builder = new ModelBuilder(device, config, dtype, weights, maxPositions, options.Place);
+        var builder = new ModelBuilder(device, config, dtype, weights, maxPositions, options.Place, options.ExpertExchange);
         try
         {
             return ModelRegistry.Build(builder);

@@ -15,6 +15,7 @@ internal enum Operator
     TokenResolve,
     TokenScatter,
     GatherRows,
+    GatherSum,
     Convert,
     KvAppend,
     KvCopy,

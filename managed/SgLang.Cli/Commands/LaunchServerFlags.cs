@@ -109,7 +109,7 @@ internal static class LaunchServerFlags
         },
         Switch("--enable-dp-attention", "") with { OnlyDefault = "attention is cut by heads; use --dp-size for replicas" },
         Switch("--enable-dp-lm-head", "") with { OnlyDefault = "it needs --enable-dp-attention" },
-        new("--moe-a2a-backend", Text, "") { Default = "none", OnlyDefault = "every rank sees all tokens, and experts' outputs are summed over ranks" },
+        new("--moe-a2a-backend", Text, "Whether ranks send each other tokens for their experts where --ep-size is --tp-size: auto, where that moves enough fewer bytes; native, in every eager step.") { Default = "auto", Choices = ["auto", "none", "native"] },
         new("--nnodes", Integer, "Nodes that share the stages of all replicas: each is started with the same options and its own --node-rank.") { Default = "1", Min = 1, Max = 64 },
         new("--node-rank", Integer, "Which node this is; node 0 serves HTTP.") { Default = "0", Min = 0, Max = 63 },
         new("--dist-init-addr", Text, "HOST:PORT where node 0 listens for the others, in a network that only they can reach.") { Aliases = ["--nccl-init-addr"] },

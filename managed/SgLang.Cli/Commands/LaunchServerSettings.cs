@@ -42,6 +42,7 @@ internal sealed record LaunchServerSettings
             PpMaxMicroBatchSize = flags.Integer("--pp-max-micro-batch-size"),
             PpAsyncBatchDepth = flags.Integer("--pp-async-batch-depth")!.Value,
             EpSize = flags.Integer("--ep-size")!.Value,
+            ExpertExchange = flags.Text("--moe-a2a-backend") switch { "none" => ExpertExchangeMode.Never, "native" => ExpertExchangeMode.Always, _ => ExpertExchangeMode.Auto },
             DpSize = flags.Integer("--dp-size")!.Value,
             NumNodes = flags.Integer("--nnodes")!.Value,
             NodeRank = flags.Integer("--node-rank")!.Value,

@@ -1,5 +1,6 @@
 using SgLang.Core;
 using SgLang.Models;
+using SgLang.Models.Experts;
 using SgLang.Runtime;
 
 namespace SgLang.Engine;
@@ -91,6 +92,11 @@ internal sealed record RankWorld
     public ExpertCounter[][] ExpertCounters(int numReplicas) => Ranks.All(rank => rank.Runner.Experts is null)
         ? []
         : [.. Enumerable.Range(0, numReplicas).Select(replica => (ExpertCounter[])[.. Ranks.Where(rank => rank.Place.DpRank == replica && rank.Runner.Experts is not null).Select(rank => rank.Runner.Experts!)])];
+
+    /// <summary>For each replica those of its ranks here; empty where tokens are never exchanged.</summary>
+    public ExpertExchange[][] ExpertExchanges(int numReplicas) => Ranks.All(rank => rank.Runner.Exchange is null)
+        ? []
+        : [.. Enumerable.Range(0, numReplicas).Select(replica => (ExpertExchange[])[.. Ranks.Where(rank => rank.Place.DpRank == replica && rank.Runner.Exchange is not null).Select(rank => rank.Runner.Exchange!)])];
 
     /// <summary>This node's ranks of a replica and, on node 0, a channel to each other node that has some.</summary>
     private static RankGroup Group(int replica, RankPlace[] places, RankThread[] ranks, ReplicaGroups groups, int maxSamples, int maxSteps, INodes? nodes)

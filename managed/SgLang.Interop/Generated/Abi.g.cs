@@ -8,5 +8,5 @@ namespace SgLang.Interop;
 /// <summary>What the library must answer to `sgl_abi_hash`.</summary>
 internal static class SglAbi
 {
-    public const ulong Hash = 0xa07ef4eaf290c57d;
+    public const ulong Hash = 0xa8f3128b103d6393;
 }

@@ -43,7 +43,21 @@ public static unsafe partial class SglNative
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_token_scatter(SglContext context, SglTensor* lastIds, SglTensor* slots, SglTensor* ids);
 
-    /// <summary>y [num_rows, n] = x[rows[i], :]; rows is i32 [num_rows]. Picks the tokens whose logits are wanted.</summary>
+    /// <summary>y [num_rows, n] = x[rows[i], :], of any type; rows is i32 [num_rows]. Picks the tokens whose logits are wanted.</summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_gather_rows(SglContext context, SglTensor* y, SglTensor* x, SglTensor* rows);
+
+    /// <summary>
+    /// y[i] = sum over j of x[rows[i, j]], plus residual[i] where that is given: in f32 in the order of j, the residual last, rounded once.
+    /// y and residual are [num_rows, n] of f32 or bf16, x [num_source_rows, n] of their type or f32, rows i32 [num_rows, w], dense; a
+    /// negative one adds nothing, and on a GPU one past the end neither. y may be residual. Puts together what other ranks have
+    /// computed of a rank's tokens.
+    /// </summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_gather_sum(
+        SglContext context,
+        SglTensor* y,
+        SglTensor* x,
+        SglTensor* rows,
+        SglTensor* residual);
 }

@@ -17,7 +17,13 @@ public sealed class Qwen3MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            Tensor h = _attention.AddToAndNormalize(f, x, _inputNorm.Forward(f, x), _postAttentionNorm);
+            Tensor h = _inputNorm.Forward(f, x);
+            if (_moe is not null && SparseMoe.Exchanges(f, x))
+            {
+                _moe.AddExchanged(f, x, _attention.BeginAddTo(f, x, h), _postAttentionNorm);
+                return;
+            }
+            h = _attention.AddToAndNormalize(f, x, h, _postAttentionNorm);
             _moe?.AddTo(f, x, h);
             _mlp?.AddTo(f, x, h);
         }

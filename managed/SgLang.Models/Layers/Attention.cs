@@ -51,9 +51,15 @@ public sealed class Attention
     /// <summary>stream += attention(x), both [n, hidden]; the norm of that.</summary>
     public Tensor AddToAndNormalize(ForwardContext f, in Tensor stream, in Tensor x, RmsNorm norm)
     {
-        Tensor part;
-        using (f.Enter(_module, in x)) part = _output.BeginAddTo(f, stream, Attend(f, x));
+        Tensor part = BeginAddTo(f, stream, x);
         return _output.EndAddTo(f, stream, part, norm);
+    }
+
+    /// <summary>This rank's part of attention(x), [n, hidden]; none where the rank has all of it and has added it.</summary>
+    public Tensor BeginAddTo(ForwardContext f, in Tensor stream, in Tensor x)
+    {
+        using ModuleSpan span = f.Enter(_module, in x);
+        return _output.BeginAddTo(f, stream, Attend(f, x));
     }
 
     /// <summary>[n, heads * head_dim]</summary>

@@ -1,4 +1,5 @@
 using SgLang.Core;
+using SgLang.Models.Experts;
 using SgLang.Models.Weights;
 using SgLang.Runtime;
 
@@ -12,8 +13,8 @@ public readonly record struct ExpertNames(string Gate, string Up, string Down)
 
 /// <summary>
 /// A router and its experts, each a SwiGLU MLP: softmax over all experts in f32, the k largest, their outputs summed by weight.
-/// https://arxiv.org/abs/2401.04088 Each rank of a tensor group has some experts, or a slice of each, and all ranks see all tokens: what a
-/// rank computes is a part of the sum.
+/// https://arxiv.org/abs/2401.04088 Each rank of a tensor group has some experts, or a slice of each. Either all ranks see all tokens, and what a
+/// rank computes is a part of the sum, or the ranks exchange tokens (<see cref="ExpertExchangeRule"/>).
 /// </summary>
 public sealed class SparseMoe
 {
@@ -84,11 +85,46 @@ public sealed class SparseMoe
     public Tensor ForwardPart(ForwardContext f, in Tensor x)
     {
         using ModuleSpan span = f.Enter(_module, in x);
-        Tensor scores = _router.ForwardF32(f, x);
-        Tensor weights = f.Arena.Allocate("expert weights", DType.F32, x.NumRows, _expertsPerToken);
-        Tensor ids = f.Arena.Allocate("expert ids", DType.I32, x.NumRows, _expertsPerToken);
-        Ops.MoeRoute(f.Device, weights, ids, scores, _renormalize);
+        (Tensor weights, Tensor ids) = Route(f, x, x.NumRows);
         f.Experts?.Count(_expertsPath, ids);
+        return RunExperts(f, x, weights, ids);
+    }
+
+    /// <summary>Whether this pass deals its tokens out over the ranks (<see cref="AddExchanged"/>) instead of all of them computing on all.</summary>
+    public static bool Exchanges(ForwardContext f, in Tensor stream) => f.Exchange is { } exchange && !f.IsReplayed && exchange.Rule.Serves(stream.NumRows);
+
+    /// <summary>
+    /// stream += sum over ranks of part; stream += moe(norm(stream)), both [n, hidden]. Each rank norms and routes its share of the tokens, sends
+    /// them to the ranks of their experts, and puts together what comes back.
+    /// </summary>
+    /// <param name="part">What attention leaves to be summed; see <see cref="Attention.BeginAddTo"/>.</param>
+    public void AddExchanged(ForwardContext f, in Tensor stream, in Tensor part, RmsNorm norm)
+    {
+        ExpertExchange exchange = f.Exchange!;
+        ExpertExchangeRule rule = exchange.Rule;
+        Tensor share = exchange.SumOwn(f, stream, part);
+        Tensor own = share.Rows(0, ExpertExchangePlan.Own(stream.NumRows, rule.Rank, rule.NumRanks).Count);
+        Tensor x = norm.Forward(f, own);
+        using ModuleSpan span = f.Enter(_module, in x);
+        (Tensor weights, Tensor ids) = Route(f, x, share.NumRows);
+        ExpertExchange.Dispatched dispatched = exchange.Dispatch(f, x, weights, ids, _expertsPath, stream.NumRows);
+        exchange.Combine(f, own, RunExperts(f, dispatched.Rows, dispatched.Weights, dispatched.Ids), dispatched);
+        exchange.GatherAll(f, stream, share);
+    }
+
+    /// <summary>F32 weights and I32 ids [rows, k], of which the first are x's.</summary>
+    private (Tensor Weights, Tensor Ids) Route(ForwardContext f, in Tensor x, long rows)
+    {
+        Tensor scores = _router.ForwardF32(f, x);
+        Tensor weights = f.Arena.Allocate("expert weights", DType.F32, rows, _expertsPerToken);
+        Tensor ids = f.Arena.Allocate("expert ids", DType.I32, rows, _expertsPerToken);
+        Ops.MoeRoute(f.Device, weights.Rows(0, x.NumRows), ids.Rows(0, x.NumRows), scores, _renormalize);
+        return (weights, ids);
+    }
+
+    /// <summary>[n, hidden]: what this rank's experts make of x.</summary>
+    private Tensor RunExperts(ForwardContext f, in Tensor x, in Tensor weights, in Tensor ids)
+    {
         Tensor y = f.Arena.Allocate(_expertsPath, x.DType, x.NumRows, x[1]);
         using (f.Enter(_expertsModule, in x)) Ops.MoeExperts(f.Device, y, x, weights, ids, _gateUp, _down, _firstExpert);
         f.Observer?.Completed(_expertsPath, y);

@@ -53,4 +53,15 @@ public static unsafe partial class Ops
         fixed (Tensor* py = &y, px = &x, pr = &rows)
             Check(sgl_gather_rows(context.Handle, (SglTensor*)py, (SglTensor*)px, (SglTensor*)pr));
     }
+
+    /// <summary>y [m, n] = sum over j of x[rows[i, j], :], plus the residual [m, n] where given, rounded once; rows is I32 [m, w], dense.</summary>
+    /// <param name="x">Of y's type or F32.</param>
+    public static void GatherSum(DeviceContext context, in Tensor y, in Tensor x, in Tensor rows, in Tensor residual = default)
+    {
+        if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.GatherSum);
+        if (span.IsOn) span.Describe(in rows, new OperatorCost(0, x.NumBytes + y.NumBytes + (residual.IsNone ? 0 : residual.NumBytes) + rows.NumBytes));
+        fixed (Tensor* py = &y, px = &x, pr = &rows, ps = &residual)
+            Check(sgl_gather_sum(context.Handle, (SglTensor*)py, (SglTensor*)px, (SglTensor*)pr, residual.IsNone ? null : (SglTensor*)ps));
+    }
 }

@@ -59,11 +59,13 @@ internal sealed class InfoEndpoints(ServingContext serving)
         answer["kv_events"] = null;
 
         IReadOnlyList<ExpertLoad> experts = serving.Engine.ExpertLoads;
-        answer["internal_states"] = new JsonArray([.. serving.Engine.ReplicaStats.Select((stats, i) => (JsonNode)ReplicaState(info, stats, i < experts.Count ? experts[i] : null))]);
+        IReadOnlyList<ExchangedRows> exchanged = serving.Engine.ExchangedRows;
+        answer["internal_states"] = new JsonArray([.. serving.Engine.ReplicaStats.Select((stats, i) =>
+            (JsonNode)ReplicaState(info, stats, i < experts.Count ? experts[i] : null, i < exchanged.Count ? exchanged[i] : null))]);
         return answer;
     }
 
-    private JsonObject ReplicaState(EngineInfo info, EngineStats stats, ExpertLoad? experts)
+    private JsonObject ReplicaState(EngineInfo info, EngineStats stats, ExpertLoad? experts, ExchangedRows? exchanged)
     {
         JsonObject state = (JsonObject)serving.Options.LaunchArguments.DeepClone();
         state["dp_size"] = info.DpSize;
@@ -91,6 +93,7 @@ internal sealed class InfoEndpoints(ServingContext serving)
             foreach ((string layer, long[] tokens) in experts.TokensByLayer) layers[layer] = Array(tokens);
             state["expert_distribution"] = new JsonObject { ["tokens_by_layer"] = layers, ["tokens_by_ep_rank"] = Array(experts.TokensByPart), ["balancedness"] = experts.Balancedness };
         }
+        if (exchanged is not null) state["expert_exchange"] = new JsonObject { ["rows_sent_by_ep_rank"] = Array(exchanged.Sent), ["rows_received_by_ep_rank"] = Array(exchanged.Received) };
         return state;
     }
 

@@ -26,8 +26,15 @@ SGL_API sgl_status sgl_token_resolve(sgl_context* context, const sgl_tensor* ids
 SGL_API sgl_status sgl_token_scatter(sgl_context* context, const sgl_tensor* last_ids, const sgl_tensor* slots,
                                      const sgl_tensor* ids);
 
-/// y [num_rows, n] = x[rows[i], :]; rows is i32 [num_rows]. Picks the tokens whose logits are wanted.
+/// y [num_rows, n] = x[rows[i], :], of any type; rows is i32 [num_rows]. Picks the tokens whose logits are wanted.
 SGL_API sgl_status sgl_gather_rows(sgl_context* context, const sgl_tensor* y, const sgl_tensor* x, const sgl_tensor* rows);
+
+/// y[i] = sum over j of x[rows[i, j]], plus residual[i] where that is given: in f32 in the order of j, the residual last, rounded once.
+/// y and residual are [num_rows, n] of f32 or bf16, x [num_source_rows, n] of their type or f32, rows i32 [num_rows, w], dense; a
+/// negative one adds nothing, and on a GPU one past the end neither. y may be residual. Puts together what other ranks have
+/// computed of a rank's tokens.
+SGL_API sgl_status sgl_gather_sum(sgl_context* context, const sgl_tensor* y, const sgl_tensor* x, const sgl_tensor* rows,
+                                  const sgl_tensor* residual);
 
 #ifdef __cplusplus
 }

@@ -119,6 +119,7 @@ class Backend {
   virtual void token_resolve(const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids) = 0;
   virtual void token_scatter(const sgl_tensor& last_ids, const sgl_tensor& slots, const sgl_tensor& ids) = 0;
   virtual void gather_rows(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) = 0;
+  virtual void gather_sum(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows, const sgl_tensor* residual) = 0;
   virtual void convert(const sgl_tensor& y, const sgl_tensor& x) = 0;
 
   virtual void kv_append(const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor& k, const sgl_tensor& v,

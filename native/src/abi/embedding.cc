@@ -74,12 +74,29 @@ sgl_status sgl_gather_rows(sgl_context* context, const sgl_tensor* y, const sgl_
   return guard(op, [&] {
     Backend& backend = backend_of(op, context);
     Match match(op);
-    const auto type = match.type({SGL_F32, SGL_BF16, SGL_F16});
+    const auto type = match.type({SGL_F32, SGL_BF16, SGL_F16, SGL_I32});
     const auto num_rows = match.dim("num_rows"), n = match.dim("n");
     const auto source = match.tensor("x", x).is(type).shape({match.dim("num_source_rows"), n}).last_dense();
     match.tensor("rows", rows).is(SGL_I32).shape({num_rows}).dense();
     match.tensor("y", y).is(type).shape({num_rows, n}).last_dense().disjoint_from(source);
     if (match.is_empty(y)) return;
     backend.gather_rows(*y, *x, *rows);
+  });
+}
+
+sgl_status sgl_gather_sum(sgl_context* context, const sgl_tensor* y, const sgl_tensor* x, const sgl_tensor* rows,
+                          const sgl_tensor* residual) {
+  constexpr const char* op = "gather_sum";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto type = match.type({SGL_F32, SGL_BF16});
+    const auto num_rows = match.dim("num_rows"), n = match.dim("n");
+    const auto source = match.tensor("x", x).is(type, SGL_F32).shape({match.dim("num_source_rows"), n}).last_dense();
+    match.tensor("rows", rows).is(SGL_I32).shape({num_rows, match.dim("w")}).dense();
+    match.tensor("y", y).is(type).shape({num_rows, n}).last_dense().disjoint_from(source);
+    if (residual != nullptr) match.tensor("residual", residual).is(type).shape({num_rows, n}).last_dense();
+    if (match.is_empty(y)) return;
+    backend.gather_sum(*y, *x, *rows, residual);
   });
 }

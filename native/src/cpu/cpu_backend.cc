@@ -128,6 +128,9 @@ class CpuBackend final : public Backend {
   void gather_rows(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) override {
     cpu::gather_rows(context_, y, x, rows);
   }
+  void gather_sum(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows, const sgl_tensor* residual) override {
+    cpu::gather_sum(context_, y, x, rows, residual);
+  }
   void convert(const sgl_tensor& y, const sgl_tensor& x) override { cpu::convert(context_, y, x); }
 
   void kv_append(const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor& k, const sgl_tensor& v,

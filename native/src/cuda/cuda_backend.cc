@@ -132,6 +132,9 @@ class CudaBackend final : public Backend {
   void gather_rows(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) override {
     cuda::gather_rows(entered(), y, x, rows);
   }
+  void gather_sum(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows, const sgl_tensor* residual) override {
+    cuda::gather_sum(entered(), y, x, rows, residual);
+  }
   void convert(const sgl_tensor& y, const sgl_tensor& x) override { cuda::convert(entered(), y, x); }
 
   void kv_append(const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor& k, const sgl_tensor& v,

@@ -55,7 +55,7 @@ public sealed class RankServerTests(DemoServer demo)
         string model = Path.GetFullPath(Path.Combine(DemoServer.ModelPath, "..", "..", "tests", "data", "models", "mixtral"));
         await using ServerProcess server = ServerProcess.Start(
             "launch-server", "--model-path", model, "--device", "cpu", "--port", "0", "--max-total-tokens", "2048", "--num-threads", "2", "--tp-size", "2", "--ep-size", "2",
-            "--enable-metrics", "--enable-expert-distribution-metrics", "--skip-tokenizer-init", "--skip-server-warmup", "--served-model-name", "m");
+            "--moe-a2a-backend", "native", "--enable-metrics", "--enable-expert-distribution-metrics", "--skip-tokenizer-init", "--skip-server-warmup", "--served-model-name", "m");
         using HttpClient client = new() { BaseAddress = await server.ReadyAsync(), Timeout = DemoServer.Deadline };
         Assert.Equal(200, (await DemoServer.PostAsync(client, "/generate", """{"input_ids": [1, 2, 3, 4, 5], "sampling_params": {"max_new_tokens": 4, "ignore_eos": true} }""")).Status);
         JsonNode load = JsonNode.Parse(await client.GetStringAsync("/server_info"))!["internal_states"]![0]!["expert_distribution"]!;
@@ -64,6 +64,12 @@ public sealed class RankServerTests(DemoServer demo)
         // Five tokens of the prompt and three of the answer, two experts each.
         Assert.All(layers, tokens => Assert.Equal(16, tokens));
         Assert.Equal((2, layers.Sum()), (ranks.Length, ranks.Sum()));
+        JsonNode rows = JsonNode.Parse(await client.GetStringAsync("/server_info"))!["internal_states"]![0]!["expert_exchange"]!;
+        long[] sent = [.. rows["rows_sent_by_ep_rank"]!.AsArray().Select(count => (long)count!)], received = [.. rows["rows_received_by_ep_rank"]!.AsArray().Select(count => (long)count!)];
+        // A token goes once to a rank that has one or both of its experts.
+        Assert.Equal((2, 2, sent.Sum()), (sent.Length, received.Length, received.Sum()));
+        Assert.InRange(received.Sum(), 8 * layers.Length, 16 * layers.Length);
+        for (int rank = 0; rank < 2; rank++) Assert.InRange(received[rank], 1, ranks[rank]);
         string text = await client.GetStringAsync("/metrics");
         for (int rank = 0; rank < 2; rank++)
             Assert.Contains($"sglang:expert_tokens_total{{model_name=\"m\",engine_type=\"unified\",dp_rank=\"0\",moe_ep_rank=\"{rank}\"}} {ranks[rank]}\n", text);

@@ -116,6 +116,9 @@ class LosableBackend final : public Backend {
   void gather_rows(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) override {
     at("gather_rows").gather_rows(y, x, rows);
   }
+  void gather_sum(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows, const sgl_tensor* residual) override {
+    at("gather_sum").gather_sum(y, x, rows, residual);
+  }
   void convert(const sgl_tensor& y, const sgl_tensor& x) override { at("convert").convert(y, x); }
 
   void kv_append(const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor& k, const sgl_tensor& v,

@@ -21,6 +21,7 @@ class NullArgument : public CpuTest {
   const HostTensor matrix{SGL_F32, {2, 32}};
   const HostTensor vector{SGL_F32, {32}};
   const HostTensor two_ids = HostTensor::ids({0, 1});
+  const HostTensor matrix_ids{SGL_I32, {2, 2}};
 };
 
 TEST_F(NullArgument, Of_devices_and_contexts) {
@@ -221,6 +222,10 @@ TEST_F(NullArgument, Of_gathers) {
       {"gather_rows: context is null", [&] { return sgl_gather_rows(nullptr, matrix, matrix, two_ids); }},
       {"gather_rows: x is null", [&] { return sgl_gather_rows(context, matrix, nullptr, two_ids); }},
       {"gather_rows: rows is null", [&] { return sgl_gather_rows(context, matrix, matrix, nullptr); }},
+      {"gather_sum: context is null", [&] { return sgl_gather_sum(nullptr, matrix, matrix, matrix_ids, nullptr); }},
+      {"gather_sum: x is null", [&] { return sgl_gather_sum(context, matrix, nullptr, matrix_ids, nullptr); }},
+      {"gather_sum: rows is null", [&] { return sgl_gather_sum(context, matrix, matrix, nullptr, nullptr); }},
+      {"gather_sum: y is null", [&] { return sgl_gather_sum(context, nullptr, matrix, matrix_ids, nullptr); }},
       {"gather_rows: y is null", [&] { return sgl_gather_rows(context, nullptr, matrix, two_ids); }},
   });
 }

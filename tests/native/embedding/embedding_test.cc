@@ -1,5 +1,6 @@
 #include "sgl/embedding.h"
 
+#include "reference/element.hpp"
 #include "support/closeness.hpp"
 #include "support/context.hpp"
 
@@ -105,6 +106,63 @@ TEST_P(Embedding, A_row_outside_the_source_is_refused) {
                sgl_gather_rows(context, y, x, HostTensor::ids({4})));
   EXPECT_FAILS(SGL_INVALID_ARGUMENT, "gather_rows: rows[0] is -1: expected 0 to 3",
                sgl_gather_rows(context, y, x, HostTensor::ids({-1})));
+}
+
+TEST_P(Embedding, Gather_sum_adds_terms_in_order_and_the_residual_last_and_rounds_once) {
+  for (const int64_t width : {1, 17, 129, 4096}) {
+    for (const sgl_dtype x_type : {dtype, SGL_F32}) {
+      for (const int64_t num_terms : {1, 3, 8}) {
+        constexpr int64_t kSources = 33, kRows = 29;
+        const Shape source{kSources, width}, shape{kRows, width};
+        HostTensor x(x_type, source, HostTensor::gapped(source, 4));
+        x.fill_normal(random);
+        HostTensor ids(SGL_I32, {kRows, num_terms});
+        for (int64_t i = 0; i < kRows * num_terms; ++i) ids.set(i, static_cast<double>(random.integer(-12, kSources - 1)));
+        for (int64_t term = 0; term < num_terms; ++term) ids.set(num_terms + term, -1);
+        for (const bool has_residual : {false, true}) {
+          SCOPED_TRACE(testing::Message() << "width " << width << ", terms " << num_terms << ", residual " << has_residual);
+          HostTensor residual(dtype, shape, HostTensor::gapped(shape, 8));
+          residual.fill_normal(random);
+          std::vector<double> expected;
+          for (int64_t row = 0; row < kRows; ++row) {
+            for (int64_t column = 0; column < width; ++column) {
+              float sum = 0;
+              for (int64_t term = 0; term < num_terms; ++term) {
+                const auto id = static_cast<int64_t>(ids.get(row * num_terms + term));
+                if (id >= 0) sum += static_cast<float>(x.get(id * width + column));
+              }
+              if (has_residual) sum += static_cast<float>(residual.get(row * width + column));
+              expected.push_back(reference::round_to(dtype, sum));
+            }
+          }
+          const HostTensor y(dtype, shape, HostTensor::gapped(shape, 3));
+          ASSERT_OK(sgl_gather_sum(context, y, x, ids, has_residual ? residual.operator const sgl_tensor*() : nullptr));
+          EXPECT_TRUE(is_close(y, expected, {0, 0, 0}));
+          if (!has_residual) continue;
+          ASSERT_OK(sgl_gather_sum(context, residual, x, ids, residual));
+          EXPECT_TRUE(is_close(residual, expected, {0, 0, 0}));
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CpuTest, Gather_sum_refuses_a_row_past_the_end) {
+  SKIP_ON_GPU("rows are checked on the CPU alone");
+  const HostTensor x(SGL_F32, {4, 8}), y(SGL_F32, {1, 8});
+  HostTensor rows(SGL_I32, {1, 2});
+  rows.set(0, -1);
+  rows.set(1, 4);
+  EXPECT_EQ(SGL_INVALID_ARGUMENT, sgl_gather_sum(context, y, x, rows, nullptr));
+  EXPECT_NE(std::string::npos, std::string(sgl_last_error()).find("gather_sum: rows[1] is 4")) << sgl_last_error();
+}
+
+TEST_F(CpuTest, Gather_copies_rows_of_ids) {
+  HostTensor x(SGL_I32, {5, 3});
+  for (int i = 0; i < 15; ++i) x.set(i, i * 1000 - 7);
+  const HostTensor y(SGL_I32, {2, 3});
+  ASSERT_OK(sgl_gather_rows(context, y, x, HostTensor::ids({4, 1})));
+  EXPECT_TRUE(is_close(y, rows_of(x, {4, 1}), {0, 0, 0}));
 }
 
 TEST_F(CpuTest, Token_resolve_takes_ids_or_the_last_ids) {

@@ -5,6 +5,7 @@
 
 #include "abi/error.hpp"
 #include "cpu/element_rows.hpp"
+#include "cpu/embedding/gather_sum_kernels.hpp"
 #include "cpu/linear/linear.hpp"
 #include "cpu/threads/row_split.hpp"
 
@@ -60,6 +61,25 @@ void gather_rows(CpuContext& context, const sgl_tensor& y, const sgl_tensor& x, 
   for_each_row(context.pool, y.shape[0], y.shape[1], [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) std::memcpy(element(y, row, 0), element(x, ids_of(rows)[row], 0), row_bytes);
   });
+}
+
+void gather_sum(CpuContext& context, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows,
+                const sgl_tensor* residual) {
+  const int64_t num_terms = rows.shape[1];
+  const sgl_tensor all{rows.data, SGL_I32, 1, {rows.shape[0] * num_terms}, {1}};
+  check_range("gather_sum: rows", all, INT32_MIN, x.shape[0]);
+  const GatherSumArgs args{y.data,
+                           x.data,
+                           residual == nullptr ? nullptr : residual->data,
+                           ids_of(rows),
+                           num_terms,
+                           y.shape[1],
+                           y.stride[0],
+                           x.stride[0],
+                           residual == nullptr ? 0 : residual->stride[0]};
+  const GatherSumKernels& kernels = SGL_SELECT_KERNELS(context.isa, kGatherSumKernels);
+  const GatherSumRows sum = kernels.rows[y.dtype == SGL_BF16][x.dtype == SGL_BF16];
+  for_each_row(context.pool, y.shape[0], y.shape[1] * (num_terms + 1), [&](int64_t begin, int64_t end) { sum(args, begin, end); });
 }
 
 }  // namespace sgl::cpu

@@ -14,5 +14,7 @@ void embedding_shard(CpuContext& context, const sgl_tensor& y, const sgl_weight&
 void token_resolve(CpuContext& context, const sgl_tensor& ids, const sgl_tensor& sources, const sgl_tensor& last_ids);
 void token_scatter(CpuContext& context, const sgl_tensor& last_ids, const sgl_tensor& slots, const sgl_tensor& ids);
 void gather_rows(CpuContext& context, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows);
+void gather_sum(CpuContext& context, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows,
+                const sgl_tensor* residual);
 
 }  // namespace sgl::cpu

@@ -1,3 +1,4 @@
+using SgLang.Models.Experts;
 using SgLang.Runtime;
 
 namespace SgLang.Models.Tests;
@@ -43,7 +44,8 @@ internal sealed class StepRunner : IDisposable
         _plans = new AttentionPlans(device, model, pageSize, maxTokens, maxRequests: 64);
         _arena = new DeviceArena(device, model.ActivationBytes(maxTokens, maxTokens), "activations");
         _inputs = new DeviceBuffer(device, 4L * 4 * maxTokens, "step inputs");
-        _forward = new ForwardContext(device, _arena, _cache, _plans, ranks);
+        if (model.ExchangeRule is { } rule) Exchange = new ExpertExchange(device, rule, maxTokens);
+        _forward = new ForwardContext(device, _arena, _cache, _plans, ranks) { Exchange = Exchange };
         // Page 0 is the dummy.
         int[] order = [.. Enumerable.Range(1, numPages - 1)];
         new Random(seed).Shuffle(order);
@@ -53,6 +55,9 @@ internal sealed class StepRunner : IDisposable
     public IModel Model { get; }
     public int PageSize { get; }
     public DeviceArena Arena => _arena;
+
+    /// <summary>Null where the model never exchanges tokens.</summary>
+    public ExpertExchange? Exchange { get; }
     public ForwardContext Context => _forward;
 
     /// <summary>Computes the next `Count` tokens of each sequence in one step.</summary>
@@ -123,6 +128,7 @@ internal sealed class StepRunner : IDisposable
     public void Dispose()
     {
         _arena.Dispose();
+        Exchange?.Dispose();
         _inputs.Dispose();
         _plans.Dispose();
         _cache.Dispose();

@@ -38,36 +38,58 @@ public sealed class RankGoldenTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Layouts))]
-    public void Ranks_together_give_the_reference_logits_and_tokens(string model, ModelDType dtype, int tp, int pp, int ep)
+    public void Ranks_together_give_the_reference_logits_and_tokens(string model, ModelDType dtype, int tp, int pp, int ep) =>
+        Check(model, dtype, RankPlace.All(tp, pp, ep), ExpertExchangeMode.Never);
+
+    /// <summary>Prompts of many tokens and steps of one, of which all ranks but the first have none.</summary>
+    [Theory]
+    [InlineData("mixtral", ModelDType.Float32, 2, 1)]
+    [InlineData("mixtral", ModelDType.Float32, 4, 1)]
+    [InlineData("mixtral", ModelDType.BFloat16, 4, 1)]
+    [InlineData("qwen3-moe", ModelDType.Float32, 2, 1)]
+    [InlineData("qwen3-moe", ModelDType.Float32, 4, 1)]
+    [InlineData("qwen3-moe", ModelDType.Float32, 2, 2)]
+    [InlineData("qwen3-moe", ModelDType.BFloat16, 2, 1)]
+    public void Ranks_that_exchange_tokens_give_the_reference_logits_and_tokens(string model, ModelDType dtype, int ep, int pp) =>
+        Check(model, dtype, RankPlace.All(ep, pp, ep), ExpertExchangeMode.Always);
+
+    private void Check(string model, ModelDType dtype, RankPlace[] places, ExpertExchangeMode exchange)
     {
         IReadOnlyList<GoldenCase> cases = Golden.Load(model);
         Tolerance tolerance = dtype == ModelDType.Float32 ? s_float32 : Tolerance.BFloat16;
         IReadOnlyList<IReadOnlySet<int>> nearTies;
         using (DeviceContext device = DeviceContext.Create(DeviceKind.Cpu)) nearTies = GoldenTests.NearTies(device, model, dtype);
         ConcurrentBag<(double Relative, double Cosine)> worst = [];
-        RankThreads.Run(RankPlace.All(tp, pp, ep), (device, ranks) =>
+        ConcurrentBag<(long Sent, long Received)> rows = [];
+        RankThreads.Run(places, (device, ranks) =>
         {
-            using IModel part = ModelLoader.Load(device, TestFiles.Model(model), new ModelLoadOptions { DType = dtype, Place = ranks.Place });
+            using IModel part = ModelLoader.Load(device, TestFiles.Model(model), new ModelLoadOptions { DType = dtype, Place = ranks.Place, ExpertExchange = exchange });
             using var runner = new StepRunner(device, part, pageSize: 16, maxTokens: 1024, ranks: ranks);
             for (int i = 0; i < cases.Count; i++)
             {
                 GoldenCase golden = cases[i];
                 var check = new GoldenCheck(golden, tolerance, $"{model} case {i} on {ranks.Place}", nearTies[i]);
                 var sequence = new Sequence(golden.InputIds);
-                float[][] rows = runner.Step([(sequence, golden.InputIds.Length)], allRows: true);
-                for (int row = 0; row < rows.Length; row++) check.Prompt(row, rows[row]);
+                float[][] logits = runner.Step([(sequence, golden.InputIds.Length)], allRows: true);
+                for (int row = 0; row < logits.Length; row++) check.Prompt(row, logits[row]);
                 for (int token = 0; token < golden.GreedyIds.Length; token++)
                 {
-                    if (rows.Length > 0) check.Generated(token, rows[^1]);
+                    if (logits.Length > 0) check.Generated(token, logits[^1]);
                     sequence.Tokens.Add(golden.GreedyIds[token]);
-                    rows = runner.Step([(sequence, 1)], allRows: false);
+                    logits = runner.Step([(sequence, 1)], allRows: false);
                 }
                 if (part.Share.Place.IsLastStage) worst.Add((check.WorstRelative, check.WorstCosine));
                 runner.Release(sequence);
             }
+            if (exchange == ExpertExchangeMode.Always) rows.Add((runner.Exchange!.NumSent, runner.Exchange.NumReceived));
         });
-        Assert.Equal(tp * cases.Count, worst.Count);
-        output.WriteLine($"{model} {dtype} tp {tp} pp {pp} ep {ep}: relative {worst.Max(w => w.Relative):E2}, cosine {worst.Min(w => w.Cosine):F8}");
+        Assert.Equal(places[0].TpSize * cases.Count, worst.Count);
+        if (exchange == ExpertExchangeMode.Always)
+        {
+            Assert.All(rows, row => Assert.InRange(row.Received, 1, long.MaxValue));
+            Assert.Equal(rows.Sum(row => row.Sent), rows.Sum(row => row.Received));
+        }
+        output.WriteLine($"{model} {dtype} {places[0]} {exchange}: relative {worst.Max(w => w.Relative):E2}, cosine {worst.Min(w => w.Cosine):F8}");
     }
 
     [Theory]
@@ -93,11 +115,12 @@ public sealed class RankGoldenTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData("llama", 2, 1)]
-    [InlineData("mixtral", 4, 4)]
-    public void A_decode_pass_over_several_ranks_allocates_nothing(string model, int tp, int ep) => RankThreads.Run(RankPlace.All(tp, epSize: ep), (device, ranks) =>
+    [InlineData("llama", 2, 1, ExpertExchangeMode.Never)]
+    [InlineData("mixtral", 4, 4, ExpertExchangeMode.Never)]
+    [InlineData("mixtral", 4, 4, ExpertExchangeMode.Always)]
+    public void A_decode_pass_over_several_ranks_allocates_nothing(string model, int tp, int ep, ExpertExchangeMode exchange) => RankThreads.Run(RankPlace.All(tp, epSize: ep), (device, ranks) =>
     {
-        using IModel part = ModelLoader.Load(device, TestFiles.Model(model), new ModelLoadOptions { Place = ranks.Place });
+        using IModel part = ModelLoader.Load(device, TestFiles.Model(model), new ModelLoadOptions { Place = ranks.Place, ExpertExchange = exchange });
         using var runner = new StepRunner(device, part, pageSize: 16, maxTokens: 64, ranks: ranks);
         var sequence = new Sequence([1, 2, 3, 4]);
         runner.Step([(sequence, 3)], allRows: false);

@@ -36,6 +36,17 @@ void gather(const CudaContext& context, const char* op, const sgl_tensor& y, con
   }
 }
 
+template <class Y, class X>
+void sum_gathered(const CudaContext& context, const GatherSumParams& params, bool is_aligned) {
+  const int size = is_aligned ? 4 : 1;
+  LaunchConfig config;
+  config.grid = dim3(blocks_for(params.width, kGatherThreads * size),
+                     static_cast<unsigned>(std::min<int64_t>(params.num_rows, kMaxGridY)));
+  config.block = kGatherThreads;
+  config.overlaps_predecessor = true;
+  launch(context, "gather_sum", is_aligned ? gather_sum_kernel<Y, X, 4> : gather_sum_kernel<Y, X, 1>, config, params);
+}
+
 sgl_tensor table_of(const sgl_weight& weight) {
   const sgl_weight_desc& desc = weight.desc;
   return {on_device(weight).data, desc.dtype, 2, {desc.out_features, desc.in_features}, {desc.in_features, 1}};
@@ -77,6 +88,27 @@ void token_scatter(CudaContext& context, const sgl_tensor& last_ids, const sgl_t
 
 void gather_rows(CudaContext& context, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows) {
   gather<false>(context, "gather_rows", y, x, rows, 0);
+}
+
+void gather_sum(CudaContext& context, const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& rows,
+                const sgl_tensor* residual) {
+  const sgl_tensor& rest = residual == nullptr ? y : *residual;
+  const GatherSumParams params{y.data,
+                               x.data,
+                               residual == nullptr ? nullptr : residual->data,
+                               static_cast<const int32_t*>(rows.data),
+                               y.shape[0],
+                               x.shape[0],
+                               rows.shape[1],
+                               y.shape[1],
+                               y.stride[0],
+                               x.stride[0],
+                               rest.stride[0]};
+  const auto takes_four = [](const sgl_tensor& tensor) { return rows_are_aligned(tensor, 4 * element_bytes(tensor.dtype)); };
+  const bool is_aligned = params.width % 4 == 0 && takes_four(y) && takes_four(x) && takes_four(rest);
+  if (y.dtype == SGL_F32) return sum_gathered<float, float>(context, params, is_aligned);
+  if (x.dtype == SGL_F32) return sum_gathered<bf16, float>(context, params, is_aligned);
+  sum_gathered<bf16, bf16>(context, params, is_aligned);
 }
 
 }  // namespace sgl::cuda

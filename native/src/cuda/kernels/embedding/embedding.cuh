@@ -39,6 +39,48 @@ __global__ void __launch_bounds__(kGatherThreads) gather_kernel(const __grid_con
   }
 }
 
+struct GatherSumParams {
+  void* y;               // [num_rows, width]
+  const void* x;         // [num_source_rows, width]
+  const void* residual;  // [num_rows, width], or null
+  const int32_t* rows;   // [num_rows, num_terms]; outside x: no term
+  int64_t num_rows;
+  int64_t num_source_rows;
+  int64_t num_terms;
+  int64_t width;
+  int64_t y_stride;
+  int64_t x_stride;
+  int64_t residual_stride;
+};
+
+/// kSize elements a thread; strides and width count elements.
+template <class Y, class X, int kSize>
+__global__ void __launch_bounds__(kGatherThreads) gather_sum_kernel(const __grid_constant__ GatherSumParams params) {
+  const int64_t column = (int64_t{blockIdx.x} * kGatherThreads + threadIdx.x) * kSize;
+  ptx::allow_successor();
+  ptx::wait_for_predecessor();
+  if (column >= params.width) return;
+  for (int64_t row = blockIdx.y; row < params.num_rows; row += gridDim.y) {
+    float sum[kSize] = {};
+    for (int64_t term = 0; term < params.num_terms; ++term) {
+      const int64_t source = params.rows[row * params.num_terms + term];
+      if (source < 0 || source >= params.num_source_rows) continue;
+      const auto values = load_vec<kSize>(static_cast<const X*>(params.x) + source * params.x_stride + column);
+#pragma unroll
+      for (int i = 0; i < kSize; ++i) sum[i] += to_float(values[i]);
+    }
+    if (params.residual != nullptr) {
+      const auto rest = load_vec<kSize>(static_cast<const Y*>(params.residual) + row * params.residual_stride + column);
+#pragma unroll
+      for (int i = 0; i < kSize; ++i) sum[i] += to_float(rest[i]);
+    }
+    Vec<Y, kSize> result;
+#pragma unroll
+    for (int i = 0; i < kSize; ++i) result[i] = from_float<Y>(sum[i]);
+    store_vec(static_cast<Y*>(params.y) + row * params.y_stride + column, result);
+  }
+}
+
 struct TokenParams {
   int32_t* ids;            // [num_tokens], of resolve: the output; of scatter: the input
   const int32_t* sources;  // [num_tokens], of scatter: the slots
