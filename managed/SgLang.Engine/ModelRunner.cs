@@ -48,6 +48,9 @@ internal sealed class ModelRunner : IModelRunner
     /// <summary>Sees each step's logits, F32 [n, vocabulary], before the samples from the given one on are drawn; for comparing numbers with a reference.</summary>
     internal Action<DeviceContext, int, Tensor>? LogitsObserver { get; set; }
 
+    /// <summary>Tokens drawn so far without gathering logits; for tests.</summary>
+    internal long NumGreedyOverParts { get; private set; }
+
     /// <summary>Takes over the device, the model and the communicators.</summary>
     /// <param name="originalLogprobs">Score draws as if their temperature were 1.</param>
     /// <param name="experts">Counts what routers choose; taken over.</param>
@@ -175,10 +178,11 @@ internal sealed class ModelRunner : IModelRunner
             using DeviceArena.Scope block = _arena.EnterScope();
             int count = Math.Min(_limits.LogitRows, plan.NumSamples - first);
             // Where every token samples, its logits are a row of the hidden states as they lie.
-            Tensor logits = plan.NumSamples == plan.NumTokens
-                ? _model.Logits(_forward, hidden.Rows(first, count), default)
-                : _model.Logits(_forward, hidden, lastTokens.Rows(first, count));
-            Draw(plan, first, samples.Rows(first, count), logits, wanted, result);
+            Tensor own = plan.NumSamples == plan.NumTokens
+                ? _model.OwnLogits(_forward, hidden.Rows(first, count), default)
+                : _model.OwnLogits(_forward, hidden, lastTokens.Rows(first, count));
+            if (DrawsOverParts(first, count, wanted)) DrawGreedy(first, samples.Rows(first, count), own, result);
+            else Draw(plan, first, samples.Rows(first, count), _model.WholeLogits(_forward, own), wanted, result);
             // The sampler's token masks are written again for the next block.
             if (_sampler.AwaitsDraws && first + count < plan.NumSamples) _device.Synchronize();
         }
@@ -263,6 +267,22 @@ internal sealed class ModelRunner : IModelRunner
         if (_originalLogprobs && wanted is { Logprobs: true, TopCount: 0 }) Ops.Logprobs(_device, logprobs, default, default, logits, ids);
         result.Top(plan.NumSamples, wanted.TopCount)?.Compute(first, logits, logprobs, ids, ScoreTemperatures(first, count));
         if (wanted.ChosenCount > 0) ScoreChosen(plan, first, logits, result.Chosen(wanted.ChosenCount, isFirst: first == 0));
+        _trace.End(sampling, _trace.Spans.Sample, count);
+    }
+
+    /// <summary>Whether tensor ranks need not see each other's logits. All ranks find the same.</summary>
+    private bool DrawsOverParts(int first, int count, WantedScores wanted) =>
+        _place.TpSize > 1 && !wanted.Logprobs && LogitsObserver is null && _batch.IsGreedyAndPlain(first, count);
+
+    /// <summary>Takes the largest of the logits that the ranks have parts of.</summary>
+    private void DrawGreedy(int first, in Tensor rows, in Tensor own, StepResult result)
+    {
+        long sampling = _trace.Begin();
+        int count = (int)own.NumRows;
+        Tensor ids = result.IdsOnDevice(first, count);
+        _model.DrawGreedy(_forward, ids, own);
+        Ops.TokenScatter(_device, LastIds, rows, ids);
+        NumGreedyOverParts += count;
         _trace.End(sampling, _trace.Spans.Sample, count);
     }
 

@@ -60,6 +60,14 @@ internal sealed class SampledBatch(int maxSamples)
     /// <summary>Whether the logits of sample <paramref name="i"/> are drawn from as they are: no penalty, bias, grammar or forbidden stop.</summary>
     public bool IsPlain(int i) => _rows[i].Position >= _facts[i].FirstPlain;
 
+    /// <summary>Whether a run of the plan's samples are the largest of logits that nothing edits.</summary>
+    public bool IsGreedyAndPlain(int first, int count)
+    {
+        for (int i = first; i < first + count; i++)
+            if (_temperatures[i] != 0 || !IsPlain(i)) return false;
+        return true;
+    }
+
     public static bool HasPenalty(SamplingParams parameters) =>
         parameters.FrequencyPenalty != 0 || parameters.PresencePenalty != 0 || parameters.RepetitionPenalty != 1;
 

@@ -77,11 +77,13 @@ public abstract class CausalLm : IModel
         return x;
     }
 
-    public Tensor Logits(ForwardContext f, in Tensor hidden, in Tensor rows)
-    {
-        if (_head is null) throw new InvalidOperationException("only the last pipeline stage has logits");
-        return _head.Forward(f, LastHidden(f, hidden, rows));
-    }
+    public Tensor Logits(ForwardContext f, in Tensor hidden, in Tensor rows) => WholeLogits(f, OwnLogits(f, hidden, rows));
+
+    public Tensor OwnLogits(ForwardContext f, in Tensor hidden, in Tensor rows) => Head.ForwardOwn(f, LastHidden(f, hidden, rows));
+
+    public Tensor WholeLogits(ForwardContext f, in Tensor own) => Head.Whole(f, own);
+
+    public void DrawGreedy(ForwardContext f, in Tensor ids, in Tensor own) => Head.Argmax(f, ids, own);
 
     public Tensor LastHidden(ForwardContext f, in Tensor hidden, in Tensor rows)
     {
@@ -112,9 +114,14 @@ public abstract class CausalLm : IModel
             LogitRows = new Tensor(0, DType.I32, numLogitRows),
         };
         Tensor hidden = ForwardHidden(context);
-        if (_head is not null) _ = Logits(context, hidden, context.LogitRows);
+        if (_head is null) return arena.PeakBytes;
+        Tensor own = OwnLogits(context, hidden, context.LogitRows);
+        using (arena.EnterScope()) _ = WholeLogits(context, own);
+        DrawGreedy(context, new Tensor(0, DType.I32, numLogitRows), own);
         return arena.PeakBytes;
     }
+
+    private LmHead Head => _head ?? throw new InvalidOperationException("only the last pipeline stage has logits");
 
     public void Dispose()
     {

@@ -54,6 +54,17 @@ public interface IModel : IDisposable
     Tensor Logits(ForwardContext context, in Tensor hidden, in Tensor rows);
 
     /// <summary>
+    /// The same without the exchange between tensor ranks: this rank's columns, for <see cref="WholeLogits"/> or <see cref="DrawGreedy"/>.
+    /// </summary>
+    Tensor OwnLogits(ForwardContext context, in Tensor hidden, in Tensor rows);
+
+    /// <summary>F32 [num_rows, vocabulary] on every tensor rank of what <see cref="OwnLogits"/> returned.</summary>
+    Tensor WholeLogits(ForwardContext context, in Tensor own);
+
+    /// <summary>ids I32 [num_rows] = the largest of <see cref="WholeLogits"/>, ties to the lower id, without gathering them.</summary>
+    void DrawGreedy(ForwardContext context, in Tensor ids, in Tensor own);
+
+    /// <summary>
     /// On the last stage only: some rows (I32) of what <see cref="ForwardHidden"/> returned, or all for none, after the last norm: what the head
     /// reads, and a decoder's embedding of the text so far. [num_rows, hidden] of the model's type.
     /// </summary>

@@ -24,6 +24,8 @@ internal enum Operator
     MoeExperts,
     Sample,
     Logprobs,
+    ArgmaxShard,
+    ArgmaxMerge,
     Copy,
     Fill,
 }

@@ -16,7 +16,7 @@ public sealed class OperatorTrace
     [
         "sgl::linear", "sgl::rms_norm", "sgl::add_rms_norm", "sgl::silu_mul", "sgl::add", "sgl::add_sigmoid_gated", "sgl::rope", "sgl::rope_append", "sgl::embedding",
         "sgl::token_resolve", "sgl::token_scatter", "sgl::gather_rows", "sgl::gather_sum", "sgl::convert", "sgl::kv_append", "sgl::kv_copy", "sgl::attention", "sgl::moe_route",
-        "sgl::moe_experts", "sgl::sample", "sgl::logprobs", "sgl::memory_copy", "sgl::memory_set",
+        "sgl::moe_experts", "sgl::sample", "sgl::logprobs", "sgl::argmax_shard", "sgl::argmax_merge", "sgl::memory_copy", "sgl::memory_set",
     ];
 
     private readonly DeviceContext _context;

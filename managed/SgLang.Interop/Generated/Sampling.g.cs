@@ -83,6 +83,20 @@ public static unsafe partial class SglNative
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_sample(SglContext context, SglSamplingArgs* args);
 
+    /// <summary>
+    /// The greedy draw where ranks have parts of the vocabulary: best i32 [num_rows, 2] = the largest logit of each row of f32 [num_rows, w] and
+    /// its id, the column plus first_id, in a form that sgl_argmax_merge alone reads. w may be 0.
+    /// </summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_argmax_shard(SglContext context, SglTensor* best, SglTensor* logits, int firstId);
+
+    /// <summary>
+    /// ids i32 [num_rows] = what sgl_sample with temperature 0 and no edits draws of the whole rows; best is i32 [num_rows, 2 * num_parts],
+    /// the parts' in any order side by side.
+    /// </summary>
+    [LibraryImport("sgl")]
+    public static partial SglStatus sgl_argmax_merge(SglContext context, SglTensor* ids, SglTensor* best);
+
     /// <summary>log_softmax(logits / temperature) at given targets and at the k largest.</summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_logprobs(SglContext context, SglLogprobArgs* args);

@@ -11,10 +11,12 @@ namespace SgLang.Models.Layers;
 public sealed class Embedding
 {
     private readonly int _module;
+    private readonly bool _isAlone;
 
     public Embedding(ModuleScope at)
     {
         Path = at.Path;
+        _isAlone = at.Model.Place.TpSize == 1;
         (Weight, Rows) = Load(at);
         _module = at.Model.AddModule(new ModuleInfo
         {
@@ -35,7 +37,8 @@ public sealed class Embedding
     {
         using ModuleSpan span = f.Enter(_module, in ids);
         Tensor y = f.Arena.Allocate(Path, Weight.DType, ids.NumRows, Weight.InFeatures);
-        if (Rows.IsWhole)
+        // One rank may have all rows of a tiny vocabulary while others have none.
+        if (_isAlone)
         {
             Ops.Embedding(f.Device, y, Weight, ids);
         }

@@ -83,6 +83,24 @@ public static unsafe partial class Ops
         }
     }
 
+    /// <summary>best I32 [n, 2] = the largest logit of each row of a part of the vocabulary, whose first id is given; for <see cref="ArgmaxMerge"/>.</summary>
+    public static void ArgmaxShard(DeviceContext context, in Tensor best, in Tensor logits, int firstId)
+    {
+        if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.ArgmaxShard);
+        if (span.IsOn) span.Describe(in logits, new OperatorCost(logits.NumElements, logits.NumBytes + best.NumBytes));
+        fixed (Tensor* pb = &best, pl = &logits) Check(sgl_argmax_shard(context.Handle, (SglTensor*)pb, (SglTensor*)pl, firstId));
+    }
+
+    /// <summary>ids I32 [n] = the greedy draw over all parts of the vocabulary, whose bests I32 [n, 2 * parts] stand side by side.</summary>
+    public static void ArgmaxMerge(DeviceContext context, in Tensor ids, in Tensor best)
+    {
+        if (context.IsMeta) return;
+        using OperatorSpan span = new(context.Trace, Operator.ArgmaxMerge);
+        if (span.IsOn) span.Describe(in best, new OperatorCost(best.NumElements, best.NumBytes + ids.NumBytes));
+        fixed (Tensor* pi = &ids, pb = &best) Check(sgl_argmax_merge(context.Handle, (SglTensor*)pi, (SglTensor*)pb));
+    }
+
     /// <summary>log_softmax(logits / temperature) at `targets` (I32 [n]) and at the k largest.</summary>
     /// <param name="targetLogprobs">F32 [n]</param>
     /// <param name="topLogprobs">F32 [n, k] in falling order, or none together with <paramref name="topIds"/> (I32 [n, k]).</param>

@@ -56,6 +56,13 @@ typedef struct sgl_sampling_args {
 /// min-p, draw. NaN logits count as -1e5. A row with no allowed id gets id -1.
 SGL_API sgl_status sgl_sample(sgl_context* context, const sgl_sampling_args* args);
 
+/// The greedy draw where ranks have parts of the vocabulary: best i32 [num_rows, 2] = the largest logit of each row of f32 [num_rows, w] and
+/// its id, the column plus first_id, in a form that sgl_argmax_merge alone reads. w may be 0.
+SGL_API sgl_status sgl_argmax_shard(sgl_context* context, const sgl_tensor* best, const sgl_tensor* logits, int32_t first_id);
+/// ids i32 [num_rows] = what sgl_sample with temperature 0 and no edits draws of the whole rows; best is i32 [num_rows, 2 * num_parts],
+/// the parts' in any order side by side.
+SGL_API sgl_status sgl_argmax_merge(sgl_context* context, const sgl_tensor* ids, const sgl_tensor* best);
+
 typedef struct sgl_logprob_args {
   /// f32 [num_rows] log-probability of targets; -infinity is raised to the smallest finite float.
   const sgl_tensor* target_logprobs;

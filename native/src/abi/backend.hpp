@@ -137,6 +137,8 @@ class Backend {
   virtual void moe_experts(const sgl_moe_args& args) = 0;
 
   virtual void sample(const sgl_sampling_args& args) = 0;
+  virtual void argmax_shard(const sgl_tensor& best, const sgl_tensor& logits, int32_t first_id) = 0;
+  virtual void argmax_merge(const sgl_tensor& ids, const sgl_tensor& best) = 0;
   virtual void logprobs(const sgl_logprob_args& args) = 0;
 
   /// `group` is of this device's kind and `rank` one of its ranks.

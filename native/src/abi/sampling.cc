@@ -94,6 +94,40 @@ sgl_status sgl_sample(sgl_context* context, const sgl_sampling_args* args) {
   });
 }
 
+sgl_status sgl_argmax_shard(sgl_context* context, const sgl_tensor* best, const sgl_tensor* logits, int32_t first_id) {
+  constexpr const char* op = "argmax_shard";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto num_rows = match.dim("num_rows"), vocabulary = match.dim("w");
+    match.tensor("logits", logits).is(SGL_F32).shape({num_rows, vocabulary}).last_dense();
+    match.tensor("best", best).is(SGL_I32).shape({num_rows, match.dim("2", 2, "a key")}).last_dense();
+    const int64_t num_ids = match.size_of(vocabulary);
+    if (first_id < 0 || num_ids > INT32_MAX - int64_t{first_id}) {
+      fail(SGL_INVALID_ARGUMENT, "%s: first_id is %" PRId32 " of %" PRId64 " ids: expected ids from 0 to %d", op, first_id, num_ids,
+           INT32_MAX);
+    }
+    if (match.is_empty(best)) return;
+    backend.argmax_shard(*best, *logits, first_id);
+  });
+}
+
+sgl_status sgl_argmax_merge(sgl_context* context, const sgl_tensor* ids, const sgl_tensor* best) {
+  constexpr const char* op = "argmax_merge";
+  return guard(op, [&] {
+    Backend& backend = backend_of(op, context);
+    Match match(op);
+    const auto num_rows = match.dim("num_rows"), width = match.dim("2 * num_parts");
+    match.tensor("best", best).is(SGL_I32).shape({num_rows, width}).last_dense();
+    match.tensor("ids", ids).is(SGL_I32).shape({num_rows}).dense();
+    if (match.size_of(width) < 2 || match.size_of(width) % 2 != 0) {
+      fail(SGL_INVALID_ARGUMENT, "%s: best has %" PRId64 " columns: expected two for each part", op, match.size_of(width));
+    }
+    if (match.is_empty(ids)) return;
+    backend.argmax_merge(*ids, *best);
+  });
+}
+
 sgl_status sgl_logprobs(sgl_context* context, const sgl_logprob_args* args) {
   constexpr const char* op = "logprobs";
   return guard(op, [&] {

@@ -160,6 +160,10 @@ class CpuBackend final : public Backend {
   void moe_experts(const sgl_moe_args& args) override { cpu::moe_experts(context_, args); }
 
   void sample(const sgl_sampling_args& args) override { cpu::sample(context_, args); }
+  void argmax_shard(const sgl_tensor& best, const sgl_tensor& logits, int32_t first_id) override {
+    cpu::argmax_shard(context_, best, logits, first_id);
+  }
+  void argmax_merge(const sgl_tensor& ids, const sgl_tensor& best) override { cpu::argmax_merge(context_, ids, best); }
   void logprobs(const sgl_logprob_args& args) override { cpu::logprobs(context_, args); }
 
   std::unique_ptr<sgl_communicator> create_communicator(sgl_comm_group& group, int rank) override {

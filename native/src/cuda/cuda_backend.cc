@@ -164,6 +164,10 @@ class CudaBackend final : public Backend {
   void moe_experts(const sgl_moe_args& args) override { cuda::moe_experts(entered(), args); }
 
   void sample(const sgl_sampling_args& args) override { cuda::sample(entered(), args); }
+  void argmax_shard(const sgl_tensor& best, const sgl_tensor& logits, int32_t first_id) override {
+    cuda::argmax_shard(entered(), best, logits, first_id);
+  }
+  void argmax_merge(const sgl_tensor& ids, const sgl_tensor& best) override { cuda::argmax_merge(entered(), ids, best); }
   void logprobs(const sgl_logprob_args& args) override { cuda::logprobs(entered(), args); }
 
   std::unique_ptr<sgl_communicator> create_communicator(sgl_comm_group& group, int rank) override {

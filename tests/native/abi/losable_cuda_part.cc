@@ -148,6 +148,10 @@ class LosableBackend final : public Backend {
   void moe_experts(const sgl_moe_args& args) override { at("moe_experts").moe_experts(args); }
 
   void sample(const sgl_sampling_args& args) override { at("sample").sample(args); }
+  void argmax_shard(const sgl_tensor& best, const sgl_tensor& logits, int32_t first_id) override {
+    at("argmax_shard").argmax_shard(best, logits, first_id);
+  }
+  void argmax_merge(const sgl_tensor& ids, const sgl_tensor& best) override { at("argmax_merge").argmax_merge(ids, best); }
   void logprobs(const sgl_logprob_args& args) override { at("logprobs").logprobs(args); }
 
   std::unique_ptr<sgl_communicator> create_communicator(sgl_comm_group& group, int rank) override {

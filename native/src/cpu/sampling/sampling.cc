@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "cpu/sampling/row_scan.hpp"
@@ -250,6 +251,34 @@ void sample(CpuContext& context, const sgl_sampling_args& args) {
   const SamplingKernels& kernels = SGL_SELECT_KERNELS(context.isa, kSamplingKernels);
   for_each_row(context, args.logits->shape[0], args.logits->shape[1],
                [&](int64_t row, RowMemory memory, ThreadPool* pool) { sample_row(args, row, kernels, memory, pool); });
+}
+
+void argmax_shard(CpuContext& context, const sgl_tensor& best, const sgl_tensor& logits, int32_t first_id) {
+  const SamplingKernels& kernels = SGL_SELECT_KERNELS(context.isa, kSamplingKernels);
+  const int64_t vocabulary = logits.shape[1];
+  if (vocabulary == 0) {
+    for (int64_t row = 0; row < best.shape[0]; ++row) std::memset(row_of<int32_t>(best, row), 0xff, sizeof(uint64_t));
+    return;
+  }
+  for_each_row(context, logits.shape[0], vocabulary, [&](int64_t row, RowMemory memory, ThreadPool* pool) {
+    RowScan scan(kernels, row_of<const float>(logits, row), vocabulary, memory, pool);
+    const float max = scan.find_max();
+    const uint64_t key = sort_key(max, scan.argmax() + first_id);
+    std::memcpy(row_of<int32_t>(best, row), &key, sizeof key);
+  });
+}
+
+void argmax_merge(CpuContext&, const sgl_tensor& ids, const sgl_tensor& best) {
+  for (int64_t row = 0; row < ids.shape[0]; ++row) {
+    uint64_t least = ~uint64_t{0};
+    for (int64_t part = 0; part < best.shape[1] / 2; ++part) {
+      uint64_t key;
+      std::memcpy(&key, row_of<const int32_t>(best, row) + 2 * part, sizeof key);
+      least = std::min(least, key);
+    }
+    // What no part has is a NaN.
+    *row_of<int32_t>(ids, row) = logit_of(least) > -kInfinity ? id_of(least) : -1;
+  }
 }
 
 void logprobs(CpuContext& context, const sgl_logprob_args& args) {

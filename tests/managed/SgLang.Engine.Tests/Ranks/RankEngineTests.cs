@@ -4,7 +4,7 @@ using SgLang.Models;
 namespace SgLang.Engine.Tests.Ranks;
 
 /// <summary>Engines of several ranks and replicas, beyond what the goldens show.</summary>
-public sealed class RankEngineTests
+public sealed class RankEngineTests(ITestOutputHelper output)
 {
     private static GenerationRequest Sampled(string rid, int seed) => new()
     {
@@ -36,6 +36,30 @@ public sealed class RankEngineTests
         EngineOptions options = TestModels.DemoOptions with { TpSize = tp, PpSize = pp };
         int[][] first = await RunAsync(options), second = await RunAsync(options);
         for (int i = 0; i < first.Length; i++) Assert.Equal(first[i], second[i]);
+    }
+
+    /// <summary>
+    /// Greedy requests alone draw over parts of the vocabulary; with log-probabilities, or beside one that samples, the logits are gathered. The
+    /// prompts are new every time.
+    /// </summary>
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(4, 1)]
+    [InlineData(2, 2)]
+    public async Task Greedy_tokens_are_the_same_whether_or_not_logits_are_gathered(int tp, int pp)
+    {
+        int seed = Random.Shared.Next();
+        output.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        int[][] prompts = [.. Enumerable.Range(0, 6).Select(_ => (int[])[.. Enumerable.Range(0, random.Next(1, 40)).Select(_ => random.Next(4000))])];
+        await using InferenceEngine engine = InferenceEngine.Start(TestModels.DemoOptions with { TpSize = tp, PpSize = pp, DisableRadixCache = true });
+        for (int i = 0; i < prompts.Length; i++)
+        {
+            GenerationRequest plain = new() { Rid = $"p{i}", InputIds = prompts[i], Sampling = new SamplingParams { Temperature = 0, MaxNewTokens = 16, IgnoreEos = true } };
+            int[] alone = [.. (await Collected.ReadAsync(engine.Submit(plain))).Ids];
+            Assert.Equal(16, alone.Length);
+            Assert.Equal(alone, (await Collected.ReadAsync(engine.Submit(plain with { Rid = $"l{i}", Logprobs = new LogprobOptions() }))).Ids);
+        }
     }
 
     /// <summary>A step has half of the requests, so that there are twice as many.</summary>

@@ -11,11 +11,12 @@ public sealed class RankSteadyStateTests
 
     /// <summary>Of every rank's thread and of the one that plans, in the window of steps that allocated least: a collection may cost any one something.</summary>
     [Theory]
-    [InlineData(2, 1)]
-    [InlineData(4, 1)]
-    [InlineData(1, 2)]
-    [InlineData(2, 2)]
-    public void A_steady_decode_step_allocates_nothing_on_any_rank(int tp, int pp)
+    [InlineData(2, 1, 0.7)]
+    [InlineData(4, 1, 0.7)]
+    [InlineData(1, 2, 0.7)]
+    [InlineData(2, 2, 0.7)]
+    [InlineData(2, 1, 0)]
+    public void A_steady_decode_step_allocates_nothing_on_any_rank(int tp, int pp, double temperature)
     {
         EngineOptions options = TestModels.DemoOptions with { TpSize = tp, PpSize = pp, NumThreads = 1, MaxRunningRequests = NumRequests };
         Probe[] probes = new Probe[tp * pp];
@@ -29,7 +30,7 @@ public sealed class RankSteadyStateTests
         });
         for (int i = 0; i < NumRequests; i++)
         {
-            SamplingParams sampling = new() { Temperature = i % 2 == 0 ? 0 : 0.7, TopK = 20, MaxNewTokens = 600, IgnoreEos = true };
+            SamplingParams sampling = new() { Temperature = i % 2 == 0 ? 0 : temperature, TopK = 20, MaxNewTokens = 600, IgnoreEos = true };
             Assert.True(scheduler.TryEnqueue(new Request($"r{i}", [.. Enumerable.Range(1 + i, 10)], sampling) { Owner = new Seeded((ulong)i) }, out _));
         }
         long[] planner = new long[NumSteps];
@@ -47,6 +48,8 @@ public sealed class RankSteadyStateTests
             while (underWay.Count > 0) Finish(group);
         }
         Assert.Equal(0, Least(planner));
+        // Where all are greedy, no logits are gathered.
+        Assert.All(world.Ranks, rank => Assert.Equal(temperature == 0 && rank.Place.IsLastStage ? NumRequests * NumSteps : 0, rank.Runner.NumGreedyOverParts));
         for (int rank = 0; rank < probes.Length; rank++) Assert.True(Least(probes[rank].Bytes) == 0, $"rank {rank}: {Least(probes[rank].Bytes)} bytes in {Window} steps");
 
         void Finish(RankGroup group)

@@ -192,4 +192,37 @@ public sealed class RankGoldenTests(ITestOutputHelper output)
             return [.. all];
         }
     }
+
+    /// <summary>The last ranks have few ids of these vocabularies, or none; the prompt is new every time.</summary>
+    [Theory]
+    [InlineData(2, 449)]
+    [InlineData(4, 449)]
+    [InlineData(4, 1)]
+    [InlineData(4, 33)]
+    [InlineData(2, 4096)]
+    public void The_greedy_draw_over_parts_of_the_vocabulary_is_that_of_the_whole(int tp, int vocabulary)
+    {
+        int seed = Random.Shared.Next();
+        output.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        int[] prompt = [.. Enumerable.Range(0, 50).Select(_ => random.Next(vocabulary))];
+        RankThreads.Run(RankPlace.All(tp), (device, ranks) =>
+        {
+            using IModel part = ModelLoader.Load(device, TestFiles.Model("llama"), new ModelLoadOptions
+            {
+                LoadFormat = LoadFormat.Dummy, JsonModelOverrideArgs = $$"""{"vocab_size": {{vocabulary}}, "eos_token_id": 0, "bos_token_id": 0}""", Place = ranks.Place,
+            });
+            using var runner = new StepRunner(device, part, pageSize: 16, maxTokens: 64, ranks: ranks);
+            runner.Prepare([(new Sequence(prompt), prompt.Length)], allRows: true);
+            Tensor own = part.OwnLogits(runner.Context, part.ForwardHidden(runner.Context), default);
+            using var buffer = new DeviceBuffer(device, 2L * prompt.Length * sizeof(int), "ids");
+            Tensor drawn = buffer.View(0, DType.I32, prompt.Length), expected = buffer.View(prompt.Length * sizeof(int), DType.I32, prompt.Length);
+            part.DrawGreedy(runner.Context, drawn, own);
+            SamplingRow[] greedy = [.. prompt.Select(_ => new SamplingRow { TopP = 1, RepetitionPenalty = 1 })];
+            Ops.Sample(device, expected, default, part.WholeLogits(runner.Context, own), greedy);
+            int[] ids = new int[2 * prompt.Length];
+            device.Download(ids.AsSpan(), buffer.AsTensor(DType.I32, ids.Length));
+            Assert.Equal(ids[prompt.Length..], ids[..prompt.Length]);
+        });
+    }
 }

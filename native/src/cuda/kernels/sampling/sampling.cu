@@ -100,6 +100,28 @@ void sample(CudaContext& context, const sgl_sampling_args& args) {
   launch(context, "sample", sample_kernel, config_of(num_rows, params.blocks_per_row), params);
 }
 
+void argmax_shard(CudaContext& context, const sgl_tensor& best, const sgl_tensor& logits, int32_t first_id) {
+  const int64_t num_rows = logits.shape[0], vocabulary = logits.shape[1];
+  const ArgmaxParams params{static_cast<int32_t*>(best.data),
+                            static_cast<const float*>(logits.data),
+                            best.stride[0],
+                            logits.stride[0],
+                            static_cast<int32_t>(vocabulary),
+                            first_id,
+                            blocks_per_row(context, num_rows, vocabulary)};
+  launch(context, "argmax_shard", argmax_kernel, config_of(num_rows, params.blocks_per_row), params);
+}
+
+void argmax_merge(CudaContext& context, const sgl_tensor& ids, const sgl_tensor& best) {
+  const ArgmaxMergeParams params{static_cast<int32_t*>(ids.data), static_cast<const int32_t*>(best.data), best.stride[0],
+                                 static_cast<int32_t>(ids.shape[0]), static_cast<int32_t>(best.shape[1] / 2)};
+  LaunchConfig config;
+  config.grid = blocks_for(params.num_rows, kSamplingThreads);
+  config.block = kSamplingThreads;
+  config.overlaps_predecessor = true;
+  launch(context, "argmax_merge", argmax_merge_kernel, config, params);
+}
+
 void logprobs(CudaContext& context, const sgl_logprob_args& args) {
   const int64_t num_rows = args.logits->shape[0], vocabulary = args.logits->shape[1];
   LogprobParams params{};

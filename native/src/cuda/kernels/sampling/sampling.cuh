@@ -248,6 +248,54 @@ __global__ void __launch_bounds__(kSamplingThreads) edit_logits_kernel(const __g
   }
 }
 
+struct ArgmaxParams {
+  int32_t* best;        // [num_rows, 2]: the words of a rank, of an id among all parts
+  const float* logits;  // [num_rows, vocabulary] of one part
+  int64_t best_stride;
+  int64_t logits_stride;
+  int32_t vocabulary;  // may be 0: then the rank is 0, below any
+  int32_t first_id;
+  int32_t blocks_per_row;
+};
+
+__global__ void __launch_bounds__(kSamplingThreads) argmax_kernel(const __grid_constant__ ArgmaxParams params) {
+  __shared__ SamplingGroup::Shared shared;
+  SamplingGroup group(shared, params.blocks_per_row);
+  const int64_t r = group.row();
+  ptx::allow_successor();
+  ptx::wait_for_predecessor();
+  const LogitRow row(params.logits + r * params.logits_stride, params.vocabulary, group);
+  const unsigned long long top = largest(group, row, ~0ull);
+  if (group.block() == 0 && threadIdx.x == 0) {
+    const unsigned long long rank = top == 0 ? 0 : top - static_cast<unsigned>(params.first_id);
+    params.best[r * params.best_stride] = static_cast<int32_t>(static_cast<uint32_t>(rank));
+    params.best[r * params.best_stride + 1] = static_cast<int32_t>(static_cast<uint32_t>(rank >> 32));
+  }
+  group.synchronize();
+}
+
+struct ArgmaxMergeParams {
+  int32_t* ids;         // [num_rows]
+  const int32_t* best;  // [num_rows, 2 * num_parts]
+  int64_t best_stride;
+  int32_t num_rows;
+  int32_t num_parts;
+};
+
+/// A thread a row.
+__global__ void __launch_bounds__(kSamplingThreads) argmax_merge_kernel(const __grid_constant__ ArgmaxMergeParams params) {
+  const int64_t row = int64_t{blockIdx.x} * kSamplingThreads + threadIdx.x;
+  ptx::allow_successor();
+  ptx::wait_for_predecessor();
+  if (row >= params.num_rows) return;
+  const auto* words = reinterpret_cast<const uint32_t*>(params.best + row * params.best_stride);
+  unsigned long long top = 0;
+  for (int part = 0; part < params.num_parts; ++part) {
+    top = max(top, static_cast<unsigned long long>(words[2 * part + 1]) << 32 | words[2 * part]);
+  }
+  params.ids[row] = top != 0 && logit_of(static_cast<uint32_t>(top >> 32)) > -INFINITY ? id_of(top) : -1;
+}
+
 struct LogprobParams {
   float* target_logprobs;     // [num_rows]
   float* top_logprobs;        // [num_rows, k] or null
