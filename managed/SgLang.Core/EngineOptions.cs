@@ -116,6 +116,9 @@ public sealed record EngineOptions
     /// <summary>Several tensor ranks, or replicas, may be on one GPU; without a map the ranks are dealt out over the GPUs there are.</summary>
     public bool AllowSharedDevice { get; init; }
 
+    /// <summary>Ranks on GPUs of their own talk through NCCL alone.</summary>
+    public bool DisableCustomAllReduce { get; init; }
+
     /// <summary>GPU of each rank, in the order replica, stage, tensor rank; empty means counted from <see cref="BaseGpuId"/>.</summary>
     public IReadOnlyList<int> DeviceMap { get; init; } = [];
 
@@ -149,6 +152,9 @@ public sealed record EngineOptions
 
     /// <summary>host:port where node 0 listens for the others; needed with several nodes.</summary>
     public string? DistInitAddress { get; init; }
+
+    /// <summary>A word that all nodes share; who does not know it cannot join.</summary>
+    public string? NodeToken { get; init; }
 
     /// <summary>How long a rank waits for another, and a starting node for the others.</summary>
     public int DistTimeoutSeconds { get; init; } = 300;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -173,11 +174,13 @@ public sealed partial class NodeHead : INodes, IAsyncDisposable
     }
 
     /// <summary>The peer of a node that says hello; null with the reason when it cannot join.</summary>
-    internal NodePeer? TryConnect(Hello hello, string address, out string refusal)
+    internal NodePeer? TryConnect(Hello hello, Metadata headers, string address, out string refusal)
     {
-        refusal = "";
-        if (hello.NodeRank < 1 || hello.NodeRank >= _options.NumNodes) refusal = $"--node-rank must be in [1, {_options.NumNodes - 1}] besides node 0, got {hello.NodeRank}";
-        else refusal = NodeSettings.Difference(_settings, hello.Settings, hello.NodeRank) ?? "";
+        // What a stranger says is not looked at.
+        refusal = RefusalOf(headers) ?? "";
+        if (refusal.Length == 0 && (hello.NodeRank < 1 || hello.NodeRank >= _options.NumNodes))
+            refusal = $"--node-rank must be in [1, {_options.NumNodes - 1}] besides node 0, got {hello.NodeRank}";
+        if (refusal.Length == 0) refusal = NodeSettings.Difference(_settings, hello.Settings, hello.NodeRank) ?? "";
         if (refusal.Length == 0 && !_peers[hello.NodeRank - 1].TryConnect()) refusal = $"a node with --node-rank {hello.NodeRank} has come before; a lost node can come back only with a restart of all";
         if (refusal.Length > 0)
         {
@@ -187,6 +190,8 @@ public sealed partial class NodeHead : INodes, IAsyncDisposable
         Log.Joined(_log, hello.NodeRank, address);
         return _peers[hello.NodeRank - 1];
     }
+
+    internal string? RefusalOf(Metadata headers) => NodeToken.Refusal(headers, _options.NodeToken);
 
     internal NodePeer? PeerOf(string? rank) => int.TryParse(rank, out int node) && node >= 1 && node < _options.NumNodes ? _peers[node - 1] : null;
 

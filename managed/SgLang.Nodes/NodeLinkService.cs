@@ -12,7 +12,7 @@ internal sealed class NodeLinkService(NodeHead head) : NodeLink.NodeLinkBase
     {
         if (!await requestStream.MoveNext(context.CancellationToken) || requestStream.Current.KindCase != NodeMessage.KindOneofCase.Hello)
             throw new RpcException(new Status(StatusCode.InvalidArgument, "a node says hello first"));
-        if (head.TryConnect(requestStream.Current.Hello, context.Peer, out string refusal) is not { } peer)
+        if (head.TryConnect(requestStream.Current.Hello, context.RequestHeaders, context.Peer, out string refusal) is not { } peer)
         {
             await responseStream.WriteAsync(new HeadMessage { Stop = new Stop { Reason = refusal, IsFailure = true } });
             return;
@@ -24,6 +24,7 @@ internal sealed class NodeLinkService(NodeHead head) : NodeLink.NodeLinkBase
 
     public override async Task Tensors(IAsyncStreamReader<StageTensor> requestStream, IServerStreamWriter<StageTensor> responseStream, ServerCallContext context)
     {
+        if (head.RefusalOf(context.RequestHeaders) is { } refusal) throw new RpcException(new Status(StatusCode.Unauthenticated, refusal));
         if (head.PeerOf(context.RequestHeaders.GetValue(NodeHead.RankHeader)) is not { Connected.IsCompletedSuccessfully: true } peer)
             throw new RpcException(new Status(StatusCode.FailedPrecondition, "a node opens its control stream first"));
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, peer.Over);

@@ -47,6 +47,7 @@ public sealed partial class NodeWorker
         AsyncDuplexStreamingCall<NodeMessage, HeadMessage> control = await JoinAsync(client, address, stopping).ConfigureAwait(false);
         Log.Joined(_log, _options.NodeRank, _options.NumNodes, address);
         Metadata headers = new() { { NodeHead.RankHeader, _options.NodeRank.ToString(CultureInfo.InvariantCulture) } };
+        NodeToken.Add(headers, _options.NodeToken);
         using HeadLink link = new(_options, _timing, control, client.Tensors(headers));
         NodeEnd end = await ServeAsync(link, progress, stopping).ConfigureAwait(false);
         _isReady = false;
@@ -95,10 +96,12 @@ public sealed partial class NodeWorker
     {
         Hello hello = new() { NodeRank = _options.NodeRank };
         foreach ((string name, string value) in NodeSettings.Of(_options)) hello.Settings.Add(name, value);
+        Metadata headers = [];
+        NodeToken.Add(headers, _options.NodeToken);
         long started = Stopwatch.GetTimestamp();
         while (true)
         {
-            AsyncDuplexStreamingCall<NodeMessage, HeadMessage> call = client.Control(cancellationToken: CancellationToken.None);
+            AsyncDuplexStreamingCall<NodeMessage, HeadMessage> call = client.Control(headers, cancellationToken: CancellationToken.None);
             string reason;
             try
             {

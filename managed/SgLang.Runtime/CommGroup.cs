@@ -13,7 +13,8 @@ public sealed unsafe class CommGroup : IDisposable
     /// <param name="kind">Kind of device of every rank.</param>
     /// <param name="timeout">How long a rank waits for the others before the group is aborted.</param>
     /// <param name="allowSharedDevice">Several ranks may be on one GPU.</param>
-    public CommGroup(DeviceKind kind, int numRanks, TimeSpan timeout, bool allowSharedDevice = false)
+    /// <param name="disablePeerKernels">GPUs leave everything to NCCL.</param>
+    public CommGroup(DeviceKind kind, int numRanks, TimeSpan timeout, bool allowSharedDevice = false, bool disablePeerKernels = false)
     {
         var options = new SglCommGroupOptions
         {
@@ -21,6 +22,7 @@ public sealed unsafe class CommGroup : IDisposable
             NumRanks = numRanks,
             TimeoutMs = (int)Math.Clamp(timeout.TotalMilliseconds, 1, int.MaxValue),
             AllowSharedDevice = allowSharedDevice ? 1 : 0,
+            DisablePeerKernels = disablePeerKernels ? 1 : 0,
         };
         SglCommGroup group;
         Check(sgl_comm_group_create(&group, &options));

@@ -35,7 +35,7 @@ double microseconds_of_all_reduce(const Setup& setup, sgl_dtype dtype, int64_t c
   int calls = static_cast<int>(std::clamp<int64_t>((int64_t{64} << 20) / (bytes * setup.num_ranks + 4096), 4, 4000));
   if (setup.kind == SGL_DEVICE_CUDA) calls = std::min(calls, 50);
   sgl_comm_group* group = nullptr;
-  const sgl_comm_group_options options{setup.kind, setup.num_ranks, 60000, setup.shares_device ? 1 : 0};
+  const sgl_comm_group_options options{setup.kind, setup.num_ranks, 60000, setup.shares_device ? 1 : 0, 0};
   check(sgl_comm_group_create(&group, &options));
   std::vector<double> times;
   std::vector<std::thread> threads;

@@ -119,7 +119,7 @@ internal static class LaunchServerFlags
         new("--gpu-id-step", Integer, "From one rank's GPU to the next one's.") { Default = "1", Min = 1, Max = 1023 },
         new("--device-map", IntegerList, "GPU of each rank, in the order replica, stage, tensor rank; default: counted from --base-gpu-id.") { Min = 0, Max = 1023 },
         Switch("--allow-shared-device", "Several tensor ranks, or replicas, on one GPU: for tests, it makes nothing faster."),
-        Switch("--disable-custom-all-reduce", "") with { NoEffect = "the kernel is chosen by size and links; SGLANG_CUSTOM_ALLREDUCE_ALGO names one" },
+        Switch("--disable-custom-all-reduce", "Ranks on GPUs use NCCL alone, and decode without graphs."),
         new("--pp-max-micro-batch-size", Integer, "Most requests of one step; default: an even share of those that run for each pipeline stage.") { Min = 1, Max = 65536 },
         new("--pp-async-batch-depth", Integer, "Micro-batches in the pipeline beyond one for each stage.") { Default = "0", Min = 0, Max = 64 },
         Switch("--enable-dynamic-chunking", "") with { NoEffect = "all chunks of a prompt have --chunked-prefill-size" },

@@ -37,6 +37,7 @@ internal sealed record LaunchServerSettings
             GpuIdStep = flags.Integer("--gpu-id-step")!.Value,
             DeviceMap = flags.Integers("--device-map"),
             AllowSharedDevice = flags.Switch("--allow-shared-device"),
+            DisableCustomAllReduce = flags.Switch("--disable-custom-all-reduce"),
             TpSize = flags.Integer("--tp-size")!.Value,
             PpSize = flags.Integer("--pp-size")!.Value,
             PpMaxMicroBatchSize = flags.Integer("--pp-max-micro-batch-size"),
@@ -47,6 +48,7 @@ internal sealed record LaunchServerSettings
             NumNodes = flags.Integer("--nnodes")!.Value,
             NodeRank = flags.Integer("--node-rank")!.Value,
             DistInitAddress = flags.Text("--dist-init-addr"),
+            NodeToken = Environment.GetEnvironmentVariable("SGLANG_NODE_TOKEN") is { Length: > 0 } token ? token : null,
             DistTimeoutSeconds = flags.Integer("--dist-timeout")!.Value,
             LoadBalanceMethod = flags.Text("--load-balance-method") switch
             {

@@ -38,6 +38,8 @@ internal sealed record RankDevices(DeviceKind Kind, int[] Ordinals)
                     throw new EngineStartException($"GPU {ordinal} is given to two ranks: name each GPU once in --device-map, or allow it with --allow-shared-device.");
                 if (options.PpSize > 1)
                     throw new EngineStartException($"GPU {ordinal} is given to two ranks and --pp-size is {options.PpSize}: pipeline stages need GPUs of their own; use --pp-size 1 with --allow-shared-device.");
+                if (options.TpSize > 1 && options.DisableCustomAllReduce)
+                    throw new EngineStartException($"GPU {ordinal} is given to two ranks, which work together by peer kernels alone: leave out --disable-custom-all-reduce.");
                 if (options.TpSize > MaxRanksOfSharedGpu)
                     throw new EngineStartException($"--tp-size is {options.TpSize}: with --allow-shared-device at most {MaxRanksOfSharedGpu} ranks work together.");
             }

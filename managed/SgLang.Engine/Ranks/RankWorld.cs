@@ -31,7 +31,8 @@ internal sealed record RankWorld
         ReplicaGroups[] groups = new ReplicaGroups[options.DpSize];
         for (int i = 0; i < groups.Length; i++)
         {
-            groups[i] = new ReplicaGroups(devices.Kind, options.TpSize, options.PpSize, TimeSpan.FromSeconds(options.DistTimeoutSeconds), i, nodes, options.AllowSharedDevice);
+            groups[i] = new ReplicaGroups(devices.Kind, options.TpSize, options.PpSize, TimeSpan.FromSeconds(options.DistTimeoutSeconds), i, nodes, options.AllowSharedDevice,
+                options.DisableCustomAllReduce);
             nodes?.Attach(i, groups[i]);
         }
 

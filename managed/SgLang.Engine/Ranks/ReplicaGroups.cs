@@ -18,7 +18,8 @@ internal sealed class ReplicaGroups : IDisposable
     private int _isAborted;
 
     /// <param name="nodes">Null when all ranks are on this node.</param>
-    public ReplicaGroups(DeviceKind kind, int tpSize, int ppSize, TimeSpan timeout, int replica = 0, INodes? nodes = null, bool allowSharedDevice = false)
+    public ReplicaGroups(DeviceKind kind, int tpSize, int ppSize, TimeSpan timeout, int replica = 0, INodes? nodes = null, bool allowSharedDevice = false,
+        bool disablePeerKernels = false)
     {
         _replica = replica;
         _nodes = nodes;
@@ -29,7 +30,7 @@ internal sealed class ReplicaGroups : IDisposable
         CommGroup[] Make(int count, int numRanks)
         {
             CommGroup[] groups = new CommGroup[count];
-            for (int i = 0; i < count; i++) groups[i] = new CommGroup(kind, numRanks, timeout, allowSharedDevice);
+            for (int i = 0; i < count; i++) groups[i] = new CommGroup(kind, numRanks, timeout, allowSharedDevice, disablePeerKernels);
             return groups;
         }
     }

@@ -8,5 +8,5 @@ namespace SgLang.Interop;
 /// <summary>What the library must answer to `sgl_abi_hash`.</summary>
 internal static class SglAbi
 {
-    public const ulong Hash = 0x20a3a297411f89c4;
+    public const ulong Hash = 0x33ad96df0634becd;
 }

@@ -36,6 +36,8 @@ public unsafe struct SglCommGroupOptions
     public int TimeoutMs;
     /// <summary>GPUs: not 0 lets several ranks be on one. Their kernels wait for each other there, so each rank must have a context of its own.</summary>
     public int AllowSharedDevice;
+    /// <summary>GPUs: not 0 leaves everything to NCCL, which takes no part in graphs. Ranks that share a GPU have nothing but peer kernels.</summary>
+    public int DisablePeerKernels;
 }
 
 public static unsafe partial class SglNative

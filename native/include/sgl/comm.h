@@ -24,6 +24,8 @@ typedef struct sgl_comm_group_options {
   int32_t timeout_ms;
   /// GPUs: not 0 lets several ranks be on one. Their kernels wait for each other there, so each rank must have a context of its own.
   int32_t allow_shared_device;
+  /// GPUs: not 0 leaves everything to NCCL, which takes no part in graphs. Ranks that share a GPU have nothing but peer kernels.
+  int32_t disable_peer_kernels;
 } sgl_comm_group_options;
 
 SGL_API sgl_status sgl_comm_group_create(sgl_comm_group** group, const sgl_comm_group_options* options);

@@ -131,6 +131,23 @@ public sealed class NodeLossTests
             (await Assert.ThrowsAsync<EngineStartException>(() => new NodeWorker(options, NullLogger.Instance, World.Quick).RunAsync(null, CancellationToken.None))).Message;
     }
 
+    [Theory]
+    [InlineData("word", null, "it has no token: set SGLANG_NODE_TOKEN to that of node 0")]
+    [InlineData("word", "words", "its token is not node 0's: set SGLANG_NODE_TOKEN alike on all nodes")]
+    [InlineData(null, "word", "it has a token and node 0 has none")]
+    public async Task A_node_without_the_token_is_refused_and_leaves_the_place_free(string? head, string? node, string expected)
+    {
+        EngineOptions options = Options(2, 1, 2) with { DistInitAddress = "127.0.0.1:0", NodeToken = head };
+        await using NodeHead listening = await NodeHead.StartAsync(options, NullLogger.Instance, World.Quick);
+        EngineOptions stranger = options with { NodeRank = 1, DistInitAddress = listening.Address, NodeToken = node };
+        Assert.Contains(expected, (await Assert.ThrowsAsync<EngineStartException>(() => new NodeWorker(stranger, NullLogger.Instance, World.Quick).RunAsync(null, CancellationToken.None))).Message);
+        Task<int> friend = new NodeWorker(stranger with { NodeToken = head }, NullLogger.Instance, World.Quick).RunAsync(null, CancellationToken.None);
+        await using (InferenceEngine engine = await Task.Run(() => listening.StartEngine(null, null)))
+            Assert.Equal(4, (await Collected.ReadAsync(engine.Submit(new GenerationRequest { Rid = "r", InputIds = [1, 2, 3], Sampling = new SamplingParams { MaxNewTokens = 4, IgnoreEos = true } }))).Ids.Count);
+        await listening.DisposeAsync();
+        Assert.Equal(0, await friend.WaitAsync(s_deadline));
+    }
+
     [Fact]
     public async Task Tensor_parallelism_between_nodes_is_refused_with_the_reason()
     {

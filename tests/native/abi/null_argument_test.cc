@@ -53,7 +53,7 @@ TEST_F(NullArgument, Of_communicators) {
       {"all_reduce: context is null", [&] { return sgl_all_reduce(nullptr, nullptr, matrix, matrix, nullptr); }},
       {"all_reduce: communicator is null", [&] { return sgl_all_reduce(context, nullptr, matrix, matrix, nullptr); }},
   });
-  const sgl_comm_group_options options{SGL_DEVICE_CPU, 1, 1000, 0};
+  const sgl_comm_group_options options{SGL_DEVICE_CPU, 1, 1000, 0, 0};
   ASSERT_OK(sgl_comm_group_create(&group, &options));
   ASSERT_OK(sgl_communicator_create(context, &communicator, group, 0));
   const int64_t counts[] = {2};

@@ -26,7 +26,7 @@ class Ranks {
  public:
   explicit Ranks(int num_ranks, int timeout_ms = kTimeoutMs)
       : num_ranks_(num_ranks), contexts_(num_ranks), communicators_(num_ranks) {
-    const sgl_comm_group_options options{kind(), num_ranks, timeout_ms, 1};
+    const sgl_comm_group_options options{kind(), num_ranks, timeout_ms, 1, 0};
     EXPECT_OK(sgl_comm_group_create(&group_, &options));
     for (int rank = 0; rank < num_ranks; ++rank) {
       const sgl_context_options context_options{kind(), 0, rank == 0 ? 2 : 1, 0};
@@ -383,7 +383,7 @@ TEST(CommTimeout, A_rank_that_never_comes_is_named_and_frees_the_others) {
 TEST(CommArguments, Are_checked_and_named) {
   SKIP_ON_GPU("one rank alone waits for the other there");
   sgl_comm_group* group = nullptr;
-  sgl_comm_group_options options{SGL_DEVICE_CPU, 0, 1000, 0};
+  sgl_comm_group_options options{SGL_DEVICE_CPU, 0, 1000, 0, 0};
   EXPECT_FAILS(SGL_INVALID_ARGUMENT, "comm_group_create: num_ranks is 0: expected 1 to 64",
                sgl_comm_group_create(&group, &options));
   options.num_ranks = 2;

@@ -29,7 +29,7 @@ class Peers : public ::testing::TestWithParam<int> {
   /// Each rank on its thread, with a context and a communicator of one group.
   static void on_ranks(int num_ranks, const std::function<void(const Rank&)>& body) {
     sgl_comm_group* group = nullptr;
-    const sgl_comm_group_options options{SGL_DEVICE_CUDA, num_ranks, 20000, 1};
+    const sgl_comm_group_options options{SGL_DEVICE_CUDA, num_ranks, 20000, 1, 0};
     ASSERT_OK(sgl_comm_group_create(&group, &options));
     std::vector<std::thread> threads;
     for (int number = 0; number < num_ranks; ++number) {
@@ -101,7 +101,7 @@ TEST_P(Peers, Either_kernel_gives_the_same_bits_wherever_tensors_begin) {
 TEST_P(Peers, An_unknown_kernel_is_refused) {
   setenv("SGLANG_CUSTOM_ALLREDUCE_ALGO", "ring", 1);
   sgl_comm_group* group = nullptr;
-  const sgl_comm_group_options options{SGL_DEVICE_CUDA, GetParam(), 20000, 1};
+  const sgl_comm_group_options options{SGL_DEVICE_CUDA, GetParam(), 20000, 1, 0};
   ASSERT_OK(sgl_comm_group_create(&group, &options));
   const Context context;
   sgl_communicator* communicator = nullptr;
@@ -200,7 +200,7 @@ TEST_P(Peers, Calls_of_many_sizes_follow_each_other_without_the_host_waiting) {
 TEST_P(Peers, Two_on_one_gpu_need_leave) {
   const int p = GetParam();
   sgl_comm_group* group = nullptr;
-  const sgl_comm_group_options options{SGL_DEVICE_CUDA, p, 20000, 0};
+  const sgl_comm_group_options options{SGL_DEVICE_CUDA, p, 20000, 0, 0};
   ASSERT_OK(sgl_comm_group_create(&group, &options));
   std::vector<std::thread> threads;
   for (int rank = 0; rank < p; ++rank) {
@@ -211,6 +211,27 @@ TEST_P(Peers, Two_on_one_gpu_need_leave) {
       sgl_communicator* communicator = nullptr;
       EXPECT_NE(SGL_OK, sgl_communicator_create(context, &communicator, group, rank));
       EXPECT_NE(std::string::npos, std::string(sgl_last_error()).find("ranks 0 and 1 are both on GPU 0")) << sgl_last_error();
+      sgl_context_destroy(context);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  sgl_comm_group_destroy(group);
+}
+
+TEST_P(Peers, Ranks_on_one_gpu_cannot_do_without_them) {
+  const int p = GetParam();
+  sgl_comm_group* group = nullptr;
+  const sgl_comm_group_options options{SGL_DEVICE_CUDA, p, 20000, 1, 1};
+  ASSERT_OK(sgl_comm_group_create(&group, &options));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < p; ++rank) {
+    threads.emplace_back([&, rank] {
+      sgl_context* context = nullptr;
+      const sgl_context_options context_options{SGL_DEVICE_CUDA, 0, 1, 0};
+      EXPECT_OK(sgl_context_create(&context, &context_options));
+      sgl_communicator* communicator = nullptr;
+      EXPECT_NE(SGL_OK, sgl_communicator_create(context, &communicator, group, rank));
+      EXPECT_NE(std::string::npos, std::string(sgl_last_error()).find("nothing but peer kernels")) << sgl_last_error();
       sgl_context_destroy(context);
     });
   }

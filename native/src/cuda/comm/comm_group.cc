@@ -101,6 +101,9 @@ PeerTopology CommGroup::survey() const {
       }
     }
   }
+  if (options.disable_peer_kernels == 0) return topology;
+  if (topology.shares_device) fail(SGL_INVALID_ARGUMENT, "%s: ranks on one GPU have nothing but peer kernels: enable them", kJoin);
+  topology.has_peers = topology.has_nvlink = false;
   return topology;
 }
 

@@ -68,6 +68,7 @@ internal static unsafe class ManagedLayout
             rows.Add(new LayoutRow("sgl_comm_group_options", "num_ranks", (uint)((byte*)&value.NumRanks - start), (uint)(sizeof(int))));
             rows.Add(new LayoutRow("sgl_comm_group_options", "timeout_ms", (uint)((byte*)&value.TimeoutMs - start), (uint)(sizeof(int))));
             rows.Add(new LayoutRow("sgl_comm_group_options", "allow_shared_device", (uint)((byte*)&value.AllowSharedDevice - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_comm_group_options", "disable_peer_kernels", (uint)((byte*)&value.DisablePeerKernels - start), (uint)(sizeof(int))));
         }
 
         {
