@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using SgLang.Core;
 
@@ -11,25 +10,25 @@ internal sealed partial class Watchdog : IDisposable
 {
     private readonly Replica _replica;
     private readonly Action<EngineStalledException> _stalled;
-    private readonly TimeSpan? _soft;
-    private readonly TimeSpan _hard;
+    private readonly StallJudge _judge;
+    private readonly Lock _gate = new(); // a look may take longer than the time to the next one
     private readonly ILogger _logger;
     private readonly FlightDumper _flight;
     private readonly Timer _timer;
-    private long _busySince;
-    private long _reported;
+    private bool _hasGivenUp;
 
     /// <param name="stalled">Called on a pool thread when the replica is given up.</param>
     /// <param name="flight">Asked for a dump with each report.</param>
     public Watchdog(Replica replica, EngineOptions options, ILogger logger, FlightDumper flight, Action<EngineStalledException> stalled)
     {
         _replica = replica;
-        _soft = options.SoftWatchdogTimeoutSeconds is { } soft ? TimeSpan.FromSeconds(soft) : null;
-        _hard = TimeSpan.FromSeconds(options.WatchdogTimeoutSeconds);
+        TimeSpan? soft = options.SoftWatchdogTimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+        TimeSpan hard = TimeSpan.FromSeconds(options.WatchdogTimeoutSeconds);
+        _judge = new StallJudge(soft, hard, TimeProvider.System);
         _logger = logger;
         _flight = flight;
         _stalled = stalled;
-        TimeSpan period = TimeSpan.FromSeconds(Math.Clamp(Math.Min(_hard.TotalSeconds, _soft?.TotalSeconds ?? double.MaxValue) / 4, 0.02, 10));
+        TimeSpan period = TimeSpan.FromSeconds(Math.Clamp(Math.Min(hard.TotalSeconds, soft?.TotalSeconds ?? double.MaxValue) / 4, 0.02, 10));
         _timer = new Timer(_ => Look(), null, period, period);
     }
 
@@ -37,28 +36,24 @@ internal sealed partial class Watchdog : IDisposable
 
     private void Look()
     {
-        if (!_replica.HasRequests)
+        StallVerdict verdict;
+        TimeSpan age;
+        lock (_gate)
         {
-            Volatile.Write(ref _busySince, 0);
+            if (_hasGivenUp) return;
+            verdict = _judge.Judge(_replica.HasRequests, _replica.Loop.Heartbeat, out age);
+            _hasGivenUp = verdict == StallVerdict.GiveUp;
+        }
+        if (verdict == StallVerdict.None) return;
+        _flight.Trigger(FlightTrigger.Stall, 0, (long)(age.TotalSeconds * TimeProvider.System.TimestampFrequency), 0);
+        if (verdict == StallVerdict.Report)
+        {
+            Log.Slow(_logger, age.TotalSeconds, _replica.Loop.Phase, StallReport.Threads());
             return;
         }
-        long now = Stopwatch.GetTimestamp();
-        Interlocked.CompareExchange(ref _busySince, now, 0);
-        long last = Math.Max(Volatile.Read(ref _busySince), _replica.Loop.Heartbeat);
-        TimeSpan age = Stopwatch.GetElapsedTime(last, now);
-        if (age >= _hard)
-        {
-            _timer.Dispose();
-            if (Interlocked.Exchange(ref _reported, long.MaxValue) == long.MaxValue) return;
-            _flight.Trigger(FlightTrigger.Stall, 0, now - last, 0);
-            Log.Stalled(_logger, age.TotalSeconds, _replica.Loop.Phase, StallReport.Threads());
-            _stalled(new EngineStalledException($"No step has ended for {age.TotalSeconds:0.0} seconds ({_replica.Loop.Phase}); the limit is --watchdog-timeout."));
-        }
-        else if (_soft is { } soft && age >= soft && Interlocked.Exchange(ref _reported, last) < last)
-        {
-            _flight.Trigger(FlightTrigger.Stall, 0, now - last, 0);
-            Log.Slow(_logger, age.TotalSeconds, _replica.Loop.Phase, StallReport.Threads());
-        }
+        _timer.Dispose();
+        Log.Stalled(_logger, age.TotalSeconds, _replica.Loop.Phase, StallReport.Threads());
+        _stalled(new EngineStalledException($"No step has ended for {age.TotalSeconds:0.0} seconds ({_replica.Loop.Phase}); the limit is --watchdog-timeout."));
     }
 
     private static partial class Log

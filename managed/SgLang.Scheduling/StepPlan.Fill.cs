@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace SgLang.Scheduling;
 
 /// <summary>How the planners fill a plan: <see cref="Begin"/>, prompts, then decoding requests; never more requests than there are rows.</summary>
@@ -24,11 +26,16 @@ public sealed partial class StepPlan
         ReadOnlySpan<int> tokens = request.Tokens;
         ReadOnlySpan<int> requestPages = request.Pages.Span;
         tokens.Slice(start, count).CopyTo(_tokenSources.AsSpan(first));
-        for (int i = 0; i < count; i++)
+        FillAscending(_positions.AsSpan(first, count), start);
+        // Slots ascend within a page: no division for each token.
+        Span<int> slots = _slots.AsSpan(first, count);
+        int page = start / pageSize, offset = start % pageSize;
+        while (slots.Length > 0)
         {
-            int position = start + i;
-            _positions[first + i] = position;
-            _slots[first + i] = requestPages[position / pageSize] * pageSize + position % pageSize;
+            int run = Math.Min(pageSize - offset, slots.Length);
+            FillAscending(slots[..run], (requestPages[page++] * pageSize) + offset);
+            slots = slots[run..];
+            offset = 0;
         }
 
         ReadOnlySpan<int> targets = request.PromptIds[Math.Min(start + 1, request.PromptLength)..];
@@ -123,5 +130,12 @@ public sealed partial class StepPlan
         Array.Resize(ref _positions, size);
         Array.Resize(ref _slots, size);
         Array.Resize(ref _logprobTargets, size);
+    }
+
+    private static void FillAscending(Span<int> values, int first)
+    {
+        int i = 0;
+        for (; i <= values.Length - Vector<int>.Count; i += Vector<int>.Count) Vector.CreateSequence(first + i, 1).CopyTo(values[i..]);
+        for (; i < values.Length; i++) values[i] = first + i;
     }
 }

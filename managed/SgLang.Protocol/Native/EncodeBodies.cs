@@ -16,6 +16,7 @@ public sealed record EncodeRequest
     public int? Priority { get; set; }
     public int? RoutedDpRank { get; set; }
     public int? DataParallelRank { get; set; }
+    public OneOrMany<string>? ExtraKey { get; set; }
 
     // Not served: a value other than null is refused.
     public JsonElement? ImageData { get; set; }

@@ -19,6 +19,8 @@ public sealed record EmbeddingRequest
 
     /// <summary>Counts with --enable-priority-scheduling.</summary>
     public int? Priority { get; set; }
+    public OneOrMany<string>? ExtraKey { get; set; }
+    public OneOrMany<string>? CacheSalt { get; set; }
 
     // Not served: a value other than null is refused.
     public JsonElement? LoraPath { get; set; }

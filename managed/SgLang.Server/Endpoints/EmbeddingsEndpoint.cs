@@ -26,9 +26,11 @@ internal sealed class EmbeddingsEndpoint(ServingContext serving)
             throw new InvalidRequestException($"dimensions must be {width}: the model's embeddings cannot be cut, got {dimensions}.");
         int[][] prompts = Prompts(body, facts);
         facts.CheckCount(prompts.Length, 1);
+        NativePlan.CheckLength("extra_key", body.ExtraKey, prompts.Length);
+        NativePlan.CheckLength("cache_salt", body.CacheSalt, prompts.Length);
         if (body.Rid is { Length: 0 }) throw new InvalidRequestException("rid cannot be an empty string.");
         string[] rids = NativePlan.Rids(body.Rid is { } rid ? rid : (OneOrMany<string>?)null, prompts.Length, 1, isMany: false);
-        GenerationRequest[] requests = RoutedRank.Apply(http, prompts.Select((ids, i) => EmbeddingRun.Request(rids[i], ids, body.Priority, null)));
+        GenerationRequest[] requests = RoutedRank.Apply(http, prompts.Select((ids, i) => EmbeddingRun.Request(rids[i], ids, body.Priority, null, NativePlan.ExtraKey(body.ExtraKey, body.CacheSalt, i))));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, isStreaming: false, received);
         if (await EmbeddingRun.ReadAsync(http, serving, group, observer) is not { } vectors) return;

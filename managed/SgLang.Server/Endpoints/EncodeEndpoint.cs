@@ -21,9 +21,10 @@ internal sealed class EncodeEndpoint(ServingContext serving)
         ServingFacts facts = ServingFacts.Of(serving);
         (IReadOnlyList<int[]> prompts, bool isMany) = NativePlan.Prompts(body.Text, body.InputIds, facts);
         facts.CheckCount(prompts.Count, 1);
+        NativePlan.CheckLength("extra_key", body.ExtraKey, prompts.Count);
         string[] rids = NativePlan.Rids(body.Rid, prompts.Count, 1, isMany);
         int? rank = body.RoutedDpRank ?? body.DataParallelRank;
-        GenerationRequest[] requests = RoutedRank.Apply(http, prompts.Select((ids, i) => EmbeddingRun.Request(rids[i], ids, body.Priority, rank)));
+        GenerationRequest[] requests = RoutedRank.Apply(http, prompts.Select((ids, i) => EmbeddingRun.Request(rids[i], ids, body.Priority, rank, NativePlan.ExtraKey(body.ExtraKey, null, i))));
         await using GenerationGroup group = await GenerationGroup.SubmitAsync(serving.Engine, requests, http.RequestAborted);
         RequestObserver observer = RequestObserver.Begin(serving, group, requests, isStreaming: false, received, body.LogMetrics is not false, body.NoLogs is not true);
         if (await EmbeddingRun.ReadAsync(http, serving, group, observer) is not { } vectors) return;

@@ -26,8 +26,8 @@ internal static class EmbeddingRun
             throw new InvalidRequestException("This server serves embeddings (--is-embedding): use /v1/embeddings or /encode, or start it without the flag to generate text.");
     }
 
-    public static GenerationRequest Request(string rid, int[] ids, int? priority, int? rank) =>
-        new() { Rid = rid, InputIds = ids, Sampling = s_nothing, WantsEmbedding = true, Priority = priority, DpRank = rank };
+    public static GenerationRequest Request(string rid, int[] ids, int? priority, int? rank, string? extraKey) =>
+        new() { Rid = rid, InputIds = ids, Sampling = s_nothing, WantsEmbedding = true, Priority = priority, DpRank = rank, ExtraKey = extraKey };
 
     /// <summary>One vector for each request; null when one failed and its error has been answered.</summary>
     public static async Task<float[][]?> ReadAsync(HttpContext http, ServingContext serving, GenerationGroup group, RequestObserver observer)

@@ -32,6 +32,33 @@ public sealed class EmbeddingTests(DemoServer demo)
         Assert.True(expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max() < 1e-4);
     }
 
+    [Theory]
+    [InlineData("/encode", "input_ids", "error.message")]
+    [InlineData("/v1/embeddings", "input", "message")]
+    public async Task Prompts_of_different_keys_share_no_cache(string path, string field, string message)
+    {
+        string ids = string.Join(',', Enumerable.Range(0, 50).Select(_ => 300 + Random.Shared.Next(3000)));
+        async Task<int> CachedAsync(string key)
+        {
+            JsonNode answer = await EmbedAsync($$"""{"{{field}}":[{{ids}}]{{key}}}""", path);
+            return (int)(answer["meta_info"]?["cached_tokens"] ?? answer["usage"]!["prompt_tokens_details"]!["cached_tokens"])!;
+        }
+        Assert.Equal(0, await CachedAsync(""));
+        Assert.Equal(0, await CachedAsync(",\"extra_key\":\"ab\""));
+        Assert.True(await CachedAsync(",\"extra_key\":[\"ab\"]") >= 32);
+        Assert.True(await CachedAsync("") >= 32);
+        if (path.StartsWith("/v1", StringComparison.Ordinal))
+        {
+            // The salt comes before the key.
+            Assert.Equal(0, await CachedAsync(",\"cache_salt\":\"b\",\"extra_key\":\"a\""));
+            Assert.True(await CachedAsync(",\"cache_salt\":\"a\",\"extra_key\":\"b\"") >= 32);
+        }
+        using HttpClient client = DemoServer.ClientOf(await HostAsync());
+        (int status, JsonNode? refused) = await DemoServer.PostAsync(client, path, $$"""{"{{field}}":[{{ids}}],"extra_key":["a","b"]}""");
+        JsonNode text = message.Split('.').Aggregate(refused!, (node, name) => node[name]!);
+        Assert.Equal((400, "extra_key must be one value or a list with one for each of the 1 prompts, got 2."), (status, (string?)text));
+    }
+
     [Fact]
     public async Task A_text_its_ids_and_a_batch_of_either_give_the_same_vectors()
     {
