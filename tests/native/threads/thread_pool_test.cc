@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <numeric>
@@ -46,6 +47,23 @@ TEST(ThreadPool, For_each_covers_every_index_once) {
         for (int64_t i = begin; i < end; ++i) ++visits[i];
       });
       EXPECT_TRUE(is_grain_kept);
+      for (int64_t i = 0; i < count; ++i) ASSERT_EQ(visits[i], 1) << i << " of " << count << " by " << grain;
+    }
+  }
+}
+
+TEST(ThreadPool, For_each_shrinking_covers_every_index_once_in_runs_that_shorten_down_to_the_grain) {
+  ThreadPool pool(3);
+  for (const int64_t count : {0, 1, 2, 17, 129, 1000}) {
+    for (const int64_t grain : {1, 7, 128, 5000}) {
+      std::vector<std::atomic<int>> visits(count);
+      std::atomic<bool> is_kept{true};
+      pool.for_each_shrinking(count, grain, [&](int worker, int64_t begin, int64_t end) {
+        const int64_t share = std::max(grain, (count - begin) / 6);  // half of what each of three workers would get
+        if (worker < 0 || worker >= 3 || end != std::min(count, begin + share)) is_kept = false;
+        for (int64_t i = begin; i < end; ++i) ++visits[i];
+      });
+      EXPECT_TRUE(is_kept) << count << " by " << grain;
       for (int64_t i = 0; i < count; ++i) ASSERT_EQ(visits[i], 1) << i << " of " << count << " by " << grain;
     }
   }

@@ -18,8 +18,6 @@ constexpr int64_t kSerialPackBytes = 32 << 10;
 /// Weight bytes, times rows, that are worth a thread.
 constexpr int64_t kMinWorkPerThread = 64 << 10;
 
-constexpr int64_t kRunsPerThread = 8;
-
 std::byte* at(const void* data, sgl_dtype dtype, int64_t index) {
   return data == nullptr ? nullptr : static_cast<std::byte*>(const_cast<void*>(data)) + index * element_bytes(dtype);
 }
@@ -103,10 +101,9 @@ class Pass {
   template <class Body>
   void for_each_block(int64_t count, const Body& body) {
     const int64_t work_per_block = 2 * weight_.panel_words() * sizeof(uint32_t) * store_.num_rows;
-    // Runs of neighbouring blocks, a few for each thread: streams stay unbroken, and no thread waits long for another.
-    const int64_t run = count / (kRunsPerThread * context_.pool.size());
-    const int64_t grain = std::max<int64_t>({1, run, kMinWorkPerThread / work_per_block});
-    context_.pool.for_each(count, grain, [&](int worker, int64_t begin, int64_t end) {
+    // Runs of neighbouring blocks: streams stay unbroken.
+    const int64_t grain = std::max<int64_t>(1, kMinWorkPerThread / work_per_block);
+    context_.pool.for_each_shrinking(count, grain, [&](int worker, int64_t begin, int64_t end) {
       float* acc = blocks_ + worker * block_floats_;
       for (int64_t block = begin; block < end; ++block) body(acc, block);
     });

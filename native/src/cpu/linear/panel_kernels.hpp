@@ -69,10 +69,9 @@ struct PanelKernels {
   /// Bytes that one row's features of one step take in packed activations.
   int operand_bytes;
 
-  /// How a product of `num_rows` is tiled. Few rows are bound by memory, and two panels at once are two streams to fetch from,
-  /// so up to two wide tiles are better than one that is not.
+  /// How a product of `num_rows` is tiled. Few rows are bound by memory, and two panels at once are two streams to fetch from.
   RowTiles tiles(int64_t num_rows) const {
-    return RowTiles(num_rows, num_rows <= 2 * max_wide_tile_rows ? max_wide_tile_rows : max_tile_rows);
+    return RowTiles(num_rows, num_rows <= max_wide_tile_rows ? max_wide_tile_rows : max_tile_rows);
   }
 
   /// Packs tiles [first_tile, last_tile). A tile of R rows is [step][R] operands and begins at operand begin * num_steps.

@@ -7,9 +7,11 @@
 // products.
 //
 // Schedule:
-//   one tile (few rows)   both panels stream through once, side by side; software prefetch runs ahead of the loads.
-//   several tiles         blocks of kBlockSteps steps of a panel stay in the first-level cache while all tiles pass over them
-//                         and fetch, between them, the next block. Accumulators wait in `acc` from block to block.
+//   two panels at once (up to kMaxWideRows)   both stream through once, side by side; software prefetch runs ahead of the
+//   loads. one panel                                 blocks of steps go through the first-level cache: all tiles pass over a
+//   block of
+//                                             one panel, then of the other, and fetch the next block meanwhile. Accumulators
+//                                             wait in `acc` from block to block.
 //
 namespace sgl::cpu::SGL_ISA_NAMESPACE {
 namespace {
@@ -18,11 +20,12 @@ constexpr int64_t kStepBytes = kPanelWidth * sizeof(uint32_t);
 
 // 16 KiB of a panel: this block and the next fit the first-level cache beside a tile's activations.
 constexpr int64_t kBlockSteps = 128;
+// A single tile is done with a block sooner, and shorter blocks let it change between the streams of two panels more often.
+constexpr int64_t kSingleTileBlockSteps = 64;
 
-// How far a single tile looks ahead in each panel: past a memory access, but not past what the first-level cache keeps for it
-// (the second-level cache for tiles over one panel).
-constexpr int64_t kWidePrefetchBytes = 4096;
-constexpr int64_t kPrefetchBytes = 8192;
+// How far two panels at once look ahead in each.
+constexpr int64_t kWideNearBytes = 2048;
+constexpr int64_t kWideFarBytes = 8192;
 
 template <class Tile>
 void pack_rows(std::byte* packed, const RowSource& source, const RowTiles& tiles, int64_t first_tile, int64_t last_tile) {
@@ -86,66 +89,70 @@ constexpr TileFunction kTileFunctions[] = {
     tile_function<Tile, kPanels, 14>(),
 };
 
-/// Some panels at once, each a stream of its own; `acc` and `panels` stand at the first.
-template <class Tile, int kPanels>
-void stream_tile(float* acc, const std::byte* packed, int64_t num_rows, int64_t num_steps, const uint32_t* const* panels) {
-  constexpr int64_t kAhead = kPanels == 2 ? kWidePrefetchBytes : kPrefetchBytes;
+inline const char* bytes(const uint32_t* words) { return reinterpret_cast<const char*>(words); }
+
+/// One tile over two panels at once, each a stream of its own.
+template <class Tile>
+void stream_two_panels(float* acc, const std::byte* packed, int64_t num_rows, int64_t num_steps,
+                       const uint32_t* const panels[2]) {
   TileArgs args{};
   args.acc = acc;
   args.x = packed;
-  for (int p = 0; p < 2; ++p) {
-    args.panels[p] = panels[p < kPanels ? p : 0];
-    args.prefetch[p] = reinterpret_cast<const char*>(args.panels[p]) + kAhead;
-  }
   args.num_steps = num_steps;
   args.prefetch_stride = kStepBytes;
-  kTileFunctions<Tile, kPanels>[num_rows](args);
+  for (int p = 0; p < 2; ++p) {
+    args.panels[p] = panels[p];
+    args.prefetch[p] = bytes(panels[p]) + kWideNearBytes;
+    args.far[p] = bytes(panels[p]) + kWideFarBytes;
+  }
+  kTileFunctions<Tile, 2>[num_rows](args);
 }
 
-/// All tiles over steps [step, step + num_steps) of some panels, fetching the block at `next` meanwhile.
-template <class Tile, int kPanels>
-void block_of_tiles(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t total_steps, int64_t step,
-                    int64_t num_steps, const uint32_t* const* panels, const uint32_t* const* next) {
+/// Steps [begin, end) of one panel, and the first words of the two blocks that follow them.
+struct PanelBlock {
+  const uint32_t* panel;
+  int64_t begin;
+  int64_t end;
+  const uint32_t* next;
+  const uint32_t* after_next;
+};
+
+/// All tiles over a block, fetching the next two meanwhile.
+template <class Tile>
+void multiply_block(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t num_steps, const PanelBlock& block) {
   TileArgs args{};
-  args.accumulate = step > 0;
-  args.num_steps = num_steps;
+  args.accumulate = block.begin > 0;
+  args.num_steps = block.end - block.begin;
   args.prefetch_stride = kStepBytes / tiles.count;
-  for (int p = 0; p < 2; ++p) args.panels[p] = panels[p < kPanels ? p : 0] + step * kPanelWidth;
+  args.panels[0] = block.panel + block.begin * kPanelWidth;
   for (int64_t tile = 0; tile < tiles.count; ++tile) {
-    const int64_t begin = tiles.begin(tile);
+    const int64_t first_row = tiles.begin(tile);
     const int64_t rows = tiles.rows(tile);
-    args.acc = acc + begin * kBlockWidth;
-    args.x = reinterpret_cast<const typename Tile::Operand*>(packed) + begin * total_steps + step * rows;
-    for (int p = 0; p < 2; ++p) {
-      args.prefetch[p] = reinterpret_cast<const char*>(next[p < kPanels ? p : 0]) + tile * num_steps * args.prefetch_stride;
-    }
-    kTileFunctions<Tile, kPanels>[rows](args);
+    args.acc = acc + first_row * kBlockWidth;
+    args.x = reinterpret_cast<const typename Tile::Operand*>(packed) + first_row * num_steps + block.begin * rows;
+    args.prefetch[0] = bytes(block.next) + tile * args.num_steps * args.prefetch_stride;
+    args.far[0] = bytes(block.after_next) + tile * args.num_steps * args.prefetch_stride;
+    kTileFunctions<Tile, 1>[rows](args);
   }
 }
 
 template <class Tile>
 void product(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t num_steps, const uint32_t* const panels[2],
              int num_panels) {
-  const bool is_wide = num_panels == 2 && tiles.rows(0) <= Tile::kMaxWideRows;
-  if (tiles.count == 1) {
-    if (is_wide) return stream_tile<Tile, 2>(acc, packed, tiles.rows(0), num_steps, panels);
-    for (int p = 0; p < num_panels; ++p) {
-      stream_tile<Tile, 1>(acc + p * kPanelWidth, packed, tiles.rows(0), num_steps, panels + p);
+  if constexpr (Tile::kMaxWideRows > 0) {
+    if (num_panels == 2 && tiles.count == 1 && tiles.rows(0) <= Tile::kMaxWideRows) {
+      return stream_two_panels<Tile>(acc, packed, tiles.rows(0), num_steps, panels);
     }
-    return;
   }
-  const int64_t block_steps = is_wide ? kBlockSteps / 2 : kBlockSteps;
+  const int64_t block_steps = tiles.count == 1 ? kSingleTileBlockSteps : kBlockSteps;
   for (int64_t step = 0; step < num_steps; step += block_steps) {
-    const int64_t count = num_steps - step < block_steps ? num_steps - step : block_steps;
-    const uint32_t* following[2] = {panels[0] + (step + block_steps) * kPanelWidth,
-                                    panels[1] + (step + block_steps) * kPanelWidth};
-    if (is_wide) {
-      block_of_tiles<Tile, 2>(acc, packed, tiles, num_steps, step, count, panels, following);
-      continue;
-    }
+    const int64_t end = num_steps - step < block_steps ? num_steps : step + block_steps;
     for (int p = 0; p < num_panels; ++p) {
-      const uint32_t* next = p + 1 == num_panels ? following[0] : panels[p + 1] + step * kPanelWidth;
-      block_of_tiles<Tile, 1>(acc + p * kPanelWidth, packed, tiles, num_steps, step, count, panels + p, &next);
+      // Block by block through both panels, or through one.
+      const uint32_t* other =
+          p + 1 < num_panels ? panels[p + 1] + step * kPanelWidth : panels[0] + (step + block_steps) * kPanelWidth;
+      const uint32_t* after = panels[p] + (step + (num_panels == 2 ? 1 : 2) * block_steps) * kPanelWidth;
+      multiply_block<Tile>(acc + p * kPanelWidth, packed, tiles, num_steps, {panels[p], step, end, other, after});
     }
   }
 }

@@ -28,6 +28,9 @@ struct TileArgs {
   // At every step a tile fetches two lines for each of its panels from here on, `prefetch_stride` bytes further each time.
   const char* prefetch[2];
   int64_t prefetch_stride;
+  // The same for what is wanted later still, so that each line is asked for twice: a core drops requests that it has no room
+  // for.
+  const char* far[2];
 };
 
 }  // namespace

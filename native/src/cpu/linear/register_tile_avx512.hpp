@@ -7,15 +7,16 @@
 namespace sgl::cpu::SGL_ISA_NAMESPACE {
 namespace {
 
-/// Every line is asked for twice, first this much earlier: a core drops requests that it has no room for.
-constexpr int64_t kFarBytes = 8192;
-
 template <class Tile, int kRows, int kPanels>
 inline void multiply_avx512(const TileArgs& args) {
   constexpr int kVectors = 2 * kPanels;
+  // Two panels are bound by memory, and the second-level cache has more misses in flight; one panel's next block fits the
+  // first.
+  constexpr auto kNear = kPanels == 2 ? _MM_HINT_T1 : _MM_HINT_T0;
   const auto* x = static_cast<const uint32_t*>(args.x);
   const uint32_t* panels[2] = {args.panels[0], args.panels[1]};
   const char* prefetch[2] = {args.prefetch[0], args.prefetch[1]};
+  const char* far[2] = {args.far[0], args.far[1]};
 
   __m512 sums[kRows][kVectors];
 #pragma GCC unroll 16
@@ -30,10 +31,11 @@ inline void multiply_avx512(const TileArgs& args) {
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
       const uint32_t* lines = panels[p] + step * kPanelWidth;
-      _mm_prefetch(prefetch[p], kPanels == 2 ? _MM_HINT_T0 : _MM_HINT_T1);
-      _mm_prefetch(prefetch[p] + 64, kPanels == 2 ? _MM_HINT_T0 : _MM_HINT_T1);
-      _mm_prefetch(prefetch[p] + kFarBytes, _MM_HINT_T1);
-      _mm_prefetch(prefetch[p] + kFarBytes + 64, _MM_HINT_T1);
+      _mm_prefetch(prefetch[p], kNear);
+      _mm_prefetch(prefetch[p] + 64, kNear);
+      _mm_prefetch(far[p], _MM_HINT_T1);
+      _mm_prefetch(far[p] + 64, _MM_HINT_T1);
+      far[p] += args.prefetch_stride;
       prefetch[p] += args.prefetch_stride;
       weights[2 * p] = _mm512_loadu_si512(lines);
       weights[2 * p + 1] = _mm512_loadu_si512(lines + 16);

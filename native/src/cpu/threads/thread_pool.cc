@@ -1,5 +1,6 @@
 #include "cpu/threads/thread_pool.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <thread>
@@ -149,5 +150,14 @@ void ThreadPool::run_erased(Erased body, const void* closure, Join join) {
 void ThreadPool::reset_cursor() { state_->cursor.store(0, std::memory_order_relaxed); }
 
 int64_t ThreadPool::claim(int64_t grain) { return state_->cursor.fetch_add(grain, std::memory_order_relaxed); }
+
+bool ThreadPool::claim_share(int64_t count, int64_t grain, int64_t& begin, int64_t& end) {
+  begin = state_->cursor.load(std::memory_order_relaxed);
+  do {
+    if (begin >= count) return false;
+    end = std::min(count, begin + std::max(grain, (count - begin) / (2 * state_->size)));
+  } while (!state_->cursor.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+  return true;
+}
 
 }  // namespace sgl::cpu

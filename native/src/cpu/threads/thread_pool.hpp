@@ -38,6 +38,21 @@ class ThreadPool {
     run_erased(&call<decltype(claim_all)>, &claim_all, Join::kWhoComes);
   }
 
+  /// The same in runs that shorten: each is a share of what is left, and at least `grain`. Neighbours mostly stay together, and
+  /// all workers end at about the same time.
+  template <class Body>
+  void for_each_shrinking(int64_t count, int64_t grain, const Body& body) {
+    if (count <= grain) {
+      if (count > 0) body(0, int64_t{0}, count);
+      return;
+    }
+    const auto claim_all = [&](int worker) {
+      for (int64_t begin = 0, end; claim_share(count, grain, begin, end);) body(worker, begin, end);
+    };
+    reset_cursor();
+    run_erased(&call<decltype(claim_all)>, &claim_all, Join::kWhoComes);
+  }
+
   /// What a worker is given after the index it has. Asking is optional; who asks late leaves more to the other workers.
   class Next {
    public:
@@ -92,6 +107,8 @@ class ThreadPool {
   void run_erased(Erased body, const void* closure, Join join);
   void reset_cursor();
   int64_t claim(int64_t grain);
+  /// Half of what each worker would get of the rest. False when nothing is left.
+  bool claim_share(int64_t count, int64_t grain, int64_t& begin, int64_t& end);
 
   struct State;
   std::unique_ptr<State> state_;
