@@ -93,8 +93,9 @@ public sealed class OperatorTrace
         OperatorCost cost = _cost.ForBatch(Pairs, Keys);
         if (_captured is null) Add(cost);
         if (!IsRecording) return;
-        if (cost != default) _recorder.Write(_start, name, TraceKind.OperatorCost, Stage, 0, 0, cost.Flops, cost.Bytes, 0, 0);
-        _recorder.Write(_start, name, TraceKind.Operator, Stage, rank, type, Dimension(0), Dimension(1), Dimension(2), Dimension(3), Module + 1);
+        long end = Stopwatch.GetTimestamp();
+        if (cost != default) _recorder.Write(_start, end, name, TraceKind.OperatorCost, Stage, 0, 0, cost.Flops, cost.Bytes, 0, 0);
+        _recorder.Write(_start, end, name, TraceKind.Operator, Stage, rank, type, Dimension(0), Dimension(1), Dimension(2), Dimension(3), Module + 1);
     }
 
     internal void BeginCapture() => _captured = [];

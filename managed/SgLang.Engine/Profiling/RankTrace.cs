@@ -59,8 +59,9 @@ internal sealed class RankTrace : IDisposable
     public void End(long start, int name, long value = 0)
     {
         if (start == 0) return;
-        _track.Keep(start, Stopwatch.GetTimestamp(), name, TraceKind.Span, TraceStage.Any, value, 0, 0, 0);
-        if (_step.IsRecorded) _recorder.End(start, name, value, stage: _step.Stage);
+        long end = Stopwatch.GetTimestamp();
+        _track.Keep(start, end, name, TraceKind.Span, TraceStage.Any, value, 0, 0, 0);
+        if (_step.IsRecorded) _recorder.Write(start, end, name, TraceKind.Span, _step.Stage, 0, 0, value, 0, 0, 0);
     }
 
     /// <summary>All of the step's work is queued.</summary>
@@ -68,10 +69,11 @@ internal sealed class RankTrace : IDisposable
     {
         if (start == 0) return;
         _clock?.Stop(slot);
-        _track.Keep(start, Stopwatch.GetTimestamp(), 0, TraceKind.Step, TraceStage.Any, plan.StepId, plan.NumRequests, plan.NumTokens, (long)EngineProfiler.ModeOf(plan));
+        long end = Stopwatch.GetTimestamp();
+        _track.Keep(start, end, 0, TraceKind.Step, TraceStage.Any, plan.StepId, plan.NumRequests, plan.NumTokens, (long)EngineProfiler.ModeOf(plan));
         if (!_step.IsRecorded) return;
         if (_step.IsDetailed) WriteGroups(start, plan);
-        _recorder.Write(start, 0, TraceKind.Step, _step.Stage, 0, 0, plan.StepId, plan.NumRequests, plan.NumTokens, (long)EngineProfiler.ModeOf(plan));
+        _recorder.Write(start, end, 0, TraceKind.Step, _step.Stage, 0, 0, plan.StepId, plan.NumRequests, plan.NumTokens, (long)EngineProfiler.ModeOf(plan));
         if (_step.IsLast && (_deviceWindow != 0 || _isProfilerOn)) SwitchDevice(0, false);
     }
 

@@ -37,8 +37,9 @@ public sealed class FlightTrack
     public void End(long start, int name, long a = 0, long b = 0, long c = 0, TraceStage stage = TraceStage.Any)
     {
         if (start == 0) return;
-        Keep(start, Stopwatch.GetTimestamp(), name, TraceKind.Span, stage, a, b, c, 0);
-        if (_recorder.IsOn) _recorder.Write(start, name, TraceKind.Span, stage, 0, 0, a, b, c, 0);
+        long end = Stopwatch.GetTimestamp();
+        Keep(start, end, name, TraceKind.Span, stage, a, b, c, 0);
+        if (_recorder.IsOn) _recorder.Write(start, end, name, TraceKind.Span, stage, 0, 0, a, b, c, 0);
     }
 
     /// <summary>Keeps a span here alone.</summary>

@@ -68,13 +68,17 @@ public sealed class TraceRecorder
 
     /// <summary>Records a span that ends now.</summary>
     /// <param name="context">What else than the name tells where the span comes from, such as the module of an operator.</param>
-    public void Write(long start, int name, TraceKind kind, TraceStage stage, byte count, byte type, long a, long b, long c, long d, int context = 0)
+    public void Write(long start, int name, TraceKind kind, TraceStage stage, byte count, byte type, long a, long b, long c, long d, int context = 0) =>
+        Write(start, Stopwatch.GetTimestamp(), name, kind, stage, count, type, a, b, c, d, context);
+
+    /// <summary>As above, for who has read the clock already: that is most of a record's cost.</summary>
+    public void Write(long start, long end, int name, TraceKind kind, TraceStage stage, byte count, byte type, long a, long b, long c, long d, int context = 0)
     {
         TraceRing ring = t_ring is { } mine && mine.Owner == this ? mine : Attach();
         ref TraceRecord record = ref ring.Next();
         if (Unsafe.IsNullRef(ref record)) return;
-        record.Fill(start, Stopwatch.GetTimestamp(), name, kind, stage, count, type, a, b, c, d);
-        if (_recordsStacks && kind is not (TraceKind.StepGroup or TraceKind.OperatorCost)) record.Site = ring.Sites.Of(name, kind == TraceKind.Step ? -1 : context, record.End);
+        record.Fill(start, end, name, kind, stage, count, type, a, b, c, d);
+        if (_recordsStacks && kind is not (TraceKind.StepGroup or TraceKind.OperatorCost)) record.Site = ring.Sites.Of(name, kind == TraceKind.Step ? -1 : context, end);
         ring.Publish();
     }
 

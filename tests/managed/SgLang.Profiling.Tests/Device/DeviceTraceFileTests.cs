@@ -9,7 +9,7 @@ namespace SgLang.Profiling.Tests.Device;
 [Collection(FakeCupti.Tests)]
 public sealed class DeviceTraceFileTests : IDisposable
 {
-    private static readonly DeviceProperties s_h100 = new()
+    internal static readonly DeviceProperties H100 = new()
     {
         Ordinal = 0,
         Name = "NVIDIA H100 80GB HBM3",
@@ -44,7 +44,7 @@ public sealed class DeviceTraceFileTests : IDisposable
             Options = new ProfileOptions { OutputDirectory = _directory, Id = "1", Activities = activities ?? ["CPU", "GPU"] },
             Rank = new RankCoordinates(0),
             Stage = stage,
-            Devices = [s_h100],
+            Devices = [H100],
         }), device: device.Trace);
         device.Trace.TurnOn(capture.Window);
         work(capture);
