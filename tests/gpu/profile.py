@@ -183,7 +183,7 @@ def measure(options, model, mode):
         off = server.step_ms(steps)
         step = off
         for i in range(options.repeats):
-            server.post("/start_profile", {"output_dir": folder, "profile_id": f"cost-{i}"})
+            server.post("/start_profile", {"output_dir": folder, "profile_id": f"cost-{i}", "with_stack": options.stacks})
             on = server.step_ms(steps)
             server.post("/cancel_profile", {})
             after = server.step_ms(steps)
@@ -197,7 +197,7 @@ def measure(options, model, mode):
 
         for count, most in ((10, 1.0), (100, 2.0)):
             began = time.perf_counter()
-            server.post("/start_profile", {"output_dir": folder, "profile_id": f"stop-{count}"})
+            server.post("/start_profile", {"output_dir": folder, "profile_id": f"stop-{count}", "with_stack": options.stacks})
             first = server.rank()["forward_ct"]
             while server.rank()["forward_ct"] < first + count:
                 time.sleep(0.0005)
@@ -281,6 +281,7 @@ def main():
     parser.add_argument("--hidden", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--stacks", action="store_true", help="record call stacks too; the figures of PyTorch that these are compared with are without")
     parser.add_argument("--keep", help="folder for the traces of graph mode")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as options.work:

@@ -30,4 +30,4 @@ public sealed record OfflineOptions
 
 /// <summary>What --profile of bench-offline-throughput records.</summary>
 /// <param name="Steps">From the first on; null: all.</param>
-public sealed record OfflineProfileOptions(string Directory, IReadOnlyList<string> Activities, int? Steps);
+public sealed record OfflineProfileOptions(string Directory, IReadOnlyList<string> Activities, int? Steps, bool WithStack = true, bool RecordShapes = true);

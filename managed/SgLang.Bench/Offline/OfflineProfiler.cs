@@ -16,6 +16,8 @@ internal sealed class OfflineProfiler(EngineProfiler profiler, OfflineProfileOpt
             Id = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture),
             NumSteps = options.Steps,
             Activities = options.Activities,
+            WithStack = options.WithStack,
+            RecordShapes = options.RecordShapes,
         };
         if (profiler.ReasonAgainst(window) is { } reason) throw new BenchException($"--profile-activities: {reason}");
         try

@@ -11,6 +11,7 @@ public sealed record BatchProfileOptions
     /// <summary>With CUDA_PROFILER among them the steps are a range for an external profiler, and no file is written.</summary>
     public IReadOnlyList<string> Activities { get; init; } = ["CPU", "GPU"];
     public bool RecordShapes { get; init; }
+    public bool WithStack { get; init; } = true;
     public string Stage { get; init; } = "all";
     public string Prefix { get; init; } = "profile";
 

@@ -53,6 +53,7 @@ internal sealed class BatchProfiler(StaticBatch model, BatchProfileOptions optio
             NumSteps = numSteps,
             Activities = IsRangeOnly ? ["CUDA_PROFILER"] : options.Activities,
             RecordShapes = options.RecordShapes,
+            WithStack = options.WithStack,
         };
         if (model.Profiler.ReasonAgainst(window) is { } reason) throw new BenchException($"--profile-activities: {reason}");
         try

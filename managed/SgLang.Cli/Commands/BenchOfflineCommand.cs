@@ -2,6 +2,7 @@ using System.CommandLine;
 using Microsoft.Extensions.Logging;
 using SgLang.Bench.Offline;
 using SgLang.Cli.Parsing;
+using SgLang.Profiling;
 using static SgLang.Cli.Parsing.FlagKind;
 
 namespace SgLang.Cli.Commands;
@@ -47,7 +48,8 @@ internal static class BenchOfflineCommand
         LogprobStartLength = flags.Integer("--logprob-start-len")!.Value,
         ExtraSampling = flags.Text("--extra-request-body") is { } extra ? System.Text.Json.Nodes.JsonNode.Parse(extra)!.AsObject() : [],
         Profile = flags.Switch("--profile")
-            ? new OfflineProfileOptions(BenchCommand.TraceDirectory(flags), BenchCommand.Activities(flags), flags.Integer("--profile-steps"))
+            ? new OfflineProfileOptions(BenchCommand.TraceDirectory(flags), BenchCommand.Activities(flags), flags.Integer("--profile-steps"),
+                ProfileSwitches.AllowsStacks(Environment.GetEnvironmentVariable), ProfileSwitches.AllowsShapes(Environment.GetEnvironmentVariable))
             : null,
         SkipWarmup = flags.Switch("--skip-warmup"),
         Arguments = BenchCommand.Shown(flags),

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Microsoft.Extensions.Logging;
 using SgLang.Bench.OneBatch;
 using SgLang.Cli.Parsing;
+using SgLang.Profiling;
 using static SgLang.Cli.Parsing.FlagKind;
 
 namespace SgLang.Cli.Commands;
@@ -80,6 +81,7 @@ internal static class BenchOneBatchCommand
         Directory = BenchCommand.TraceDirectory(flags),
         Activities = BenchCommand.Activities(flags),
         RecordShapes = flags.Switch("--profile-record-shapes"),
+        WithStack = ProfileSwitches.AllowsStacks(Environment.GetEnvironmentVariable),
         Stage = flags.Text("--profile-stage")!,
         Prefix = flags.Text("--profile-prefix")!,
         StartStep = flags.Integer("--profile-start-step"),

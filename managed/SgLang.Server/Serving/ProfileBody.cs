@@ -12,8 +12,6 @@ namespace SgLang.Server.Serving;
 internal static class ProfileBody
 {
     public const string DirectoryVariable = "SGLANG_TORCH_PROFILER_DIR";
-    public const string StackVariable = "SGLANG_PROFILE_WITH_STACK";
-    public const string ShapesVariable = "SGLANG_PROFILE_RECORD_SHAPES";
     public const string SecondManagerVariable = "SGLANG_PROFILE_V2";
     public const string DecodeBatchVariable = "SGLANG_PROFILE_BY_STAGE_DECODE_MIN_BS";
     private const int DefaultStageSteps = 5;
@@ -44,8 +42,8 @@ internal static class ProfileBody
             Stages = byStage ? Stages(stageNames) : [],
             Format = Format(Text(json, "trace_format")),
             MergeProfiles = Boolean(json, "merge_profiles") ?? false,
-            WithStack = (Boolean(json, "with_stack") ?? true) && IsOn(variable(StackVariable)),
-            RecordShapes = (Boolean(json, "record_shapes") ?? true) && IsOn(variable(ShapesVariable)),
+            WithStack = (Boolean(json, "with_stack") ?? true) && ProfileSwitches.AllowsStacks(variable),
+            RecordShapes = (Boolean(json, "record_shapes") ?? true) && ProfileSwitches.AllowsShapes(variable),
             DetailedAnnotations = Boolean(json, "detailed_annotations") ?? false,
             Activities = Activities(Texts(json, "activities")),
         };
@@ -208,8 +206,6 @@ internal static class ProfileBody
     }
 
     /// <summary>An environment switch that is not set is on; text that is neither true nor false counts as false.</summary>
-    private static bool IsOn(string? value) => string.IsNullOrEmpty(value) || value.ToLowerInvariant() is "true" or "1";
-
     private static bool IsSet(string? value) => value?.ToLowerInvariant() is "true" or "1";
 
     private static MalformedBodyException Wrong(string name, string wanted, JsonElement value) => new($"{name} must be {wanted}, got {value.GetRawText()}.");

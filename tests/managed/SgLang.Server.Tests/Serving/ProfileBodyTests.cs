@@ -56,7 +56,7 @@ public sealed class ProfileBodyTests : IDisposable
     public void The_environment_has_its_say()
     {
         ProfileOptions options = Parse("""{"profile_by_stage": true}""", null, (ProfileBody.DecodeBatchVariable, "16"), (ProfileBody.SecondManagerVariable, "1"),
-            (ProfileBody.DirectoryVariable, "/profiles"), (ProfileBody.ShapesVariable, "False"), (ProfileBody.StackVariable, "0"));
+            (ProfileBody.DirectoryVariable, "/profiles"), (ProfileSwitches.ShapesVariable, "False"), (ProfileSwitches.StackVariable, "0"));
         Assert.Equal(new StepCondition(MinDecodeBatchSize: 16), options.Condition);
         Assert.True(options.UsesLowercaseStages);
         Assert.Equal("/profiles", options.OutputDirectory);
