@@ -42,7 +42,8 @@ double microseconds_of_all_reduce(const Setup& setup, sgl_dtype dtype, int64_t c
   for (int rank = 0; rank < setup.num_ranks; ++rank) {
     threads.emplace_back([&, rank] {
       sgl_context* context = nullptr;
-      const sgl_context_options context_options{setup.kind, setup.shares_device ? 0 : rank, 1, 0};
+      const int device = setup.kind == SGL_DEVICE_CPU || setup.shares_device ? 0 : rank;
+      const sgl_context_options context_options{setup.kind, device, 1, 0};
       check(sgl_context_create(&context, &context_options));
       sgl_communicator* communicator = nullptr;
       check(sgl_communicator_create(context, &communicator, group, rank));

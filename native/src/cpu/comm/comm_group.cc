@@ -20,12 +20,11 @@ constexpr int kCrowdedSpins = 50;
 
 CommGroup::CommGroup(const sgl_comm_group_options& options)
     : sgl_comm_group(options), spins_(options.num_ranks <= num_physical_cores() ? kSpins : kCrowdedSpins) {
-  for (int rank = 0; rank < options.num_ranks; ++rank) {
-    ranks_.push_back(std::make_unique<Rank>());
-    ranks_.back()->staging.resize(2 * kStagedBytes);
-  }
+  for (int rank = 0; rank < options.num_ranks; ++rank) ranks_.push_back(std::make_unique<Rank>());
   for (int pair = 0; pair < options.num_ranks * options.num_ranks; ++pair) mailboxes_.push_back(std::make_unique<Mailbox>());
 }
+
+void CommGroup::join(int rank) { ranks_[rank]->staging.resize(2 * kStagedBytes); }
 
 void CommGroup::abort(const char* reason) {
   const std::lock_guard lock(reason_gate_);

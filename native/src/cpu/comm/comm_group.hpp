@@ -37,6 +37,10 @@ class CommGroup final : public sgl_comm_group {
 
   explicit CommGroup(const sgl_comm_group_options& options);
 
+  /// On the rank's thread, before its first call: what it stages then lies in the memory of its NUMA node. Others look there only
+  /// after they have met it.
+  void join(int rank);
+
   void abort(const char* reason) override;
   void reset() override;
 

@@ -37,7 +37,9 @@ class Communicator final : public sgl_communicator {
         group_(group),
         kernels_(SGL_SELECT_KERNELS(context.isa, kReduceKernels)),
         xs_(group.options.num_ranks),
-        ys_(group.options.num_ranks) {}
+        ys_(group.options.num_ranks) {
+    group.join(rank);
+  }
 
   void all_reduce(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor* residual) override {
     const int64_t count = num_elements(x);
