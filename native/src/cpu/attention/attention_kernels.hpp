@@ -18,6 +18,8 @@ inline constexpr int kMinPackedRows = 16;
 inline constexpr int kMaxHeadDim = 256;
 /// Most groups of four rows, over all its heads, of a block that streams.
 inline constexpr int kMaxStreamGroups = 16;
+/// Most ranges that a request's keys are split into.
+inline constexpr int kMaxSplits = 16;
 
 static_assert(kMaxBlockRows % kTileRows == 0);
 

@@ -376,9 +376,11 @@ void merge(const AttentionMerge& merge) {
       max = split_max > max ? split_max : max;
     }
     float sum = 0;
+    float weights[kMaxSplits];
     for (int s = 0; s < merge.num_splits; ++s) {
       const float* partial = first + s * split_floats;
-      sum += partial[merge.head_dim + 1] * exp2_scalar(partial[merge.head_dim] - max);
+      weights[s] = exp2_scalar(partial[merge.head_dim] - max);
+      sum += partial[merge.head_dim + 1] * weights[s];
     }
     const float factor = normalizer(max, sum, merge.sinks, row % merge.group);
     Storage* out = static_cast<Storage*>(merge.out) + row / merge.group * merge.out_token_stride +
@@ -386,10 +388,7 @@ void merge(const AttentionMerge& merge) {
     for (int d = 0; d < merge.head_dim; d += kLanes) {
       const int count = merge.head_dim - d;
       Vec total = {};
-      for (int s = 0; s < merge.num_splits; ++s) {
-        const float* partial = first + s * split_floats;
-        total += load_partial(partial + d, count) * exp2(broadcast(partial[merge.head_dim] - max));
-      }
+      for (int s = 0; s < merge.num_splits; ++s) total += load_partial(first + s * split_floats + d, count) * weights[s];
       store_partial(out + d, total * factor, count);
     }
   }
