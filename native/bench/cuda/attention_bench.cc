@@ -1,14 +1,14 @@
 // Attention with 32 query heads and 8 KV heads over pages of 16 keys. Decode beside the bandwidth of a copy, counting K and V;
-// prefill in FLOP/s of visible pairs. Usage: cuda_attention_bench [name filter]
-// [contiguous]; with the second word pages follow each other instead of being shuffled.
+// prefill in FLOP/s of visible pairs. Usage: cuda_attention_bench [filter] [contiguous]; the filter is a part of a shape's
+// label, as it is printed; with the second word pages follow each other instead of being shuffled.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <numeric>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "cuda/kernels/attention/attention.hpp"
@@ -24,21 +24,40 @@ struct Shape {
   int num_queries;  // of each request
   int kv_length;
   int head_dim = 128;
+  int window = 0;
 };
 
 constexpr Shape kShapes[] = {
-    {"decode", 1, 1, 1024},         {"decode", 1, 1, 8192},
-    {"decode", 1, 1, 32768},        {"decode", 1, 1, 131072},
-    {"decode", 8, 1, 1024},         {"decode", 32, 1, 1024},
-    {"decode", 64, 1, 1024},        {"decode", 128, 1, 1024},
-    {"decode", 256, 1, 1024},       {"decode", 32, 1, 4096},
-    {"decode", 8, 1, 16384},        {"decode", 64, 1, 1024, 64},
-    {"decode", 64, 1, 1024, 256},   {"verify", 32, 4, 1024},
-    {"prefill", 32, 512, 512},      {"prefill", 16, 1024, 1024},
-    {"prefill", 8, 2048, 2048},     {"prefill", 4, 4096, 4096},
-    {"prefill", 2, 8192, 8192},     {"prefill", 1, 16384, 16384},
-    {"prefill", 1, 4096, 4096},     {"prefill.cached", 1, 512, 16384},
-    {"prefill", 4, 4096, 4096, 64}, {"prefill", 4, 4096, 4096, 256},
+    {"decode", 1, 1, 1024},
+    {"decode", 1, 1, 8192},
+    {"decode", 1, 1, 32768},
+    {"decode", 1, 1, 131072},
+    {"decode", 8, 1, 1024},
+    {"decode", 32, 1, 1024},
+    {"decode", 64, 1, 1024},
+    {"decode", 128, 1, 1024},
+    {"decode", 256, 1, 1024},
+    {"decode", 32, 1, 4096},
+    {"decode", 8, 1, 16384},
+    {"decode", 64, 1, 1024, 64},
+    {"decode", 64, 1, 1024, 256},
+    {"verify", 32, 4, 1024},
+    {"prefill", 32, 512, 512},
+    {"prefill", 16, 1024, 1024},
+    {"prefill", 8, 2048, 2048},
+    {"prefill", 4, 4096, 4096},
+    {"prefill", 2, 8192, 8192},
+    {"prefill", 1, 16384, 16384},
+    {"prefill", 1, 4096, 4096},
+    {"prefill.cached", 1, 512, 16384},
+    {"prefill.cached", 1, 256, 16384},
+    {"prefill.cached", 4, 128, 8192},
+    {"prefill", 4, 4096, 4096, 64},
+    {"prefill", 4, 4096, 4096, 80},
+    {"prefill", 4, 4096, 4096, 96},
+    {"prefill", 4, 4096, 4096, 192},
+    {"prefill", 4, 4096, 4096, 256},
+    {"prefill.window", 2, 8192, 8192, 128, 1024},
 };
 constexpr int kQueryHeads = 32;
 constexpr int kKvHeads = 8;
@@ -46,27 +65,12 @@ constexpr int kPageSize = 16;
 /// Caches that consecutive calls rotate among hold several times the second-level cache.
 constexpr double kRotatedBytes = 400 << 20;
 
-/// A buffer of any size, filled with copies of a small one.
-class LargeBuffer {
- public:
-  explicit LargeBuffer(size_t num_bytes) {
-    cuda::check(cudaMalloc(&data_, num_bytes), "buffer");
-    constexpr size_t kPatternBytes = size_t{8} << 20;
-    const DeviceBuffer pattern(kPatternBytes);
-    for (size_t offset = 0; offset < num_bytes; offset += kPatternBytes) {
-      const size_t count = std::min(kPatternBytes, num_bytes - offset);
-      cuda::check(cudaMemcpy(static_cast<char*>(data_) + offset, pattern.data(), count, cudaMemcpyDeviceToDevice), "buffer");
-    }
-  }
-  ~LargeBuffer() { cudaFree(data_); }
-  LargeBuffer(const LargeBuffer&) = delete;
-  LargeBuffer& operator=(const LargeBuffer&) = delete;
-
-  char* data() const { return static_cast<char*>(data_); }
-
- private:
-  void* data_ = nullptr;
-};
+std::string label_of(const Shape& shape) {
+  char label[64];
+  std::snprintf(label, sizeof label, "%-15s b%-3d q%-5d kv%-6d d%-3d", shape.name, shape.num_requests, shape.num_queries,
+                shape.kv_length, shape.head_dim);
+  return label;
+}
 
 void run(cuda::CudaContext& context, const Shape& shape, bool is_shuffled, double bandwidth) {
   const int head_dim = shape.head_dim;
@@ -87,13 +91,13 @@ void run(cuda::CudaContext& context, const Shape& shape, bool is_shuffled, doubl
   if (is_shuffled) std::shuffle(pages.begin(), pages.end(), std::mt19937(2));
 
   const size_t row_bytes = size_t{2} * kQueryHeads * head_dim;
-  const LargeBuffer q(num_tokens * row_bytes), out(num_tokens * row_bytes);
-  const LargeBuffer k(num_layers * cache_bytes), v(num_layers * cache_bytes);
+  const DeviceBuffer q(num_tokens * row_bytes), out(num_tokens * row_bytes);
+  const DeviceBuffer k(num_layers * cache_bytes), v(num_layers * cache_bytes);
   const auto rows = [&](void* data) {
     return sgl_tensor{data, SGL_BF16, 3, {num_tokens, kQueryHeads, head_dim}, {kQueryHeads * head_dim, head_dim, 1}};
   };
-  const auto layer = [&](char* data, int index) {
-    return sgl_tensor{data + index * cache_bytes,
+  const auto layer = [&](void* data, int index) {
+    return sgl_tensor{static_cast<char*>(data) + index * cache_bytes,
                       SGL_BF16,
                       4,
                       {num_pages, kKvHeads, kPageSize, head_dim},
@@ -104,6 +108,7 @@ void run(cuda::CudaContext& context, const Shape& shape, bool is_shuffled, doubl
   desc.num_kv_heads = kKvHeads;
   desc.head_dim = head_dim;
   desc.page_size = kPageSize;
+  desc.window = shape.window;
   desc.dtype = SGL_BF16;
   desc.scale = 1 / std::sqrt(static_cast<float>(head_dim));
   desc.max_tokens = num_tokens;
@@ -121,10 +126,12 @@ void run(cuda::CudaContext& context, const Shape& shape, bool is_shuffled, doubl
   const double us = medians({&timed})[0];
   const double kv_bytes = 4.0 * shape.num_requests * shape.kv_length * kKvHeads * head_dim;
   const double prefix = shape.kv_length - shape.num_queries;
-  const double pairs = shape.num_requests * (prefix * shape.num_queries + 0.5 * shape.num_queries * (shape.num_queries + 1));
+  double pairs = shape.num_requests * (prefix * shape.num_queries + 0.5 * shape.num_queries * (shape.num_queries + 1));
+  if (shape.window > 0) {  // at most the prompt's length
+    pairs = shape.num_requests * double(shape.window) * (shape.num_queries - 0.5 * (shape.window - 1));
+  }
   const double flops = 4.0 * kQueryHeads * head_dim * pairs;
-  std::printf("%-15s b%-3d q%-5d kv%-6d d%-3d %9.1f us %7.0f GB/s %5.1f %% of copy %7.1f TFLOP/s\n", shape.name,
-              shape.num_requests, shape.num_queries, shape.kv_length, head_dim, us, kv_bytes / us / 1e3,
+  std::printf("%s %9.1f us %7.0f GB/s %5.1f %% of copy %7.1f TFLOP/s\n", label_of(shape).c_str(), us, kv_bytes / us / 1e3,
               100 * kv_bytes / (us * 1e-6) / bandwidth, flops / us / 1e6);
   std::fflush(stdout);
 }
@@ -134,7 +141,7 @@ void run_all(const char* filter, bool is_shuffled) {
   const double bandwidth = copy_bandwidth(context);
   std::printf("copy of 1 GiB: %.0f GB/s read plus written; graph replays, medians\n", bandwidth / 1e9);
   for (const Shape& shape : kShapes) {
-    if (std::strstr(shape.name, filter) != nullptr) run(context, shape, is_shuffled, bandwidth);
+    if (label_of(shape).find(filter) != std::string::npos) run(context, shape, is_shuffled, bandwidth);
   }
 }
 

@@ -21,13 +21,19 @@ double median(std::vector<double> values) {
 
 DeviceBuffer::DeviceBuffer(size_t num_bytes) {
   cuda::check(cudaMalloc(&data_, num_bytes), "buffer");
-  std::vector<uint16_t> numbers(num_bytes / 2);
+  constexpr size_t kPatternBytes = size_t{8} << 20;
+  std::vector<uint16_t> numbers(std::min(num_bytes, kPatternBytes) / 2);
   uint32_t state = 1;
   for (uint16_t& number : numbers) {
     state = state * 1664525u + 1013904223u;
     number = static_cast<uint16_t>((state >> 31) << 15 | 0x3f00u | (state >> 24 & 0x7f));  // 0.5 to 1, either sign
   }
-  cuda::check(cudaMemcpy(data_, numbers.data(), num_bytes, cudaMemcpyHostToDevice), "buffer");
+  auto* const bytes = static_cast<char*>(data_);
+  cuda::check(cudaMemcpy(bytes, numbers.data(), numbers.size() * 2, cudaMemcpyHostToDevice), "buffer");
+  for (size_t offset = kPatternBytes; offset < num_bytes; offset += kPatternBytes) {
+    const size_t count = std::min(kPatternBytes, num_bytes - offset);
+    cuda::check(cudaMemcpy(bytes + offset, bytes, count, cudaMemcpyDeviceToDevice), "buffer");
+  }
 }
 
 DeviceBuffer::~DeviceBuffer() { cudaFree(data_); }

@@ -7,7 +7,7 @@
 
 namespace sgl::bench {
 
-/// Device memory for the length of a scope, filled with bf16 numbers of unit scale.
+/// Device memory for the length of a scope, filled with bf16 numbers of unit scale that repeat every 8 MiB.
 class DeviceBuffer {
  public:
   explicit DeviceBuffer(size_t num_bytes);

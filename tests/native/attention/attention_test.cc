@@ -63,6 +63,22 @@ TEST(Attention, Prefill_matches_the_reference) {
   }
 }
 
+TEST(Attention, Prefill_matches_the_reference_for_every_head_dim_and_kind_of_page) {
+  for (const int head_dim : {32, 64, 72, 80, 96, 112, 128, 160, 192, 240, 256}) {
+    for (const int page_size : {8, 12, 16, 64}) {
+      AttentionShape shape;
+      shape.head_dim = head_dim;
+      shape.num_q_heads = page_size == 12 ? 3 : 4;
+      shape.num_kv_heads = 1;
+      shape.page_size = page_size;
+      shape.window = page_size == 64 ? 150 : 0;
+      // Tiles that end in the first and in the second half of a tile of keys, alone and after others.
+      shape.requests = {{1, 33}, {40, 40}, {97, 97}, {130, 203}, {16, 259}, {35, 300}, {64, 64}};
+      AttentionCase(shape).run_and_compare();
+    }
+  }
+}
+
 TEST(Attention, A_window_hides_older_keys) {
   for (const int window : {1, 2, 16, 100, 5000}) {
     for (const int page_size : {1, 16}) {

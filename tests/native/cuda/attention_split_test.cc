@@ -168,11 +168,21 @@ TEST(AttentionSplit, Short_requests_are_cut_no_finer_than_a_unit) {
   for (const DecodeStretch& stretch : split.stretches) EXPECT_EQ(stretch.unit_end - stretch.unit_begin, 1);
 }
 
-TEST(AttentionSplit, A_chunk_behind_a_long_prefix_is_split_to_fill_the_device) {
+TEST(AttentionSplit, A_chunk_behind_a_long_prefix_is_split_to_fill_the_device_in_whole_rounds) {
+  const auto num_items = [](int num_queries) {
+    Batch batch(32, 8);
+    batch.add(num_queries, 16384);
+    return static_cast<int>(batch.split(kH100).prefill_tiles.size()) * 8;
+  };
+  EXPECT_EQ(num_items(256), 128);  // 8 tiles for each head: halves are one round of 132 blocks, thirds would be two
+  EXPECT_EQ(num_items(512), 128);  // one round of whole tiles
+  EXPECT_GE(num_items(64), kH100.num_sm90_workers * 9 / 10);
+}
+
+TEST(AttentionSplit, Tiles_that_fill_the_device_many_times_stay_whole) {
   Batch batch(32, 8);
-  batch.add(256, 16384);
-  const AttentionSplit split = batch.split(kH100);
-  EXPECT_GE(static_cast<int>(split.prefill_tiles.size()) * 8, kH100.num_sm90_workers);
+  batch.add(16384, 16384).add(300, 4000);
+  for (const PrefillTile& tile : batch.split(kH100).prefill_tiles) EXPECT_EQ(tile.num_splits, 1);
 }
 
 }  // namespace

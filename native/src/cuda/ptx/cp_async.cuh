@@ -25,6 +25,15 @@ __device__ __forceinline__ int load_shared(uint32_t address) {
   return value;
 }
 
+__device__ __forceinline__ uint4 load_shared_16(uint32_t address) {
+  uint4 value;
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+               : "r"(address)
+               : "memory");
+  return value;
+}
+
 /// Copies 16 aligned bytes, or writes 16 zero bytes and reads nothing where `is_valid` is false; `source` must be a mapped
 /// address all the same.
 __device__ __forceinline__ void cp_async_16(uint32_t destination, const void* source, bool is_valid) {

@@ -21,4 +21,12 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&matrices)[4]
                : "memory");
 }
 
+/// The converse (stmatrix; sm_90 and newer): lane l gives the address of row l % 8 of matrix l / 8, and of each matrix the
+/// elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4.
+__device__ __forceinline__ void store_matrices(uint32_t row_address, const uint32_t (&matrices)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(row_address), "r"(matrices[0]),
+               "r"(matrices[1]), "r"(matrices[2]), "r"(matrices[3])
+               : "memory");
+}
+
 }  // namespace sgl::cuda::ptx

@@ -35,6 +35,24 @@ __device__ __forceinline__ void tma_load(uint32_t destination, const CUtensorMap
       : "memory");
 }
 
+/// Copies the part of a tensor of three axes whose first element is [z, y, x].
+__device__ __forceinline__ void tma_load(uint32_t destination, const CUtensorMap* tensor, int x, int y, int z,
+                                         uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], [%5];" ::"r"(
+          destination),
+      "l"(reinterpret_cast<uint64_t>(tensor)), "r"(x), "r"(y), "r"(z), "r"(barrier)
+      : "memory");
+}
+
+/// Copies `num_bytes` bytes without a tensor; all three are multiples of 16.
+__device__ __forceinline__ void bulk_load(uint32_t destination, const void* source, uint32_t num_bytes, uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(destination),
+      "l"(__cvta_generic_to_global(source)), "r"(num_bytes), "r"(barrier)
+      : "memory");
+}
+
 /// Copies rows of a matrix that `encode_rows_by_eight` describes, from its `eight_rows`-th eight on.
 __device__ __forceinline__ void tma_load_rows(uint32_t destination, const CUtensorMap* rows, int eight_rows, uint32_t barrier) {
   asm volatile(

@@ -59,6 +59,14 @@ CUtensorMap encode_rows_by_eight(const void* data, int64_t num_rows, int64_t num
   return encode(data, 4, sizes, stride_bytes, box);
 }
 
+CUtensorMap encode_heads(const sgl_tensor& rows, int box_heads) {
+  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(rows.shape[2]), static_cast<cuuint64_t>(rows.shape[1]),
+                              static_cast<cuuint64_t>(rows.shape[0])};
+  const cuuint64_t stride_bytes[] = {static_cast<cuuint64_t>(rows.stride[1]) * 2, static_cast<cuuint64_t>(rows.stride[0]) * 2};
+  const cuuint32_t box[] = {64, static_cast<cuuint32_t>(box_heads), static_cast<cuuint32_t>(8 / box_heads)};
+  return encode(rows.data, 3, sizes, stride_bytes, box);
+}
+
 CUtensorMap encode_halves(const void* data, int64_t half_rows, int64_t num_columns, int box_rows) {
   const auto columns = static_cast<cuuint64_t>(num_columns), half = static_cast<cuuint64_t>(half_rows);
   const cuuint64_t sizes[] = {columns, 8, 2, half / 8};

@@ -1,5 +1,6 @@
 #include "cuda/kernels/attention/attention.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <numeric>
 
@@ -71,18 +72,24 @@ void launch_decode_sm90(const CudaContext& context, const AttentionPlan& plan, c
 }
 
 void launch_prefill_sm90(const CudaContext& context, const AttentionPlan& plan, const AttentionParams& attention,
-                         const sgl_tensor& out, const sgl_tensor& k_cache) {
+                         const sgl_tensor& out, const sgl_tensor& q, const sgl_tensor& k_cache) {
   PrefillSm90Params params{};
   params.attention = attention;
   params.out_by_eight = rows_are_aligned(out, 16);
-  if (plan.kernels.prefill_sm90.copies_pages) {
+  const PrefillSm90Kernel& kernel = plan.kernels.prefill_sm90;
+  if (kernel.copies_pages) {
     const int64_t num_rows = k_cache.shape[0] * k_cache.shape[1] * k_cache.shape[2];
     params.page_rows = std::gcd(attention.page_size, kUnitKeys);
     params.num_eight_rows = static_cast<int32_t>(num_rows / 8);
     params.keys = encode_rows_by_eight(attention.k_cache, num_rows, attention.head_dim, params.page_rows);
     params.values = encode_rows_by_eight(attention.v_cache, num_rows, attention.head_dim, params.page_rows);
+    // Eight rows of a tile are whole tokens, or heads of one token.
+    params.query_heads = std::min(attention.group, 8);
+    params.copies_queries = attention.group % params.query_heads == 0 && 8 % params.query_heads == 0 && q.stride[0] % 8 == 0 &&
+                            q.stride[1] % 8 == 0;
+    if (params.copies_queries) params.queries = encode_heads(q, params.query_heads);
   }
-  launch_kernel(context, plan.kernels.prefill_sm90, plan.workers.num_sm90_workers, params);
+  launch_kernel(context, kernel, plan.workers.num_sm90_workers, params);
 }
 
 }  // namespace
@@ -99,17 +106,22 @@ void attention(CudaContext& context, sgl_attention_plan& base, const sgl_tensor&
                const sgl_tensor& k_cache, const sgl_tensor& v_cache, const sgl_tensor* sinks) {
   auto& plan = static_cast<AttentionPlan&>(base);
   AttentionParams params = params_of(plan, out, q, k_cache, v_cache, sinks);
-  if (!uses_tensor_cores(plan, k_cache, v_cache)) {
+  const bool has_sm90 = plan.kernels.prefill_sm90.launch != nullptr;
+  const bool uses_sm90 = has_sm90 && rows_are_aligned(q, 16);
+  // Tiles are cut for one prefill kernel; without it and without another that takes as many rows there is only the plain one.
+  const bool fits_tiles = !has_sm90 || uses_sm90 || plan.kernels.prefill.num_rows == plan.kernels.prefill_sm90.num_rows;
+  const bool has_decode = !plan.split.decode_requests.empty(), has_prefill = !plan.split.prefill_tiles.empty();
+  if (!uses_tensor_cores(plan, k_cache, v_cache) || (has_prefill && !fits_tiles)) {
     launch_kernel(context, plan.plain, plan.num_rows * plan.desc.num_q_heads, params);
     return;
   }
-  const bool has_decode = !plan.split.decode_requests.empty(), has_prefill = !plan.split.prefill_tiles.empty();
   // Room for any step, since a captured launch serves steps that are split otherwise.
   const size_t decode_floats =
       has_decode ? static_cast<size_t>(plan.max_decode_workers()) * 2 * plan.kernels.decode.partial_floats : 0;
   const size_t num_prefill_partials =
       static_cast<size_t>(context.is_capturing ? max_prefill_partials(plan.workers) : plan.split.num_prefill_partials);
-  const size_t prefill_floats = has_prefill ? num_prefill_partials * plan.kernels.prefill.partial_floats : 0;
+  const size_t partial_floats = uses_sm90 ? plan.kernels.prefill_sm90.partial_floats : plan.kernels.prefill.partial_floats;
+  const size_t prefill_floats = has_prefill ? num_prefill_partials * partial_floats : 0;
   params.partials = reinterpret_cast<float*>(
       context.scratch.reserve(context, sizeof(float) * (decode_floats > prefill_floats ? decode_floats : prefill_floats)));
   if (has_decode) {
@@ -122,8 +134,8 @@ void attention(CudaContext& context, sgl_attention_plan& base, const sgl_tensor&
   }
   if (has_prefill) {
     params.num_done = plan.prefill_done;
-    if (plan.kernels.prefill_sm90.launch != nullptr && rows_are_aligned(q, 16)) {
-      launch_prefill_sm90(context, plan, params, out, k_cache);
+    if (uses_sm90) {
+      launch_prefill_sm90(context, plan, params, out, q, k_cache);
     } else {
       launch_kernel(context, plan.kernels.prefill, plan.workers.num_prefill_workers, params);
     }

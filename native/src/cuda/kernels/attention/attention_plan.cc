@@ -36,6 +36,7 @@ AttentionPlan::AttentionPlan(CudaContext& context, const sgl_attention_desc& des
                kernels.prefill.num_rows, 0, 0};
     if (kernels.prefill_sm90.launch != nullptr) {
       workers.num_sm90_workers = num_workers(kernels.prefill_sm90, context.device);
+      workers.prefill_rows = kernels.prefill_sm90.num_rows;
     }
     if (kernels.decode_sm90.launch != nullptr) {
       workers.num_decode_sm90_workers = num_workers(kernels.decode_sm90, context.device);

@@ -1,6 +1,7 @@
 #include "cuda/kernels/attention/attention_split.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace sgl::cuda {
 namespace {
@@ -77,22 +78,87 @@ void cut_stretches(AttentionSplit& split, const sgl_attention_desc& desc, int nu
   }
 }
 
-/// Cuts the keys of tiles that are longer than a worker's equal share.
-void split_prefill(AttentionSplit& split, const sgl_attention_desc& desc, int num_workers) {
+/// What a tile costs beside its keys, and a part of one beside those of a tile, in keys: on an H100 some 2 us each.
+constexpr int64_t kTileKeys = 160;
+constexpr int64_t kPartKeys = 160;
+
+/// Equal parts, of whole units, that a tile is cut into if it is longer than `limit`.
+int64_t part_keys_of(int64_t length, int64_t limit) {
+  return length <= limit ? length : divide_up(divide_up(length, divide_up(length, limit)), kUnitKeys) * kUnitKeys;
+}
+
+/// When the last of `num_workers` is done, in keys, if each takes the next part when it is done with one. INT64_MAX if there
+/// would be more parts than a plan has room for.
+int64_t finish_time(AttentionSplit& split, int num_kv_heads, int num_workers, int64_t limit, int max_parts, int max_merges) {
+  std::vector<int64_t>& done = split.worker_done;  // a heap, the first to be done in front
+  done.assign(static_cast<size_t>(num_workers), 0);
+  int64_t num_parts = 0, num_merges = 0;
+  for (const PrefillTile& tile : split.prefill_tiles) {
+    const int64_t length = tile.key_end - tile.key_begin, part_keys = part_keys_of(length, limit);
+    const bool is_split = part_keys < length;
+    if (is_split) {
+      num_parts += divide_up(length, part_keys) * num_kv_heads;
+      num_merges += num_kv_heads;
+      if (num_parts > max_parts || num_merges > max_merges) return INT64_MAX;
+    }
+    for (int64_t begin = 0; begin < length; begin += part_keys) {
+      const int64_t cost = std::min(part_keys, length - begin) + kTileKeys + (is_split ? kPartKeys : 0);
+      for (int head = 0; head < num_kv_heads; ++head) {
+        std::pop_heap(done.begin(), done.end(), std::greater<>());
+        done.back() += cost;
+        std::push_heap(done.begin(), done.end(), std::greater<>());
+      }
+    }
+  }
+  return *std::max_element(done.begin(), done.end());
+}
+
+/// The longest that a part may be. Where tiles are few, cutting them can fill the device, or leave more of it idle in the last
+/// round; where they are many, only one that is longer than a worker's equal share need be cut.
+int64_t longest_part(AttentionSplit& split, const sgl_attention_desc& desc, int num_workers, int max_parts, int max_merges) {
   int64_t num_keys = 0;
   for (const PrefillTile& tile : split.prefill_tiles) num_keys += tile.key_end - tile.key_begin;
   const int64_t share = std::max<int64_t>(kMinSplitKeys, divide_up(num_keys * desc.num_kv_heads, num_workers));
+  constexpr int kRounds = 4;
+  if (static_cast<int64_t>(split.prefill_tiles.size()) * desc.num_kv_heads > int64_t{kRounds} * num_workers) return share;
+  int64_t best = INT64_MAX, best_time = INT64_MAX;
+  for (const int64_t limit : {INT64_MAX, 2 * share, share * 5 / 4, share * 9 / 8, share, share / 2, share / 3}) {
+    if (limit < kMinSplitKeys) continue;
+    const int64_t time = finish_time(split, desc.num_kv_heads, num_workers, limit, max_parts, max_merges);
+    if (time < best_time) {
+      best = limit;
+      best_time = time;
+    }
+  }
+  return best;
+}
+
+/// Blocks work on neighbours at the same time. Those of a request share its keys in the second-level cache; short tiles of
+/// short requests are left for the end, where they fill up what is uneven.
+void order_prefill(std::vector<PrefillTile>& tiles) {
+  std::sort(tiles.begin(), tiles.end(), [](const PrefillTile& a, const PrefillTile& b) {
+    if (a.kv_length != b.kv_length) return a.kv_length > b.kv_length;
+    if (a.first_token != b.first_token) return a.first_token < b.first_token;
+    return a.key_end - a.key_begin > b.key_end - b.key_begin;
+  });
+}
+
+/// Cuts the keys of long tiles.
+void split_prefill(AttentionSplit& split, const sgl_attention_desc& desc, const AttentionWorkers& workers) {
+  if (split.prefill_tiles.empty()) return;
+  order_prefill(split.prefill_tiles);
+  const int num_workers = workers.num_sm90_workers > 0 ? workers.num_sm90_workers : workers.num_prefill_workers;
+  const int64_t limit = longest_part(split, desc, num_workers, max_prefill_partials(workers), max_prefill_merges(workers));
   const size_t num_tiles = split.prefill_tiles.size();
   for (size_t i = 0; i < num_tiles; ++i) {
     const PrefillTile whole = split.prefill_tiles[i];
     const int64_t length = whole.key_end - whole.key_begin;
-    if (length <= share) continue;
-    const int64_t part_keys = divide_up(divide_up(length, divide_up(length, share)), kUnitKeys) * kUnitKeys;
+    const int64_t part_keys = part_keys_of(length, limit);
+    if (part_keys >= length) continue;
     PrefillTile part = whole;
     part.num_splits = static_cast<int32_t>(divide_up(length, part_keys));
     part.first_partial = split.num_prefill_partials;
     part.merge = split.num_prefill_merges;
-    if (part.num_splits == 1) continue;
     split.num_prefill_partials += part.num_splits * desc.num_kv_heads;
     ++split.num_prefill_merges;
     for (part.split = 0; part.split < part.num_splits; ++part.split) {
@@ -105,13 +171,7 @@ void split_prefill(AttentionSplit& split, const sgl_attention_desc& desc, int nu
       }
     }
   }
-  // Blocks work on neighbours at the same time. Those of a request share its keys in the second-level cache; short tiles of
-  // short requests are left for the end, where they fill up what is uneven.
-  std::sort(split.prefill_tiles.begin(), split.prefill_tiles.end(), [](const PrefillTile& a, const PrefillTile& b) {
-    if (a.kv_length != b.kv_length) return a.kv_length > b.kv_length;
-    if (a.first_token != b.first_token) return a.first_token < b.first_token;
-    return a.key_end - a.key_begin > b.key_end - b.key_begin;
-  });
+  order_prefill(split.prefill_tiles);
 }
 
 }  // namespace
@@ -135,7 +195,7 @@ void split_attention(AttentionSplit& split, const sgl_attention_desc& desc, cons
   }
   split.is_for_decode_sm90 = workers.num_decode_sm90_workers > 0 && split.decode_requests.size() >= kMinDecodeSm90Requests;
   cut_stretches(split, desc, split.is_for_decode_sm90 ? workers.num_decode_sm90_workers : workers.num_decode_workers);
-  split_prefill(split, desc, workers.num_sm90_workers > 0 ? workers.num_sm90_workers : workers.num_prefill_workers);
+  split_prefill(split, desc, workers);
 }
 
 // A tile of `length` keys is split if length > share, into at most 2 * length / share parts, and the lengths of all tiles and

@@ -30,6 +30,8 @@ struct AttentionSplit {
   /// Of all KV heads together.
   int32_t num_prefill_partials;
   int32_t num_prefill_merges;
+  /// Memory of the division itself.
+  std::vector<int64_t> worker_done;
 };
 
 /// Split prefill tiles are at least this long, which pays for writing and adding up the parts.

@@ -12,6 +12,17 @@ AttentionKernels kernels_for(int head_dim) {
   return attention_kernels<256>();
 }
 
+PrefillSm90Kernel prefill_sm90_for(int head_dim, int page_size) {
+  // The copy engine takes eight whole rows at least.
+  const auto copies = [&](int dim) { return page_size % 8 == 0 && head_dim == dim; };
+  if (head_dim <= 64) return prefill_sm90_kernel_of<64>(copies(64));
+  // Below 96 a third of the wider kernel's work would be zeros, more than it is faster by.
+  if (head_dim < 96) return {};
+  if (head_dim <= 128) return prefill_sm90_kernel_of<128>(copies(128));
+  if (head_dim <= 192) return prefill_sm90_kernel_of<192>(copies(192));
+  return prefill_sm90_kernel_of<256>(copies(256));
+}
+
 }  // namespace
 
 SelectedKernels select_attention_kernels(const sgl_attention_desc& desc, const DeviceInfo& device) {
@@ -26,11 +37,7 @@ SelectedKernels select_attention_kernels(const sgl_attention_desc& desc, const D
   SelectedKernels selected{first_that_fits(all.decode), first_that_fits(all.prefill), {}, {}};
   if (selected.decode.launch == nullptr || selected.prefill.launch == nullptr) return {};
   if (device.compute_major == 9) {
-    if (head_dim <= 64) selected.prefill_sm90 = prefill_sm90_kernel_of<64>(page_size % 8 == 0 && head_dim == 64);
-    // Below 96 a third of the wider kernel's work would be zeros, more than it is faster by.
-    if (head_dim >= 96 && head_dim <= 128) {
-      selected.prefill_sm90 = prefill_sm90_kernel_of<128>(page_size % 8 == 0 && head_dim == 128);
-    }
+    selected.prefill_sm90 = prefill_sm90_for(head_dim, page_size);
     // With a window the first visible key may lie inside a tile.
     if (page_size % kDecodeTileKeys == 0 && desc.window == 0) {
       if (head_dim == 64) selected.decode_sm90 = decode_sm90_kernel_of<64>();

@@ -24,6 +24,8 @@ struct PrefillSm90Kernel {
   void (*launch)(PrefillSm90Params) = nullptr;
   int num_threads = 0;
   size_t shared_bytes = 0;
+  int num_rows = 0;           // as AttentionKernel's
+  size_t partial_floats = 0;  // as AttentionKernel's
   /// Its keys and values come page by page through the copy engine.
   bool copies_pages = false;
 };
@@ -56,7 +58,8 @@ DecodeSm90Kernel decode_sm90_kernel_of();
 struct SelectedKernels {
   AttentionKernel decode;
   AttentionKernel prefill;
-  /// With the same rows a tile as `prefill`; null on other devices and for head dims without one.
+  /// Null on other devices and for head dims between 64 and 96. Where it is there, tiles have its rows, which may not be those
+  /// of `prefill`.
   PrefillSm90Kernel prefill_sm90;
   /// For many requests, with the same parts as `decode`; null on other devices and where pages, heads or a window do not suit it.
   DecodeSm90Kernel decode_sm90;

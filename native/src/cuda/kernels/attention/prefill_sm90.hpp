@@ -15,6 +15,10 @@ struct PrefillSm90Params {
   CUtensorMap values;
   int32_t page_rows;
   int32_t num_eight_rows;
+  /// Whether queries come through the copy engine too, 64 columns of eight rows of `query_heads` heads at a time.
+  bool copies_queries;
+  int32_t query_heads;
+  CUtensorMap queries;
   /// Rows of the result are aligned 16-byte pieces.
   bool out_by_eight;
 };

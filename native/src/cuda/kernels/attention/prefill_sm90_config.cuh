@@ -18,34 +18,40 @@ struct PrefillSm90Config {
   static constexpr int kQueryStages = kQueryStages_;
   static constexpr int kKeyStages = kKeyStages_;
   static constexpr int kValueStages = kValueStages_;
-  /// Keys and values come through the copy engine, from pages of a multiple of eight rows of kDim elements.
+  /// Keys and values come through the copy engine, from pages of a multiple of eight rows.
   static constexpr bool kCopiesPages = kCopiesPages_;
   static constexpr int kProducerThreads = 4 * kWarpSize;
   static constexpr int kConsumerThreads = 8 * kWarpSize;
   static constexpr int kThreads = kProducerThreads + kConsumerThreads;
   static constexpr int kProducerRegisters = kProducerRegisters_;
   static constexpr int kConsumerRegisters = kConsumerRegisters_;
-  /// Warps that gather queries; with kCopiesPages the first warp has keys and values copied
-  /// and the second deals items.
+  /// Warps that gather queries; with kCopiesPages the first warp has keys and values copied, the second deals items, and the
+  /// next may have queries copied.
   static constexpr int kFirstQueryWarp = kCopiesPages ? 2 : 0;
   static constexpr int kQueryThreads = kProducerThreads - kFirstQueryWarp * kWarpSize;
   static constexpr int kKeyThreads = kCopiesPages ? 1 : kProducerThreads;
-  /// Tiles are stored eight rows after eight rows, of these 64 columns after 64 columns.
-  static constexpr int kEightRowsBytes = kDim * 16;
+  /// Tiles are stored eight rows after eight rows, of these 64 columns after 64 columns; products leave out columns past kDim.
+  static constexpr int kBlocks = (kDim + 63) / 64;
+  static constexpr int kEightRowsBytes = kBlocks * 1024;
   static constexpr int kQueryBytes = kRows / 8 * kEightRowsBytes;
   static constexpr int kKeyBytes = kKeys / 8 * kEightRowsBytes;
-  static constexpr int kBarriersOffset = kQueryStages * kQueryBytes + (kKeyStages + kValueStages) * kKeyBytes;
-  static constexpr int kTilesOffset = kBarriersOffset + 256;  // a PrefillTile for each stage of queries
-  static constexpr int kItemsOffset = kTilesOffset + kQueryStages * 64;
+  /// Rows of the result on their way out: 16 rows of 64 columns a warp.
+  static constexpr int kStagedBytes = 2048;
+  static constexpr int kStagedOffset = kQueryStages * kQueryBytes + (kKeyStages + kValueStages) * kKeyBytes;
+  static constexpr int kBarriersOffset = kStagedOffset + kConsumerThreads / kWarpSize * kStagedBytes;
+  /// A PrefillTile for each item whose queries are there, and for two more that are not finished.
+  static constexpr int kTileSlots = kQueryStages + 2;
+  static constexpr int kTilesOffset = kBarriersOffset + 256;
+  static constexpr int kItemsOffset = kTilesOffset + kTileSlots * 64;
   static constexpr int kItemStages = 3;
   /// Warps that read items: producers without the one that deals them, and consumers.
   static constexpr int kItemReaders = (kCopiesPages ? 3 : 4) + 8;
   static constexpr int kSharedBytes = kItemsOffset + kItemStages * 16 + 1024;  // the base is aligned to 1024 by hand
-  static_assert(kDim % 64 == 0, "tiles are 64 columns wide");
-  static_assert(kQueryStages > 1, "an item's queries are in use until after the next item's first product");
-  static_assert(kKeys == 128, "the wrapper of wgmma for scores has 128 columns, and 4 warps fetch 32 rows each");
+  static_assert(kDim % 16 == 0, "a product takes 16 dims at a time");
+  static_assert(kKeys == 128 || kKeys == 64, "the wrappers of wgmma for scores have as many columns, or half of them");
   static_assert(2 * (kQueryStages + kKeyStages + kValueStages + kItemStages) * 8 <= 240,
                 "barriers end before the word behind them");
+  static_assert(kSharedBytes <= 227 * 1024, "what a block can have");
 };
 
 template <class Config>
@@ -62,11 +68,24 @@ struct PrefillRings {
     items = {base + Config::kItemsOffset, values.barriers_end(), 16};
   }
 
-  __device__ void initialize() const {
-    queries.initialize(Config::kQueryThreads, Config::kConsumerThreads / kWarpSize);
+  __device__ void initialize(bool copies_queries) const {
+    queries.initialize(copies_queries ? 1 : Config::kQueryThreads, Config::kConsumerThreads / kWarpSize);
     keys.initialize(Config::kKeyThreads, Config::kConsumerThreads / kWarpSize);
     values.initialize(Config::kKeyThreads, Config::kConsumerThreads / kWarpSize);
     items.initialize(1, Config::kItemReaders);
+  }
+};
+
+/// Places of PrefillTiles, in the order of a block's items.
+template <class Config>
+struct TileSlots {
+  uint32_t slots;
+  int index = 0;
+
+  __device__ uint32_t next() {
+    const uint32_t slot = slots + index * 64;
+    index = index + 1 == Config::kTileSlots ? 0 : index + 1;
+    return slot;
   }
 };
 

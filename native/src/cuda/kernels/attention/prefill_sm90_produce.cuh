@@ -9,35 +9,37 @@
 
 namespace sgl::cuda {
 
-/// A warp starts copying 32 rows of a tile from `first_row` on. Lane l names the element offset of row l, or -1 for a row of
-/// zeros.
-template <class Config>
+/// A warp starts copying kNumRows rows of a tile from `first_row` on. Lane l names the element offset of row l % kNumRows, or
+/// -1 for a row of zeros.
+template <class Config, int kNumRows>
 __device__ __forceinline__ void gather_rows(uint32_t tile, int first_row, const bf16* source, int64_t offset_of_lane,
                                             int head_dim) {
-  constexpr int kChunks = Config::kDim / 8, kRowsAtOnce = kWarpSize / kChunks;
-  const int lane = threadIdx.x % kWarpSize, chunk = lane % kChunks, lane_row = lane / kChunks;
-  const uint32_t place = tile + first_row / 8 * Config::kEightRowsBytes + chunk / 8 * 1024 + lane_row * 128;
-  const uint32_t piece = (chunk ^ lane_row) % 8 * 16;
+  static_assert(kNumRows % 8 == 0 && kNumRows <= kWarpSize, "eight rows after eight rows, a lane names one");
+  const int lane = threadIdx.x % kWarpSize, chunk = lane % 8, lane_row = lane / 8;
+  const uint32_t place = tile + first_row / 8 * Config::kEightRowsBytes + lane_row * 128;
 #pragma unroll
-  for (int i = 0; i < kChunks; ++i) {
-    const int row = i * kRowsAtOnce;  // of lane 0; the other lanes' are in the same eight
+  for (int row = 0; row < kNumRows; row += 4) {  // of lane 0; the other lanes' are in the same eight
     const int64_t row_offset = __shfl_sync(0xffffffffu, offset_of_lane, row + lane_row);
-    const bool is_valid = row_offset >= 0 && chunk * 8 < head_dim;
-    ptx::cp_async_16(place + row / 8 * Config::kEightRowsBytes + row % 8 * 128 + (piece ^ row % 8 * 16),
-                     source + (is_valid ? row_offset + chunk * 8 : 0), is_valid);
+    const uint32_t piece = (chunk ^ (row % 8 + lane_row)) * 16;
+#pragma unroll
+    for (int block = 0; block < Config::kBlocks; ++block) {
+      const int dim = block * 64 + chunk * 8;
+      const bool is_valid = row_offset >= 0 && dim < head_dim;
+      ptx::cp_async_16(place + row / 8 * Config::kEightRowsBytes + block * 1024 + row % 8 * 128 + piece,
+                       source + (is_valid ? row_offset + dim : 0), is_valid);
+    }
   }
 }
 
 /// Warps from kFirstQueryWarp on copy an item's queries, and with them its PrefillTile.
 template <class Config>
 __device__ __forceinline__ void gather_queries(const AttentionParams& params, const PrefillTile* tile, int kv_head,
-                                               PrefillRings<Config>& rings, uint32_t shared_tiles) {
+                                               PrefillRings<Config>& rings, uint32_t tile_slot) {
   const int thread = threadIdx.x - Config::kFirstQueryWarp * kWarpSize;
   const int row_begin = tile->row_begin, num_rows = tile->num_rows, first_token = tile->first_token;
   rings.queries.wait_free();
   if (thread < static_cast<int>(sizeof(PrefillTile) / 16)) {
-    ptx::cp_async_16(shared_tiles + rings.queries.stage * 64 + thread * 16, reinterpret_cast<const char*>(tile) + thread * 16,
-                     true);
+    ptx::cp_async_16(tile_slot + thread * 16, reinterpret_cast<const char*>(tile) + thread * 16, true);
   }
 #pragma unroll 1
   for (int first = thread / kWarpSize * kWarpSize; first < Config::kRows; first += Config::kQueryThreads) {
@@ -47,9 +49,29 @@ __device__ __forceinline__ void gather_queries(const AttentionParams& params, co
       offset = (first_token + row / params.group) * params.q_stride[0] +
                (int64_t{kv_head} * params.group + row % params.group) * params.q_stride[1];
     }
-    gather_rows<Config>(rings.queries.tile(), first, static_cast<const bf16*>(params.q), offset, params.head_dim);
+    gather_rows<Config, kWarpSize>(rings.queries.tile(), first, static_cast<const bf16*>(params.q), offset, params.head_dim);
   }
   ptx::mbarrier_arrive_after_copies(rings.queries.filled());
+  rings.queries.next();
+}
+
+/// One warp has an item's queries copied, and with them its PrefillTile.
+template <class Config>
+__device__ __forceinline__ void copy_queries(const PrefillSm90Params& params, const PrefillTile* tile, int kv_head,
+                                             PrefillRings<Config>& rings, uint32_t tile_slot) {
+  const int lane = threadIdx.x % kWarpSize, group = params.attention.group;
+  const int num_eights = (tile->num_rows + 7) / 8, first_token = tile->first_token, row_begin = tile->row_begin;
+  rings.queries.wait_free();
+  if (lane == 0) {
+    ptx::mbarrier_arrive_expecting(rings.queries.filled(), num_eights * Config::kEightRowsBytes + sizeof(PrefillTile));
+    ptx::bulk_load(tile_slot, tile, sizeof(PrefillTile), rings.queries.filled());
+  }
+  __syncwarp();
+  for (int i = lane; i < num_eights * Config::kBlocks; i += kWarpSize) {
+    const int eight = i / Config::kBlocks, block = i % Config::kBlocks, row = row_begin + eight * 8;
+    ptx::tma_load(rings.queries.tile() + eight * Config::kEightRowsBytes + block * 1024, &params.queries, block * 64,
+                  kv_head * group + row % group, first_token + row / group, rings.queries.filled());
+  }
   rings.queries.next();
 }
 
@@ -57,7 +79,9 @@ __device__ __forceinline__ void gather_queries(const AttentionParams& params, co
 template <class Config>
 __device__ void gather_tiles(const AttentionParams& params, const StepHeader& step, PrefillRings<Config> rings,
                              uint32_t shared_tiles) {
-  const int first_row = threadIdx.x / kWarpSize * kWarpSize;
+  constexpr int kWarpKeys = Config::kKeys / (Config::kProducerThreads / kWarpSize);
+  const int first_row = threadIdx.x / kWarpSize * kWarpKeys;
+  TileSlots<Config> slots{shared_tiles};
   ItemDealer<Config> dealer(params, rings.items, threadIdx.x == 0);
   DealtItems<Config> items(params, rings.items);
   while (true) {
@@ -66,10 +90,10 @@ __device__ void gather_tiles(const AttentionParams& params, const StepHeader& st
     const PrefillTile& tile = step.prefill_tiles[items.item / params.num_kv_heads];
     const int kv_head = items.item % params.num_kv_heads, key_end = tile.key_end;
     const int32_t* pages = step.pages + tile.page_start;
-    gather_queries<Config>(params, &tile, kv_head, rings, shared_tiles);
+    gather_queries<Config>(params, &tile, kv_head, rings, slots.next());
 
     const auto offset_of = [&](int first_key) -> int64_t {
-      const int key = first_key + threadIdx.x;
+      const int key = first_key + first_row + threadIdx.x % kWarpKeys;
       if (key >= key_end) return -1;
       return int64_t{cache_row(params, pages[key / params.page_size], kv_head, key % params.page_size)} * params.head_dim;
     };
@@ -80,15 +104,15 @@ __device__ void gather_tiles(const AttentionParams& params, const StepHeader& st
       if (key < key_end) {
         keys_offset = offset_of(key);
         rings.keys.wait_free();
-        gather_rows<Config>(rings.keys.tile(), first_row, static_cast<const bf16*>(params.k_cache), keys_offset,
-                            params.head_dim);
+        gather_rows<Config, kWarpKeys>(rings.keys.tile(), first_row, static_cast<const bf16*>(params.k_cache), keys_offset,
+                                       params.head_dim);
         ptx::mbarrier_arrive_after_copies(rings.keys.filled());
         rings.keys.next();
       }
       if (key > tile.key_begin) {
         rings.values.wait_free();
-        gather_rows<Config>(rings.values.tile(), first_row, static_cast<const bf16*>(params.v_cache), values_offset,
-                            params.head_dim);
+        gather_rows<Config, kWarpKeys>(rings.values.tile(), first_row, static_cast<const bf16*>(params.v_cache), values_offset,
+                                       params.head_dim);
         ptx::mbarrier_arrive_after_copies(rings.values.filled());
         rings.values.next();
       }
@@ -191,9 +215,15 @@ __device__ void produce(const PrefillSm90Params& params, const StepHeader& step,
     if (threadIdx.x % kWarpSize != 0) return;
     for (ItemDealer<Config> dealer(params.attention, rings.items, true); !dealer.is_over;) dealer.deal();
   } else {
+    TileSlots<Config> slots{shared_tiles};
     for (DealtItems<Config> items(params.attention, rings.items); items.next();) {
-      gather_queries<Config>(params.attention, &step.prefill_tiles[items.item / params.attention.num_kv_heads],
-                             items.item % params.attention.num_kv_heads, rings, shared_tiles);
+      const PrefillTile* tile = &step.prefill_tiles[items.item / params.attention.num_kv_heads];
+      const int kv_head = items.item % params.attention.num_kv_heads;
+      if (!params.copies_queries) {
+        gather_queries<Config>(params.attention, tile, kv_head, rings, slots.next());
+      } else if (threadIdx.x / kWarpSize == Config::kFirstQueryWarp) {
+        copy_queries<Config>(params, tile, kv_head, rings, slots.next());
+      }
     }
   }
 }

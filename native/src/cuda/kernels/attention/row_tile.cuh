@@ -163,14 +163,25 @@ struct RowTile {
     const bool needs_mask =
         first_key + kKeys > min(position[0] + 1, key_end) || first_key < first_visible_key(params, position[1]);
     if (__any_sync(0xffffffffu, needs_mask)) {  // by the whole warp, whose products may be on their way
+      // Columns that row g or g + 8 sees, counted from the lane's first.
       const int lane_key = first_key + threadIdx.x % 4 * 2;
+      const int end[2] = {min(position[0] + 1, key_end) - lane_key, min(position[1] + 1, key_end) - lane_key};
 #pragma unroll
       for (int tile = 0; tile < kKeyTiles; ++tile) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          const int key = lane_key + tile * 8 + i % 2;
-          const bool is_visible = key <= position[i / 2] && key < key_end && key >= first_visible_key(params, position[i / 2]);
-          if (!is_visible) scores[tile][i] = -INFINITY;
+          if (tile * 8 + i % 2 >= end[i / 2]) scores[tile][i] = -INFINITY;
+        }
+      }
+      if (params.window > 0) {
+        const int begin[2] = {first_visible_key(params, position[0]) - lane_key,
+                              first_visible_key(params, position[1]) - lane_key};
+#pragma unroll
+        for (int tile = 0; tile < kKeyTiles; ++tile) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            if (tile * 8 + i % 2 < begin[i / 2]) scores[tile][i] = -INFINITY;
+          }
         }
       }
     }
