@@ -26,7 +26,10 @@ public unsafe struct SglRopeAppendArgs
     public SglTensor* KCache;
     public SglTensor* VCache;
     public SglTensor* Slots;
-    /// <summary>As in <c>sgl_rope</c>.</summary>
+    /// <summary>
+    /// As in <c>sgl_rope</c>. Like slots and the table written by copies, not by operators: they may be read while operators queued
+    /// before this one are at work.
+    /// </summary>
     public SglTensor* Positions;
     public SglTensor* CosSin;
     /// <summary>[head_dim]: weights of an RMS norm over each head of q and of k before the rotation; both null for none.</summary>

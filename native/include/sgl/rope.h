@@ -29,7 +29,8 @@ typedef struct sgl_rope_append_args {
   const sgl_tensor* k_cache;
   const sgl_tensor* v_cache;
   const sgl_tensor* slots;
-  /// As in `sgl_rope`.
+  /// As in `sgl_rope`. Like slots and the table written by copies, not by operators: they may be read while operators queued
+  /// before this one are at work.
   const sgl_tensor* positions;
   const sgl_tensor* cos_sin;
   /// [head_dim]: weights of an RMS norm over each head of q and of k before the rotation; both null for none.

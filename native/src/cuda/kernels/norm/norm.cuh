@@ -35,6 +35,8 @@ struct NormConfig {
   static constexpr int kThreads = kThreadsPerRow * kRowsPerBlock;
   /// Accesses per thread that stay in registers: 32 values.
   static constexpr int kNumCached = 32 / kVecSize;
+  /// Accesses per thread to the weight before the work before has ended. More would leave room for fewer rows at a time.
+  static constexpr int kNumEarly = kNumCached < 2 ? kNumCached : 2;
 
   static_assert(kWarpsPerRow == 1 || kRowsPerBlock == 1, "a barrier is for one row");
 };
@@ -47,7 +49,17 @@ __global__ void __launch_bounds__(Config::kThreads) rms_norm_kernel(const __grid
   __shared__ float sums[Config::kWarpsPerRow];
 
   const int64_t row = int64_t{blockIdx.x} * Config::kRowsPerBlock + threadIdx.x / Config::kThreadsPerRow;
+  const T* weight = static_cast<const T*>(params.weight);
+  const int width = params.width;
+  const int first = threadIdx.x % Config::kThreadsPerRow * kVec;
   ptx::allow_successor();
+  // Weights never change while a stream runs. Those of products have pushed these out of the caches since they were used last.
+  Vec<T, kVec> early_weight[Config::kNumEarly];
+#pragma unroll
+  for (int step = 0; step < Config::kNumEarly; ++step) {
+    const int column = first + step * kStep;
+    if (column < width) early_weight[step] = load_vec<kVec>(weight + column);
+  }
   ptx::wait_for_predecessor();
   if (row >= params.num_rows) return;
   const int64_t outer = row / params.num_inner, inner = row % params.num_inner;
@@ -57,9 +69,6 @@ __global__ void __launch_bounds__(Config::kThreads) rms_norm_kernel(const __grid
   if constexpr (kHasResidual) {
     residual = static_cast<T*>(params.residual) + outer * params.residual_stride[0] + inner * params.residual_stride[1];
   }
-  const T* weight = static_cast<const T*>(params.weight);
-  const int width = params.width;
-  const int first = threadIdx.x % Config::kThreadsPerRow * kVec;
 
   const auto load = [&](int column, float(&values)[kVec]) {
     const Vec<T, kVec> a = load_vec<kVec>(x + column);
@@ -71,8 +80,7 @@ __global__ void __launch_bounds__(Config::kThreads) rms_norm_kernel(const __grid
       for (int i = 0; i < kVec; ++i) values[i] += to_float(b[i]);
     }
   };
-  const auto store = [&](int column, const float(&values)[kVec], float scale) {
-    const Vec<T, kVec> w = load_vec<kVec>(weight + column);
+  const auto store = [&](int column, const float(&values)[kVec], const Vec<T, kVec>& w, float scale) {
     Vec<T, kVec> out;
     if constexpr (kHasResidual) {
 #pragma unroll
@@ -107,12 +115,17 @@ __global__ void __launch_bounds__(Config::kThreads) rms_norm_kernel(const __grid
 #pragma unroll
   for (int step = 0; step < Config::kNumCached; ++step) {
     const int column = first + step * kStep;
-    if (column < width) store(column, cached[step], scale);
+    if (column >= width) continue;
+    if (step < Config::kNumEarly) {
+      store(column, cached[step], early_weight[step], scale);
+    } else {
+      store(column, cached[step], load_vec<kVec>(weight + column), scale);
+    }
   }
   for (int column = first + Config::kNumCached * kStep; column < width; column += kStep) {
     float values[kVec];
     load(column, values);
-    store(column, values, scale);
+    store(column, values, load_vec<kVec>(weight + column), scale);
   }
 }
 

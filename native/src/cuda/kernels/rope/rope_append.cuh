@@ -47,17 +47,29 @@ __global__ void __launch_bounds__(kRopeAppendThreads) rope_append_kernel(const _
   int head = static_cast<int>(blockIdx.y) * kRopeAppendWarps + threadIdx.x / kWarpSize;
   const int lane = threadIdx.x % kWarpSize;
   ptx::allow_successor();
+  const bool is_q = head < params.num_q_heads, is_v = head >= params.num_q_heads + params.num_kv_heads;
+
+  // Places, tables and weights are written by copies, not by kernels, so complete before any kernel after them starts: they
+  // are on their way while the projections end.
+  const int64_t slot = params.slots[token], position = params.positions[token];
+  const bool is_rotated = position >= 0 && position < params.max_position;
+  const float* cos = params.cos_sin + (is_rotated ? position : 0) * params.cos_sin_stride;
+  Vec<float, kPairs> cosines[kSteps], sines[kSteps];
+#pragma unroll
+  for (int step = 0; step < kSteps; ++step) {
+    const int pair = (step * kWarpSize + lane) * kPairs;
+    if (pair >= params.half) continue;
+    cosines[step] = load_vec<kPairs>(cos + pair);
+    sines[step] = load_vec<kPairs>(cos + params.half + pair);
+  }
   ptx::wait_for_predecessor();
   if (head >= params.num_q_heads + 2 * params.num_kv_heads) return;
-
-  const bool is_q = head < params.num_q_heads, is_v = head >= params.num_q_heads + params.num_kv_heads;
   const T* source;
   T* destination;
   if (is_q) {
     destination = static_cast<T*>(params.q) + token * params.q_stride[0] + head * params.q_stride[1];
     source = destination;
   } else {
-    const int64_t slot = params.slots[token];
     if (slot < 0 || slot >= params.num_slots) return;
     head -= params.num_q_heads + (is_v ? params.num_kv_heads : 0);
     const int64_t page = slot / params.page_size, row_in_page = slot % params.page_size;
@@ -132,9 +144,6 @@ __global__ void __launch_bounds__(kRopeAppendThreads) rope_append_kernel(const _
     }
   }
 
-  const int64_t position = params.positions[token];
-  const bool is_rotated = position >= 0 && position < params.max_position;
-  const float* cos = params.cos_sin + (is_rotated ? position : 0) * params.cos_sin_stride;
   const auto rotate = [&](T& first, T& second, float c, float s) {
     if (!is_rotated) return;
     const float a = to_float(first), b = to_float(second);
@@ -145,7 +154,7 @@ __global__ void __launch_bounds__(kRopeAppendThreads) rope_append_kernel(const _
   for (int step = 0; step < kSteps; ++step) {
     const int pair = (step * kWarpSize + lane) * kPairs;
     if (pair >= params.half) continue;
-    const Vec<float, kPairs> c = load_vec<kPairs>(cos + pair), s = load_vec<kPairs>(cos + params.half + pair);
+    const Vec<float, kPairs>&c = cosines[step], &s = sines[step];
     if constexpr (kInterleaved && kPairs == 2) {
       rotate(low[step][0], low[step][1], c[0], s[0]);
       rotate(high[step][0], high[step][1], c[1], s[1]);
