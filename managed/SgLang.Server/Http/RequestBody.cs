@@ -9,6 +9,7 @@ namespace SgLang.Server.Http;
 
 internal static class RequestBody
 {
+    /// <summary>The body, once all of it is there. What the caller does with a long one, until it waits, it does as <see cref="LongWork"/>.</summary>
     /// <exception cref="MalformedBodyException">Not JSON, or a field of the wrong type.</exception>
     public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
     {
@@ -21,6 +22,7 @@ internal static class RequestBody
                 reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
                 continue;
             }
+            if (result.Buffer.Length >= LongWork.LeastBytes) await LongWork.Begin();
             try
             {
                 return result.Buffer.IsSingleSegment

@@ -26,7 +26,7 @@ internal static class PlainStreams
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(streams);
         var meter = new ProcessorMeter();
-        int first = tokens / 6, last = tokens - first;
+        int first = tokens / 6, last = tokens / 2;
         Task<StreamReadings> reading = StreamReaders.ReadAsync(new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndPoint!).Port}"), streams, tokens, asksHealth: false);
         var sockets = new Socket[streams];
         byte[] request = new byte[4096];

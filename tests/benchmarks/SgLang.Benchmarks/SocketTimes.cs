@@ -56,9 +56,9 @@ internal sealed class SocketTimes
         if (read < 0) return Marshal.GetLastPInvokeError() == Again ? Nothing : throw new SocketException(Marshal.GetLastPInvokeError());
         if (read == 0) return 0;
         Span<byte> control = _control.AsSpan(0, (int)message.ControlLength);
-        if (control.Length < HeaderBytes + (2 * sizeof(long)) || BitConverter.ToInt32(control[12..]) != SoTimestampNs)
-            throw new InvalidOperationException("The kernel gives no times of arrival.");
-        at = (BitConverter.ToInt64(control[HeaderBytes..]) * 1_000_000_000) + BitConverter.ToInt64(control[(HeaderBytes + sizeof(long))..]) + _offset;
+        // Packets that wait for long are joined, and may lose their time: then that of reading, which is later.
+        if (control.Length < HeaderBytes + (2 * sizeof(long)) || BitConverter.ToInt32(control[12..]) != SoTimestampNs) at = Stopwatch.GetTimestamp();
+        else at = (BitConverter.ToInt64(control[HeaderBytes..]) * 1_000_000_000) + BitConverter.ToInt64(control[(HeaderBytes + sizeof(long))..]) + _offset;
         return (int)read;
     }
 

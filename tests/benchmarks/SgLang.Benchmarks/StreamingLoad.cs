@@ -39,7 +39,7 @@ internal static class StreamingLoad
         string name = stepMilliseconds == 0 ? "as fast as it goes" : $"a step every {stepMilliseconds} ms, {Streams * 1000 / stepMilliseconds} tokens/s";
         var pace = new StreamPace(stepMilliseconds, tokens + 4096);
         var meter = new ProcessorMeter();
-        int steady = 0, first = tokens / 6, last = tokens - first;
+        int steady = 0, first = tokens / 6, last = tokens / 2;
         var options = new EngineOptions { ModelPath = "scripted", PageSize = 16 };
         await using InferenceEngine engine = ScriptedEngine.Start((plan, outcome) =>
         {
