@@ -9,6 +9,7 @@
 #include "cuda/kernels/gemm/linear.hpp"
 #include "cuda/kernels/gemm/weight.hpp"
 #include "cuda/kernels/norm/norm.hpp"
+#include "cuda/random_weight.hpp"
 #include "cuda/timing.hpp"
 
 namespace sgl::bench {
@@ -23,9 +24,7 @@ struct Layer {
 };
 
 std::unique_ptr<sgl_weight> random_weight(cuda::CudaContext& context, int64_t out_features, int64_t in_features) {
-  std::unique_ptr<sgl_weight> weight = cuda::create_weight(context, {1, SGL_BF16, out_features, in_features});
-  cuda::fill_weight_random(context, *weight, static_cast<uint64_t>(out_features), 0.01f);
-  return weight;
+  return bench::random_weight(context, {1, SGL_BF16, out_features, in_features}, static_cast<uint64_t>(out_features), 0.01f);
 }
 
 /// What a product's kernel is chosen by in one of the compared runs.

@@ -12,6 +12,7 @@
 #include "cuda/kernels/gemm/linear.hpp"
 #include "cuda/kernels/gemm/linear_config.hpp"
 #include "cuda/kernels/gemm/weight.hpp"
+#include "cuda/random_weight.hpp"
 #include "cuda/timing.hpp"
 
 namespace sgl::bench {
@@ -77,10 +78,7 @@ void run(cuda::CudaContext& context, const Product& product, double bandwidth, b
   const int num_copies = static_cast<int>(std::max<int64_t>(2, kRotatedBytes / weight_bytes));
   std::vector<std::unique_ptr<sgl_weight>> weights;
   const sgl_weight_desc desc{1, SGL_BF16, product.out_features, product.in_features};
-  for (int i = 0; i < num_copies; ++i) {
-    weights.push_back(cuda::create_weight(context, desc));
-    cuda::fill_weight_random(context, *weights.back(), i, 0.03f);
-  }
+  for (int i = 0; i < num_copies; ++i) weights.push_back(random_weight(context, desc, i, 0.03f));
   constexpr int64_t kMostRows = 256;
   const DeviceBuffer x(kMostRows * product.in_features * 2), y(kMostRows * product.out_features * 2);
   const int64_t width = product.is_gated ? product.out_features / 2 : product.out_features;

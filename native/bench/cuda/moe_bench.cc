@@ -12,6 +12,7 @@
 #include "cuda/kernels/gemm/weight.hpp"
 #include "cuda/kernels/moe/moe.hpp"
 #include "cuda/runtime/error.hpp"
+#include "cuda/random_weight.hpp"
 #include "cuda/timing.hpp"
 
 namespace sgl::bench {
@@ -26,10 +27,8 @@ void run_all() {
   const double bandwidth = copy_bandwidth(context);
   std::printf("%d experts of %lld x %lld, %d chosen; copy of 1 GiB: %.0f GB/s read plus written\n", kExperts,
               static_cast<long long>(kHidden), static_cast<long long>(kIntermediate), kChosen, bandwidth / 1e9);
-  const auto gate_up = cuda::create_weight(context, {kExperts, SGL_BF16, 2 * kIntermediate, kHidden});
-  const auto down = cuda::create_weight(context, {kExperts, SGL_BF16, kHidden, kIntermediate});
-  cuda::fill_weight_random(context, *gate_up, 1, 0.03f);
-  cuda::fill_weight_random(context, *down, 2, 0.03f);
+  const auto gate_up = random_weight(context, {kExperts, SGL_BF16, 2 * kIntermediate, kHidden}, 1, 0.03f);
+  const auto down = random_weight(context, {kExperts, SGL_BF16, kHidden, kIntermediate}, 2, 0.03f);
   std::mt19937 random(1);
   for (const int64_t tokens : kTokens) {
     const DeviceBuffer x(tokens * kHidden * 2), y(tokens * kHidden * 2), ids(tokens * kChosen * 4),
