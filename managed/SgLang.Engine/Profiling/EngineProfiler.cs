@@ -96,7 +96,9 @@ public sealed partial class EngineProfiler : IDisposable
         }
         try
         {
-            Device?.WarmUp();
+            // Of several ranks one cannot attach CUPTI while the others' graphs run. A rank alone does at the first window, up to which its
+            // launches cost what they cost without CUPTI.
+            if (Places.Count > 1) Device?.Attach();
         }
         catch (SglException error)
         {

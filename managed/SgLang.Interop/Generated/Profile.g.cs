@@ -105,8 +105,9 @@ public unsafe struct SglDeviceTraceOptions
 }
 
 /// <summary>
-/// The process's connection to CUPTI: at most one is open, and it stays attached for the rest of the process. All functions are
-/// thread safe; <c>read</c> and <c>name</c> are for one reader at a time.
+/// The process's connection to CUPTI: at most one is open. From the first start on CUPTI is attached to the process and stays:
+/// the driver then launches graphs node by node, and every call costs more. All functions are thread safe; <c>read</c> and <c>name</c> are
+/// for one reader at a time.
 /// </summary>
 public readonly record struct SglDeviceTrace(nint Value)
 {
@@ -146,7 +147,7 @@ public static unsafe partial class SglNative
 
     /// <summary>
     /// SGL_UNSUPPORTED, with the reason for the user, where CUPTI is missing or an external profiler (Nsight) is attached to the
-    /// process. Reads the environment. To be called before the first graph is captured, so that graphs are traced as well.
+    /// process. Reads the environment; attaches nothing.
     /// </summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_device_trace_open(SglDeviceTrace* trace, SglDeviceTraceOptions* options);
@@ -155,6 +156,10 @@ public static unsafe partial class SglNative
     [LibraryImport("sgl")]
     public static partial void sgl_device_trace_close(SglDeviceTrace trace);
 
+    /// <summary>
+    /// The first start attaches CUPTI, which takes some 10 to 40 ms, to be done while no graph is under way on a device of the
+    /// process. Graphs that were captured before are traced as well.
+    /// </summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_device_trace_start(SglDeviceTrace trace);
 
@@ -178,7 +183,7 @@ public static unsafe partial class SglNative
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_device_trace_get_loss(SglDeviceTrace trace, SglDeviceTraceLoss* loss);
 
-    /// <summary>CUPTI's version, e.g. 22; and whether its stamps come from our clock (1) or were shifted to it (0).</summary>
+    /// <summary>CUPTI's version, e.g. 22; and whether its stamps come from our clock (1) or were shifted to it (0), known once it has started.</summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_device_trace_get_version(SglDeviceTrace trace, int* version, int* hasOwnClock);
 }

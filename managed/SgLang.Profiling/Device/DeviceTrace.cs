@@ -7,7 +7,8 @@ namespace SgLang.Profiling;
 
 /// <summary>
 /// The process's connection to CUPTI. Ranks turn it on and off at their own steps' borders; it records while one of them has it on. Leaving a window
-/// is a note of the time: CUPTI hands over its records in <see cref="ForceOff"/>, on a thread that no step waits for. Thread safe.
+/// is a note of the time: CUPTI hands over its records in <see cref="ForceOff"/>, on a thread that no step waits for. Thread safe. CUPTI is attached
+/// by the first <see cref="TurnOn"/> and stays, and the driver launches graphs node by node from then on.
 /// </summary>
 public sealed unsafe class DeviceTrace : IDisposable
 {
@@ -22,6 +23,7 @@ public sealed unsafe class DeviceTrace : IDisposable
     private long _window;
     private long _lastOver;
     private long _endTicks = long.MaxValue;
+    private (long Window, string Reason) _failure;
     private int _users;
 
     private DeviceTrace(SglDeviceTrace handle)
@@ -30,14 +32,10 @@ public sealed unsafe class DeviceTrace : IDisposable
         int version, ownClock;
         Check(sgl_device_trace_get_version(handle, &version, &ownClock));
         Version = version;
-        HasOwnClock = ownClock != 0;
     }
 
     /// <summary>Of CUPTI's interface.</summary>
     public int Version { get; }
-
-    /// <summary>CUPTI stamps by our clock; otherwise its stamps are shifted by one pair of readings.</summary>
-    public bool HasOwnClock { get; }
 
     /// <summary>Null where there is nothing to connect to, with the reason for the user.</summary>
     /// <param name="library">Of CUPTI; null to look for it.</param>
@@ -61,16 +59,21 @@ public sealed unsafe class DeviceTrace : IDisposable
     }
 
     /// <summary>
-    /// Attaches to the device and detaches. The first time this takes most of a second: to be done before serving, and before graphs are
-    /// captured, whose nodes would not be traced otherwise.
+    /// Attaches CUPTI, records nothing. For processes of several ranks, of which one cannot attach it while others' graphs run.
     /// </summary>
-    public void WarmUp()
+    /// <exception cref="SglException">CUPTI refuses.</exception>
+    public void Attach()
     {
-        TurnOn(-1);
-        ForceOff(-1);
+        const long Window = -1;
+        TurnOn(Window);
+        if (FailureOf(Window) is { } reason) throw new SglException(SglStatus.Unsupported, reason);
+        ForceOff(Window);
     }
 
-    /// <summary>One user more of a window; an earlier window ends. A window that is over begins no more.</summary>
+    /// <summary>
+    /// One user more of a window; an earlier window ends. A window that is over begins no more. The caller's device must be idle. Where CUPTI
+    /// refuses, the window goes on without it: <see cref="FailureOf"/>.
+    /// </summary>
     public void TurnOn(long window)
     {
         lock (_control)
@@ -80,7 +83,12 @@ public sealed unsafe class DeviceTrace : IDisposable
                 if (window > 0 && window <= _lastOver) return;
             }
             if (_isOn && _window != window) Stop();
-            if (!_isOn) Check(sgl_device_trace_start(_handle));
+            if (!_isOn && sgl_device_trace_start(_handle) != SglStatus.Ok)
+            {
+                string reason = Text(sgl_last_error());
+                lock (_gate) _failure = (window, reason);
+                return;
+            }
             _isOn = true;
             lock (_gate)
             {
@@ -102,6 +110,12 @@ public sealed unsafe class DeviceTrace : IDisposable
         {
             if (_window == window && _users > 0 && --_users == 0) _endTicks = Stopwatch.GetTimestamp();
         }
+    }
+
+    /// <summary>Why a window has no device activity; null where it has.</summary>
+    public string? FailureOf(long window)
+    {
+        lock (_gate) return _failure.Window == window ? _failure.Reason : null;
     }
 
     /// <summary>Whether anybody has the window on.</summary>

@@ -186,6 +186,7 @@ public sealed class TraceCapture : ITraceRecords
         if (_device is null) return;
         try
         {
+            DeviceError ??= _device.FailureOf(Window);
             DeviceEndTicks = Math.Min(EndTicks, _device.ForceOff(Window));
             ReadDevice();
             (long dropped, long unknown) = _device.Loss();

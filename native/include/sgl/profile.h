@@ -111,15 +111,18 @@ typedef struct sgl_device_trace_options {
   int64_t max_bytes;
 } sgl_device_trace_options;
 
-/// The process's connection to CUPTI: at most one is open, and it stays attached for the rest of the process. All functions are
-/// thread safe; `read` and `name` are for one reader at a time.
+/// The process's connection to CUPTI: at most one is open. From the first start on CUPTI is attached to the process and stays:
+/// the driver then launches graphs node by node, and every call costs more. All functions are thread safe; `read` and `name` are
+/// for one reader at a time.
 typedef struct sgl_device_trace sgl_device_trace;
 
 /// SGL_UNSUPPORTED, with the reason for the user, where CUPTI is missing or an external profiler (Nsight) is attached to the
-/// process. Reads the environment. To be called before the first graph is captured, so that graphs are traced as well.
+/// process. Reads the environment; attaches nothing.
 SGL_API sgl_status sgl_device_trace_open(sgl_device_trace** trace, const sgl_device_trace_options* options);
 /// Ends the connection's use; buffers are freed.
 SGL_API void sgl_device_trace_close(sgl_device_trace* trace);
+/// The first start attaches CUPTI, which takes some 10 to 40 ms, to be done while no graph is under way on a device of the
+/// process. Graphs that were captured before are traced as well.
 SGL_API sgl_status sgl_device_trace_start(sgl_device_trace* trace);
 /// Stops recording and hands over every buffer. Work still running on a device is lost: synchronise first.
 SGL_API sgl_status sgl_device_trace_stop(sgl_device_trace* trace);
@@ -131,7 +134,7 @@ SGL_API sgl_status sgl_device_trace_read(sgl_device_trace* trace, sgl_activity* 
 SGL_API const char* sgl_device_trace_name(sgl_device_trace* trace, int32_t name);
 /// Since the last start.
 SGL_API sgl_status sgl_device_trace_get_loss(sgl_device_trace* trace, sgl_device_trace_loss* loss);
-/// CUPTI's version, e.g. 22; and whether its stamps come from our clock (1) or were shifted to it (0).
+/// CUPTI's version, e.g. 22; and whether its stamps come from our clock (1) or were shifted to it (0), known once it has started.
 SGL_API sgl_status sgl_device_trace_get_version(sgl_device_trace* trace, int32_t* version, int32_t* has_own_clock);
 
 #ifdef __cplusplus

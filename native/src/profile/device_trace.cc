@@ -95,14 +95,6 @@ sgl_device_trace::sgl_device_trace(const CuptiLibrary& library, int64_t buffer_b
   check(cupti_.get_version(&version_), "cuptiGetVersion");
   sgl_device_trace* none = nullptr;
   if (!g_open.compare_exchange_strong(none, this)) sgl::fail(SGL_INVALID_ARGUMENT, "device_trace_open: one is open already");
-  try {
-    check(cupti_.register_callbacks(buffer_requested, buffer_completed), "cuptiActivityRegisterCallbacks");
-  } catch (...) {
-    g_open = nullptr;
-    throw;
-  }
-  if (cupti_.set_thread_id_type != nullptr) cupti_.set_thread_id_type(cupti::kSystemThreadIds);
-  has_own_clock_ = cupti_.register_timestamp != nullptr && cupti_.register_timestamp(monotonic_ns) == cupti::kSuccess;
 }
 
 sgl_device_trace::~sgl_device_trace() {
@@ -114,9 +106,18 @@ sgl_device_trace::~sgl_device_trace() {
   g_open = nullptr;
 }
 
+void sgl_device_trace::attach() {
+  if (is_attached_) return;
+  check(cupti_.register_callbacks(buffer_requested, buffer_completed), "cuptiActivityRegisterCallbacks");
+  is_attached_ = true;
+  if (cupti_.set_thread_id_type != nullptr) cupti_.set_thread_id_type(cupti::kSystemThreadIds);
+  has_own_clock_ = cupti_.register_timestamp != nullptr && cupti_.register_timestamp(monotonic_ns) == cupti::kSuccess;
+}
+
 void sgl_device_trace::start() {
   const std::lock_guard lock(control_);
   if (is_on_) return;
+  attach();
   discard();
   dropped_ = 0;
   unknown_ = 0;

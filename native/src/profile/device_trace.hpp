@@ -44,6 +44,7 @@ struct sgl_device_trace {
   int32_t call_name(uint32_t domain, uint32_t callback);
   int32_t copy_name(int copy_kind, int source, int destination);
   void check(int result, const char* what) const;
+  void attach();
   void discard();
 
   const sgl::profile::cupti::Functions cupti_;
@@ -55,6 +56,7 @@ struct sgl_device_trace {
   int64_t clock_shift_ns_ = 0;
   // Start, stop and flush; never held by CUPTI's thread.
   std::mutex control_;
+  bool is_attached_ = false;
   bool is_on_ = false;
   // Buffers, which CUPTI's threads hand over.
   std::mutex gate_;

@@ -23,6 +23,7 @@ class Device {
     reinterpret_cast<void (*)(Args...)>(dlsym(handle_, function))(args...);
   }
   uint64_t now() const { return reinterpret_cast<uint64_t (*)()>(dlsym(handle_, "fake_cupti_now"))(); }
+  bool is_attached() const { return reinterpret_cast<int (*)()>(dlsym(handle_, "fake_cupti_is_attached"))() != 0; }
 
  private:
   void* handle_;
@@ -146,8 +147,27 @@ TEST_F(DeviceTrace, Nothing_is_recorded_outside_a_window) {
   EXPECT_EQ(all[0].correlation, 2u);
 }
 
+TEST_F(DeviceTrace, Cupti_is_attached_by_the_first_start) {
+  // A library of its own: of the others' it is not known whether a test has attached it.
+  open(0, 0, "libfake_cupti_untouched.so");
+  EXPECT_FALSE(device_->is_attached());
+  int32_t version = 0, has_own_clock = 1;
+  ASSERT_EQ(sgl_device_trace_get_version(trace_, &version, &has_own_clock), SGL_OK);
+  ASSERT_EQ(sgl_device_trace_stop(trace_), SGL_OK);
+  ASSERT_EQ(sgl_device_trace_flush(trace_), SGL_OK);
+  EXPECT_FALSE(device_->is_attached());
+  for (int window = 0; window < 3; window++) {
+    ASSERT_EQ(sgl_device_trace_start(trace_), SGL_OK);
+    EXPECT_TRUE(device_->is_attached());
+    (*device_)("fake_cupti_call", 1u, 211u, uint64_t{3}, uint64_t{4}, 1u, 2u);
+    ASSERT_EQ(sgl_device_trace_stop(trace_), SGL_OK);
+    EXPECT_EQ(read().size(), 1u);
+  }
+}
+
 TEST_F(DeviceTrace, Stamps_are_those_of_the_monotonic_clock) {
   open();
+  ASSERT_EQ(sgl_device_trace_start(trace_), SGL_OK);
   timespec before, after;
   clock_gettime(CLOCK_MONOTONIC, &before);
   const uint64_t stamp = device_->now();
@@ -159,6 +179,8 @@ TEST_F(DeviceTrace, Stamps_are_those_of_the_monotonic_clock) {
 
 TEST_F(DeviceTrace, A_cupti_without_a_clock_of_ours_is_shifted) {
   open(0, 0, "libfake_cupti_old.so");
+  ASSERT_EQ(sgl_device_trace_start(trace_), SGL_OK);
+  ASSERT_EQ(sgl_device_trace_stop(trace_), SGL_OK);
   int32_t version = 0, has_own_clock = 1;
   ASSERT_EQ(sgl_device_trace_get_version(trace_, &version, &has_own_clock), SGL_OK);
   EXPECT_EQ(version, 22);

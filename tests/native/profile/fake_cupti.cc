@@ -1,5 +1,7 @@
 // A libcupti without a GPU. Functions `fake_cupti_*` let a test say what has happened on the device; records go into buffers as
 // CUPTI fills them: asked for when there is no room, handed over when full or flushed, dropped and counted when none is given.
+#include <time.h>
+
 #include <cstring>
 #include <mutex>
 #include <set>
@@ -21,6 +23,7 @@ uint8_t* g_buffer;
 size_t g_size;
 size_t g_used;
 size_t g_dropped;
+bool g_is_attached;
 
 size_t size_of(uint32_t kind) {
   switch (kind) {
@@ -93,6 +96,7 @@ SGL_API Result cuptiGetTimestamp(uint64_t* now) {
 SGL_API Result cuptiActivityRegisterCallbacks(BufferRequested requested, BufferCompleted completed) {
   g_requested = requested;
   g_completed = completed;
+  g_is_attached = true;
   return kSuccess;
 }
 
@@ -145,8 +149,15 @@ SGL_API Result cuptiGetCallbackName(uint32_t domain, uint32_t callback, const ch
   return kSuccess;
 }
 
+SGL_API int fake_cupti_is_attached() { return g_is_attached ? 1 : 0; }
+
 /// The time that CUPTI would stamp.
-SGL_API uint64_t fake_cupti_now() { return g_clock == nullptr ? 0 : g_clock(); }
+SGL_API uint64_t fake_cupti_now() {
+  if (g_is_attached) return g_clock == nullptr ? 0 : g_clock();
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
+}
 
 SGL_API void fake_cupti_kernel(const char* name, uint64_t start, uint64_t end, uint32_t stream, uint32_t correlation,
                                uint64_t graph_node) {
