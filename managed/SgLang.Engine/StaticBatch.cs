@@ -178,6 +178,8 @@ public sealed class StaticBatch : IDisposable
     private float[][] Logits(Action run)
     {
         float[][] rows = new float[_batch][];
+        // Ranks that nobody observes draw from parts of the logits; all must do the same.
+        foreach (TimedRunner rank in _ranks) rank.Runner.LogitsObserver = static (_, _, _) => { };
         _reporter.LogitsObserver = (device, first, logits) =>
         {
             int vocabulary = (int)(logits.NumElements / logits.NumRows);
@@ -193,7 +195,7 @@ public sealed class StaticBatch : IDisposable
         }
         finally
         {
-            _reporter.LogitsObserver = null;
+            foreach (TimedRunner rank in _ranks) rank.Runner.LogitsObserver = null;
         }
         return rows;
     }

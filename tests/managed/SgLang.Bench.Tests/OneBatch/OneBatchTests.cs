@@ -172,10 +172,11 @@ public class OneBatchTests
         Assert.Equal(alone, CorrectnessTest.Run(one with { Engine = ranks, Reference = file, ReferenceTolerance = 1e-3 }, output));
         Assert.Contains("Equal to ", output.ToString());
 
-        // What is measured of them: the work of all ranks is that of the model, but for norms, which every rank of a stage computes.
+        // What is measured of them: the work of all ranks is that of the model, but for norms, which every rank of a stage computes, and for the draw, which
+        // tensor ranks make of parts of the logits.
         OneBatchResult measured = OneBatchBenchmark.Run(Options() with { Engine = ranks }, TextWriter.Null).Single();
         OneBatchResult reference = OneBatchBenchmark.Run(Options(), TextWriter.Null).Single();
-        Assert.InRange(measured.DecodeWork.Flops, reference.DecodeWork.Flops, 1.1 * reference.DecodeWork.Flops);
+        Assert.InRange(measured.DecodeWork.Flops, 0.99 * reference.DecodeWork.Flops, 1.1 * reference.DecodeWork.Flops);
         Assert.All(measured.DecodeLatencies, seconds => Assert.True(seconds > 0));
         Assert.True(measured.DeviceDecode.Median > 0);
     }
