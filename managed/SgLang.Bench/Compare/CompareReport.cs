@@ -24,8 +24,12 @@ public static class CompareReport
         }
         if (compared.Cases.SelectMany(item => item.Figures).Any(f => f.Verdict == Verdict.Unknown))
             text.Append("A side was run once: how far two runs of it lie apart is unknown, so nothing is called better or worse. Repeat both (bench-serving --num-repeats 5, or append more lines).\n");
+        else
+            text.Append(CultureInfo.InvariantCulture, $"Better: {Count(compared, Verdict.Better)}. Worse: {Count(compared, Verdict.Worse)}. Within the interval or the threshold: {Count(compared, Verdict.Same)}.\n");
         return text.ToString();
     }
+
+    private static int Count(ComparedRuns compared, Verdict verdict) => compared.Cases.Sum(item => item.Figures.Count(f => f.Verdict == verdict));
 
     private static string Word(Verdict verdict) => verdict switch { Verdict.Better => "better", Verdict.Worse => "WORSE", Verdict.Unknown => "?", _ => "" };
 }

@@ -40,6 +40,6 @@ internal static class TerminalPlot
             text.Append('\n');
         }
         string end = (values.Length * step).ToString("G4", CultureInfo.InvariantCulture);
-        return text.Append(' ', 10).Append('+').Append('-', columns).Append('\n').Append(' ', 11).Append('0').Append(end.PadLeft(Math.Max(columns - 1, end.Length + 1))).Append("  Time (s)\n").ToString();
+        return text.Append(' ', 10).Append('+').Append('-', columns).Append('\n').Append(' ', 11).Append('0').Append(end.PadLeft(Math.Max(columns - 1, end.Length + 1))).Append(CultureInfo.InvariantCulture, $"  Time (s), {values.Length * step / columns:G3} s a bar\n").ToString();
     }
 }

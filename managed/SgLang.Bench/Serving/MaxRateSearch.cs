@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace SgLang.Bench.Serving;
 
 /// <summary>Looks for the highest rate that is good enough: doubles or halves until the limit is enclosed, then bisects (geometrically).</summary>
@@ -28,11 +30,16 @@ internal sealed class MaxRateSearch(double start)
         _trials++;
         _next = (Best, _tooFast) switch
         {
-            ({ } low, { } high) => high / low > Precision ? Math.Sqrt(low * high) : null,
+            ({ } low, { } high) => high / low > Precision ? Readable(Math.Sqrt(low * high)) : null,
             _ when _trials > MostDoublings => null,
-            ({ } low, null) => low * 2,
-            (null, { } high) => high / 2,
+            ({ } low, null) => Readable(low * 2),
+            (null, { } high) => Readable(high / 2),
             _ => null,
         };
     }
+
+    /// <summary>
+    /// Four digits, so that the rate that ran is the one that is shown. What is between two bounds further apart than <see cref="Precision"/> stays between them.
+    /// </summary>
+    private static double Readable(double rate) => double.Parse(rate.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 }

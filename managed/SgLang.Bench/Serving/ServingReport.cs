@@ -47,12 +47,14 @@ public static class ServingReport
             table.Row("Max ITL (ms):", m.Itl.Max * Milliseconds);
         }
         if (options.CacheReport) CacheHits(table, m);
-        string text = "\n" + table.End() + FailureText.Of(m.Failures);
+        string text = "\n" + table.End() + Samples(options, m) + FailureText.Of(m.Failures);
         if (m.Goodput is { } goodput)
             text += FormattableString.Invariant($"Goodput: {goodput.Met} of {m.Completed + m.Failures.Values.Sum()} requests kept every limit ({goodput.Share * 100:F1} %), {goodput.Rate:F2} req/s.\n");
         if (m.Steady is { } steady)
             text += FormattableString.Invariant($"Steady state: {steady.Start:F2} s to {steady.End:F2} s with {steady.Concurrency} or more open, {steady.OutputThroughput:F2} tok/s; its halves differ by {steady.HalfDifference * 100:F1} %")
                 + (steady.IsSteady ? ".\n" : ": NOT steady, run longer.\n");
+        else
+            text += "Steady state: n/a, for most of the run no request was open, or there was only one.\n";
         if (options.UseTraceTimestamps || arrivals.IsOpenLoop)
         {
             text += FormattableString.Invariant($"Achieved rate: {Show(m.AchievedRate)} req/s of {RateText(options, arrivals)}. From the scheduled time: mean E2E {Show(m.E2EFromScheduled.Mean * Milliseconds)} ms, ")
@@ -199,6 +201,11 @@ public static class ServingReport
 
         JsonNode? Place(string name) => m.CachedDetails.TryGetValue(name, out long tokens) ? JsonValue.Create(tokens) : null;
     }
+
+    /// <summary>How many values each figure of the table is made of.</summary>
+    private static string Samples(ServingOptions options, ServingMetrics m) => options.Backend.Shape == AnswerShape.Embedding
+        ? $"Samples: {m.E2E.Count} E2E.\n"
+        : $"Samples: {m.E2E.Count} E2E, {m.Ttft.Count} TTFT, {m.Tpot.Count} TPOT, {m.Itl.Count} ITL.\n";
 
     private static void Latency(ReportTable table, string section, string name, Summary s) => table
         .Section(section)

@@ -14,7 +14,7 @@ internal static class OneBatchOverhead
     private const int Input = 64, Steps = 1000;
     private const double Limit = 20;
 
-    /// <returns>Whether the median is below the limit at every batch.</returns>
+    /// <returns>Whether the 99th percentile is below the limit at every batch.</returns>
     public static bool Measure()
     {
         string directory = Directory.CreateTempSubdirectory("sgl-proof").FullName;
@@ -34,9 +34,9 @@ internal static class OneBatchOverhead
                 double[] own = [];
                 for (int round = 0; round < 2; round++) own = Run(model, batch);
                 Summary s = Summary.Of(own);
-                isKept &= s.Median < Limit;
+                isKept &= s.P99 < Limit;
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"bench-one-batch, batch {batch,3}: own time of a decode step      p50 {s.Median,9:F2} us  p99 {s.P99,9:F2} us  of {Steps} steps, p50 {(s.Median < Limit ? "below" : "NOT BELOW")} {Limit} us"));
+                    $"bench-one-batch, batch {batch,3}: own time of a decode step      p50 {s.Median,9:F2} us  p99 {s.P99,9:F2} us  of {Steps} steps, p99 {(s.P99 < Limit ? "below" : "NOT BELOW")} {Limit} us"));
             }
             return isKept;
         }

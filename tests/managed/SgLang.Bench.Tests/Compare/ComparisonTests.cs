@@ -33,7 +33,9 @@ public class ComparisonTests
         Assert.Equal(0.2, change.Figures[0].Change, 9);
         // Standard deviations of 1 on three runs each: half-width t(4) * sqrt(2/3), over 100.
         Assert.Equal(2.776 * Math.Sqrt(2.0 / 3) / 100, change.Figures[0].HalfWidth!.Value, 9);
-        Assert.Contains("WORSE", CompareReport.ToText(new ComparedRuns([change], [])));
+        string text = CompareReport.ToText(new ComparedRuns([change], []));
+        Assert.Contains("WORSE", text);
+        Assert.EndsWith("Better: 1. Worse: 1. Within the interval or the threshold: 0.\n", text);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using SgLang.Bench.Serving;
 
 namespace SgLang.Bench.Tests.Serving;
@@ -25,6 +26,16 @@ public class MaxRateSearchTests
         MaxRateSearch search = Run(start, limit);
         Assert.InRange(search.Best!.Value, limit / 1.05, limit);
         Assert.False(search.WasNeverTooFast);
+    }
+
+    [Theory]
+    [InlineData(1, 21.9)]
+    [InlineData(1, 0.0123)]
+    [InlineData(1000, 54321)]
+    public void A_rate_found_is_one_that_a_person_can_type_again(double start, double limit)
+    {
+        double best = Run(start, limit).Best!.Value;
+        Assert.Equal(best, double.Parse(best.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture));
     }
 
     [Fact]

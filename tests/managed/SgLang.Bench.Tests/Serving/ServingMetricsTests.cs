@@ -81,6 +81,9 @@ public class ServingMetricsTests
         ], lines[..20]);
         Assert.Equal("-----Time per Output Token (excl. 1st token)------", lines.Single(l => l.Contains("Time per Output Token")));
         Assert.Contains("Max ITL (ms):                            1000.00   ", lines);
+        // Arrivals at 0.5, 1 and 2 s: one first token, one mean and two gaps.
+        Assert.Equal("Samples: 1 E2E, 1 TTFT, 1 TPOT, 2 ITL.", lines[^3]);
+        Assert.StartsWith("Steady state: n/a", lines[^2]);
     }
 
     [Fact]

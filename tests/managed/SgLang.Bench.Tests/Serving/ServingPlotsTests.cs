@@ -80,6 +80,7 @@ public class ServingPlotsTests
         Assert.Equal("Title", lines[0]);
         Assert.Equal("       10 |  █", lines[1]);
         Assert.Equal("        0 | ██", lines[10]);
+        Assert.EndsWith("Time (s), 1 s a bar", lines[^1]);
         Assert.Contains("n/a", TerminalPlot.Bars("Title", [], 1));
     }
 }
