@@ -14,8 +14,16 @@ internal static class LongWork
 
     private static readonly Lazy<BlockingCollection<Action>> s_queue = new(Start);
 
+    [ThreadStatic]
+    private static bool s_isHere;
+
+    /// <summary>The calling thread is one of these.</summary>
+    public static bool IsHere => s_isHere;
+
     /// <summary>Awaiting it goes on on one of the threads, until the next wait.</summary>
     public static Switch Begin() => default;
+
+    public static void Run(Action work) => s_queue.Value.Add(work);
 
     private static BlockingCollection<Action> Start()
     {
@@ -24,6 +32,7 @@ internal static class LongWork
         {
             new Thread(() =>
             {
+                s_isHere = true;
                 foreach (Action work in queue.GetConsumingEnumerable()) work();
             }) { Name = $"sgl-long-{i}", IsBackground = true }.Start();
         }
@@ -40,8 +49,8 @@ internal static class LongWork
         {
         }
 
-        public void OnCompleted(Action continuation) => s_queue.Value.Add(continuation);
+        public void OnCompleted(Action continuation) => Run(continuation);
 
-        public void UnsafeOnCompleted(Action continuation) => s_queue.Value.Add(continuation);
+        public void UnsafeOnCompleted(Action continuation) => Run(continuation);
     }
 }

@@ -11,7 +11,23 @@ internal static class RequestBody
 {
     /// <summary>The body, once all of it is there. What the caller does with a long one, until it waits, it does as <see cref="LongWork"/>.</summary>
     /// <exception cref="MalformedBodyException">Not JSON, or a field of the wrong type.</exception>
-    public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
+    public static BodyRead<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
+    {
+        var length = new BodyRead<T>.Length();
+        return new BodyRead<T>(ReadAsync(context, type, length), length);
+    }
+
+    /// <summary>As <see cref="ReadAsync{T}(HttpContext, JsonTypeInfo{T})"/>, for the OpenAI endpoints, which insist on the content type.</summary>
+    public static BodyRead<T> ReadJsonTypedAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
+    {
+        string? contentType = context.Request.ContentType;
+        string media = contentType?.Split(';', 2)[0].Trim() ?? "";
+        if (!media.Equals("application/json", StringComparison.OrdinalIgnoreCase))
+            throw new MalformedBodyException($"Content-Type must be application/json, got {(contentType is null ? "none" : $"'{contentType}'")}.");
+        return ReadAsync(context, type);
+    }
+
+    private static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type, BodyRead<T>.Length length) where T : class
     {
         PipeReader reader = context.Request.BodyReader;
         while (true)
@@ -22,7 +38,8 @@ internal static class RequestBody
                 reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
                 continue;
             }
-            if (result.Buffer.Length >= LongWork.LeastBytes) await LongWork.Begin();
+            length.IsLong = result.Buffer.Length >= LongWork.LeastBytes;
+            if (length.IsLong) await LongWork.Begin();
             try
             {
                 return result.Buffer.IsSingleSegment
@@ -34,15 +51,5 @@ internal static class RequestBody
                 reader.AdvanceTo(result.Buffer.End);
             }
         }
-    }
-
-    /// <summary>As <see cref="ReadAsync{T}"/>, for the OpenAI endpoints, which insist on the content type.</summary>
-    public static Task<T> ReadJsonTypedAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
-    {
-        string? contentType = context.Request.ContentType;
-        string media = contentType?.Split(';', 2)[0].Trim() ?? "";
-        if (!media.Equals("application/json", StringComparison.OrdinalIgnoreCase))
-            throw new MalformedBodyException($"Content-Type must be application/json, got {(contentType is null ? "none" : $"'{contentType}'")}.");
-        return ReadAsync(context, type);
     }
 }
