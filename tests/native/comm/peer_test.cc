@@ -197,20 +197,19 @@ TEST_P(Peers, Calls_of_many_sizes_follow_each_other_without_the_host_waiting) {
   }
 }
 
-TEST_P(Peers, Two_on_one_gpu_need_leave) {
-  const int p = GetParam();
+/// No rank of a world on GPU 0 gets a communicator, and each is told why.
+void expect_refused(const sgl_comm_group_options& options, const char* reason) {
   sgl_comm_group* group = nullptr;
-  const sgl_comm_group_options options{SGL_DEVICE_CUDA, p, 20000, 0, 0};
   ASSERT_OK(sgl_comm_group_create(&group, &options));
   std::vector<std::thread> threads;
-  for (int rank = 0; rank < p; ++rank) {
+  for (int rank = 0; rank < options.num_ranks; ++rank) {
     threads.emplace_back([&, rank] {
       sgl_context* context = nullptr;
       const sgl_context_options context_options{SGL_DEVICE_CUDA, 0, 1, 0};
       EXPECT_OK(sgl_context_create(&context, &context_options));
       sgl_communicator* communicator = nullptr;
       EXPECT_NE(SGL_OK, sgl_communicator_create(context, &communicator, group, rank));
-      EXPECT_NE(std::string::npos, std::string(sgl_last_error()).find("ranks 0 and 1 are both on GPU 0")) << sgl_last_error();
+      EXPECT_NE(std::string::npos, std::string(sgl_last_error()).find(reason)) << sgl_last_error();
       sgl_context_destroy(context);
     });
   }
@@ -218,25 +217,12 @@ TEST_P(Peers, Two_on_one_gpu_need_leave) {
   sgl_comm_group_destroy(group);
 }
 
+TEST_P(Peers, Two_on_one_gpu_need_leave) {
+  expect_refused({SGL_DEVICE_CUDA, GetParam(), 20000, 0, 0}, "ranks 0 and 1 are both on GPU 0");
+}
+
 TEST_P(Peers, Ranks_on_one_gpu_cannot_do_without_them) {
-  const int p = GetParam();
-  sgl_comm_group* group = nullptr;
-  const sgl_comm_group_options options{SGL_DEVICE_CUDA, p, 20000, 1, 1};
-  ASSERT_OK(sgl_comm_group_create(&group, &options));
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < p; ++rank) {
-    threads.emplace_back([&, rank] {
-      sgl_context* context = nullptr;
-      const sgl_context_options context_options{SGL_DEVICE_CUDA, 0, 1, 0};
-      EXPECT_OK(sgl_context_create(&context, &context_options));
-      sgl_communicator* communicator = nullptr;
-      EXPECT_NE(SGL_OK, sgl_communicator_create(context, &communicator, group, rank));
-      EXPECT_NE(std::string::npos, std::string(sgl_last_error()).find("nothing but peer kernels")) << sgl_last_error();
-      sgl_context_destroy(context);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  sgl_comm_group_destroy(group);
+  expect_refused({SGL_DEVICE_CUDA, GetParam(), 20000, 1, 1}, "nothing but peer kernels");
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ cudaStream_t create_stream(int ordinal) {
 }  // namespace
 
 CudaContext::CudaContext(int ordinal)
-    : device(device_info(ordinal)), stream(create_stream(ordinal)), counters(stream), library(std::make_unique<Library>()) {}
+    : device(device_info(ordinal)), stream(create_stream(ordinal)), library(std::make_unique<Library>()) {}
 
 CudaContext::~CudaContext() {
   cudaSetDevice(device.ordinal);

@@ -6,7 +6,6 @@
 #include <memory>
 #include <vector>
 
-#include "cuda/runtime/counters.hpp"
 #include "cuda/runtime/device_info.hpp"
 #include "cuda/runtime/peer_link.hpp"
 #include "cuda/runtime/pinned.hpp"
@@ -36,7 +35,6 @@ class CudaContext {
   std::vector<std::shared_ptr<PeerLink>> peers;
   /// Those that the capture under way has used.
   std::vector<std::shared_ptr<PeerLink>> captured_peers;
-  Counters counters;
   Scratch scratch;
   PinnedRing pinned;
   /// cuBLASLt and its chosen algorithms.

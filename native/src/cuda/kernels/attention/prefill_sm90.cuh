@@ -90,12 +90,11 @@ __device__ __forceinline__ void start_values(float (&out)[Config::kDim / 8][4],
 }
 
 /// Weights of a tile of keys as the left operand of the product with its values.
-template <class Config, int kKeyTiles>
-__device__ __forceinline__ void pack_tile(uint32_t (&weights)[Config::kKeys / 16][4], const float (&scores)[kKeyTiles][4]) {
+template <class Config>
+__device__ __forceinline__ void pack_tile(uint32_t (&weights)[Config::kKeys / 16][4],
+                                          const float (&scores)[Config::kKeys / 8][4]) {
 #pragma unroll
-  for (int i = 0; i < kKeyTiles / 2; ++i) pack_weights(weights[i], scores[2 * i], scores[2 * i + 1]);
-#pragma unroll
-  for (int i = kKeyTiles / 2; i < Config::kKeys / 16; ++i) weights[i][0] = weights[i][1] = weights[i][2] = weights[i][3] = 0;
+  for (int i = 0; i < Config::kKeys / 16; ++i) pack_weights(weights[i], scores[2 * i], scores[2 * i + 1]);
 }
 
 /// Stores a warp's 16 rows of the result, 128 bytes of a row at a time, by way of `staged`, a place of its own in shared
