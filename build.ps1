@@ -20,19 +20,33 @@ usage: ./build.ps1 [verb] [arguments]
   gpu-test   build and test on a machine with an NVIDIA GPU (tests/gpu/run.sh)
 '@
 
-function Stop-Build([string]$Message, [int]$Code = 2) {
-    [Console]::Error.WriteLine("build.ps1: $Message")
-    exit $Code
+# What each Debian package brings: commands on the path or paths of files, of which one is enough.
+$brings = @{
+    'bash' = @('bash')
+    'clang' = @('clang', 'clang-19', 'clang-18', 'clang-17', 'clang-16', 'clang-15', 'clang-14') # the names that bindings-gen looks for
+    'cmake' = @('cmake')
+    'curl' = @('curl')
+    'g++' = @('g++')
+    'libgtest-dev' = @('/usr/include/gtest/gtest.h', '/usr/local/include/gtest/gtest.h')
+    'zlib1g-dev' = @('/usr/include/zlib.h', '/usr/local/include/zlib.h')
 }
-# Each need is a command, or the path of a file, and the Debian package that has it; one message names all that is missing.
-function Assert-Present([hashtable]$Needs) {
-    $missing = $Needs.Keys | Where-Object { -not ((Get-Command $_ -ErrorAction SilentlyContinue) -or (Test-Path $_)) } | ForEach-Object { $Needs[$_] } | Sort-Object
-    if ($missing) { Stop-Build "missing on this machine; on Debian: apt-get install $($missing -join ' ')" }
-}
-function Assert-DotNet {
-    if (-not (Get-Command dotnet -ErrorAction SilentlyContinue) -or -not (dotnet --list-sdks | Select-String '^1[0-9]\.')) {
-        Stop-Build "the .NET 10 SDK (or newer) is missing; see https://dot.net (package dotnet-sdk-10.0 of Microsoft's Debian repository)"
+function Test-Package([string]$Package) {
+    foreach ($candidate in $brings[$Package]) {
+        if ($candidate.StartsWith('/') ? (Test-Path $candidate) : (Get-Command $candidate -CommandType Application -ErrorAction SilentlyContinue)) { return $true }
     }
+    return $false
+}
+# Names all that is missing at once.
+function Assert-Present([string[]]$Packages, [switch]$DotNet) {
+    $complaints = @()
+    $missing = @($Packages | Where-Object { -not (Test-Package $_) })
+    if ($missing.Count) { $complaints += "missing on this machine; on Debian: apt-get install $($missing -join ' ')" }
+    if ($DotNet -and -not ((Get-Command dotnet -CommandType Application -ErrorAction SilentlyContinue) -and (dotnet --list-sdks | Select-String '^1[0-9]\.'))) {
+        $complaints += "the .NET 10 SDK (or newer) is missing; see https://dot.net (package dotnet-sdk-10.0 of Microsoft's Debian repository)"
+    }
+    if (-not $complaints.Count) { return }
+    foreach ($complaint in $complaints) { [Console]::Error.WriteLine("build.ps1: $complaint") }
+    exit 2
 }
 function Invoke-Step([string]$Program, [object[]]$Arguments) {
     & $Program @Arguments | Out-Host
@@ -43,8 +57,7 @@ function Build-Native([string]$Bench) {
     Invoke-Step cmake @('--build', '--preset', 'release', '--parallel', [Environment]::ProcessorCount)
 }
 function Build-All {
-    Assert-Present @{ 'g++' = 'g++'; 'cmake' = 'cmake' }
-    Assert-DotNet
+    Assert-Present 'g++', 'cmake' -DotNet
     Build-Native OFF
     Invoke-Step dotnet @('publish', 'managed/SgLang.Cli', '-c', 'Release', '-o', 'out/bin', '--nologo', '-v', 'quiet')
 }
@@ -59,38 +72,40 @@ switch ($verb ?? 'build') {
         exit $LASTEXITCODE
     }
     'test' {
-        Assert-Present @{
-            'g++' = 'g++'; 'cmake' = 'cmake'; 'bash' = 'bash'; 'clang*' = 'clang'
-            '/usr/include/gtest/gtest.h' = 'libgtest-dev'; '/usr/include/zlib.h' = 'zlib1g-dev'
-        }
-        Assert-DotNet
+        Assert-Present 'g++', 'cmake', 'libgtest-dev', 'clang', 'zlib1g-dev', 'curl', 'bash' -DotNet
         & bash tests/run.sh @rest
         exit $LASTEXITCODE
     }
     'bench' {
-        Assert-Present @{ 'g++' = 'g++'; 'cmake' = 'cmake' }
+        Assert-Present 'g++', 'cmake'
         Build-Native ON
-        foreach ($bench in Get-ChildItem out/native/release/bin -Filter '*_bench' | Sort-Object Name) {
+        $benches = @(Get-ChildItem out/native/release/bin -Filter '*_bench' | Sort-Object Name)
+        foreach ($name in $rest) {
+            if ($benches.Name -notcontains $name) {
+                [Console]::Error.WriteLine("build.ps1: no bench '$name'; one of: $($benches.Name -join ' ')")
+                exit 2
+            }
+        }
+        foreach ($bench in $benches) {
             if ($rest.Count -and $rest -notcontains $bench.Name) { continue }
             Write-Host "== $($bench.Name)"
             Invoke-Step $bench.FullName @()
         }
     }
     'publish' {
-        Assert-Present @{ 'g++' = 'g++'; 'cmake' = 'cmake'; '/usr/include/zlib.h' = 'zlib1g-dev' }
-        Assert-DotNet
+        Assert-Present 'g++', 'cmake', 'zlib1g-dev' -DotNet
         Build-Native OFF
         Invoke-Step dotnet @('publish', 'managed/SgLang.Cli', '-c', 'Release', '-r', 'linux-x64', '-p:PublishAot=true', '-o', 'out/publish', '--nologo', '-v', 'quiet')
         New-Item -ItemType Directory -Force out/publish/models | Out-Null
         Copy-Item -Recurse -Force models/demo out/publish/models/
     }
     'bindings' {
-        Assert-DotNet
+        Assert-Present 'clang' -DotNet
         & dotnet run --project bindings-gen/SgLang.BindingsGen -c Release -- --root $PSScriptRoot @rest
         exit $LASTEXITCODE
     }
     'gpu-test' {
-        Assert-Present @{ 'bash' = 'bash' }
+        Assert-Present (@('g++', 'cmake', 'bash') + ($env:GTEST_PREFIX ? @() : @('libgtest-dev')))
         & bash tests/gpu/run.sh @rest
         exit $LASTEXITCODE
     }

@@ -17,20 +17,37 @@ usage: ./build.sh [verb] [arguments]
 EOF
 }
 
-# need COMMAND PACKAGE...: collects what is missing, so that one message names everything.
+# need PACKAGE CANDIDATE...: a command on PATH or the path of a file, one of which PACKAGE brings. check_needs then names all
+# that is missing at once.
 missing=()
-need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
-need_file() { local pattern; for pattern in $1; do [ -e "$pattern" ] && return; done; missing+=("$2"); }
-check_missing() {
-  [ ${#missing[@]} -eq 0 ] && return
-  echo "build.sh: missing on this machine; on Debian: apt-get install ${missing[*]}" >&2
-  exit 2
+need() {
+  local package=$1 candidate
+  shift
+  for candidate in "$@"; do
+    case $candidate in
+      /*) [ -e "$candidate" ] && return ;;
+      *) command -v "$candidate" >/dev/null 2>&1 && return ;;
+    esac
+  done
+  missing+=("$package")
 }
-check_dotnet() {
-  if ! command -v dotnet >/dev/null 2>&1 || ! dotnet --list-sdks | grep -q '^1[0-9]\.'; then
-    echo "build.sh: the .NET 10 SDK (or newer) is missing; see https://dot.net (package dotnet-sdk-10.0 of Microsoft's Debian repository)" >&2
-    exit 2
+need_compiler() { need g++ g++; need cmake cmake; }
+need_clang() { need clang clang clang-{19,18,17,16,15,14}; } # the names that bindings-gen looks for
+need_gtest() { need libgtest-dev /usr/include/gtest/gtest.h /usr/local/include/gtest/gtest.h; }
+need_zlib() { need zlib1g-dev /usr/include/zlib.h /usr/local/include/zlib.h; }
+needs_dotnet=false
+need_dotnet() { needs_dotnet=true; }
+check_needs() {
+  local complete=true
+  if [ ${#missing[@]} -gt 0 ]; then
+    echo "build.sh: missing on this machine; on Debian: apt-get install ${missing[*]}" >&2
+    complete=false
   fi
+  if $needs_dotnet && ! dotnet --list-sdks 2>/dev/null | grep -q '^1[0-9]\.'; then
+    echo "build.sh: the .NET 10 SDK (or newer) is missing; see https://dot.net (package dotnet-sdk-10.0 of Microsoft's Debian repository)" >&2
+    complete=false
+  fi
+  $complete || exit 2
 }
 command -v ninja >/dev/null 2>&1 && export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
@@ -46,21 +63,19 @@ build_native() { # preset, further cache entries
 }
 
 build() {
-  need g++ g++
-  need cmake cmake
-  check_missing
-  check_dotnet
+  need_compiler
+  need_dotnet
+  check_needs
   mkdir -p out
   build_native release -DSGL_BUILD_TESTS=OFF -DSGL_BUILD_BENCH=OFF
   dotnet publish managed/SgLang.Cli -c Release -o out/bin --nologo -v quiet
 }
 
 publish() {
-  need g++ g++
-  need cmake cmake
-  need_file "/usr/include/zlib.h /usr/local/include/zlib.h" zlib1g-dev
-  check_missing
-  check_dotnet
+  need_compiler
+  need_zlib
+  need_dotnet
+  check_needs
   mkdir -p out
   build_native release -DSGL_BUILD_TESTS=OFF -DSGL_BUILD_BENCH=OFF
   dotnet publish managed/SgLang.Cli -c Release -r linux-x64 -p:PublishAot=true -o out/publish --nologo -v quiet
@@ -69,7 +84,9 @@ publish() {
 }
 
 bindings() {
-  check_dotnet
+  need_clang
+  need_dotnet
+  check_needs
   dotnet run --project bindings-gen/SgLang.BindingsGen -c Release -- --root "$root" "$@"
 }
 
@@ -82,29 +99,39 @@ case "$verb" in
     exec out/bin/sglang launch-server "$@"
     ;;
   test)
-    need g++ g++
-    need cmake cmake
-    need_file "/usr/include/gtest/gtest.h /usr/local/include/gtest/gtest.h" libgtest-dev
-    need_file "/usr/bin/clang /usr/bin/clang-[0-9]* /usr/local/bin/clang" clang
-    need_file "/usr/include/zlib.h /usr/local/include/zlib.h" zlib1g-dev
-    check_missing
-    check_dotnet
+    need_compiler
+    need_gtest
+    need_clang
+    need_zlib
+    need curl curl
+    need_dotnet
+    check_needs
     exec tests/run.sh "$@"
     ;;
   bench)
-    need g++ g++
-    need cmake cmake
-    check_missing
+    need_compiler
+    check_needs
     mkdir -p out
     build_native release -DSGL_BUILD_TESTS=OFF -DSGL_BUILD_BENCH=ON
-    for bench in out/native/release/bin/*_bench; do
-      name=$(basename "$bench")
-      if [ $# -eq 0 ] || [[ " $* " == *" $name "* ]]; then echo "== $name"; "$bench"; fi
+    benches=(out/native/release/bin/*_bench)
+    benches=("${benches[@]##*/}")
+    for name in "$@"; do
+      [[ " ${benches[*]} " == *" $name "* ]] && continue
+      echo "build.sh: no bench '$name'; one of: ${benches[*]}" >&2
+      exit 2
+    done
+    for name in "${benches[@]}"; do
+      if [ $# -eq 0 ] || [[ " $* " == *" $name "* ]]; then echo "== $name"; "out/native/release/bin/$name"; fi
     done
     ;;
   publish) publish ;;
   bindings) bindings "$@" ;;
-  gpu-test) exec tests/gpu/run.sh "$@" ;;
+  gpu-test)
+    need_compiler
+    [ -n "${GTEST_PREFIX:-}" ] || need_gtest
+    check_needs
+    exec tests/gpu/run.sh "$@"
+    ;;
   help | -h | --help) usage ;;
   *)
     echo "build.sh: unknown verb '$verb'" >&2
