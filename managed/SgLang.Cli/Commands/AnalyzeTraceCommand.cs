@@ -29,7 +29,7 @@ internal static class AnalyzeTraceCommand
     {
         var command = new Command("analyze-trace", "Say where the time of a trace goes: layers, operators, idle devices, steps.");
         Dictionary<string, Option> options = FlagValues.Bind(command, Flags);
-        var operands = new Argument<string[]>("FILES|DIR") { Description = "Traces of this program or of PyTorch; a directory means its rank traces.", Arity = ArgumentArity.OneOrMore };
+        var operands = new Argument<string[]>("FILES|DIR") { Description = "Traces of this program or of PyTorch; a directory means its rank traces, or those of the newest window below it.", Arity = ArgumentArity.OneOrMore };
         command.Add(operands);
         command.SetAction(async (result, _) => await RunAsync(FlagValues.From(result, Flags, options), result.GetValue(operands) ?? [], output, error));
         return command;

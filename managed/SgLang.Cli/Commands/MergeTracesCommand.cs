@@ -29,7 +29,7 @@ internal static class MergeTracesCommand
     {
         var command = new Command("merge-traces", "Merge traces of several ranks into one file.");
         Dictionary<string, Option> options = FlagValues.Bind(command, Flags);
-        var operands = new Argument<string[]>("DIR|FILES") { Description = "A directory of traces named as the profiler names them, or the traces.", Arity = ArgumentArity.ZeroOrMore };
+        var operands = new Argument<string[]>("DIR|FILES") { Description = "A directory of traces named as the profiler names them (or the newest window below it), or the traces.", Arity = ArgumentArity.ZeroOrMore };
         command.Add(operands);
         command.SetAction(async (result, _) => await RunAsync(FlagValues.From(result, Flags, options), result.GetValue(operands) ?? [], output, error));
         return command;

@@ -13,14 +13,19 @@ public sealed record RankGroup(string Name, string Stage, IReadOnlyList<string> 
 /// <summary>Finds the traces of ranks by their names.</summary>
 public static partial class RankFiles
 {
-    /// <summary>Rank traces of a directory: those named with TP- that are not merged ones; of one profile id where it is given.</summary>
-    public static string[] Find(string directory, string? profileId = null) =>
-    [
-        .. Directory.EnumerateFiles(directory)
-            .Where(path => IsRankTrace(Path.GetFileName(path)))
-            .Where(path => profileId is null || HasId(Path.GetFileName(path), profileId))
-            .Order(StringComparer.Ordinal),
-    ];
+    private static readonly EnumerationOptions s_readable = new() { IgnoreInaccessible = true };
+
+    /// <summary>
+    /// Rank traces of a directory: those named with TP- that are not merged ones; of one profile id where it is given. Where it has none,
+    /// those of the directory below it that was written last: `sglang profiler` makes one for each window.
+    /// </summary>
+    public static string[] Find(string directory, string? profileId = null)
+    {
+        string[] here = In(directory, profileId);
+        if (here.Length > 0) return here;
+        return Directory.EnumerateDirectories(directory).Select(window => In(window, profileId)).Where(found => found.Length > 0)
+            .MaxBy(found => found.Max(File.GetLastWriteTimeUtc)) ?? [];
+    }
 
     /// <summary>By its name: a trace of a rank, not one that was merged.</summary>
     public static bool IsRankTrace(string name) =>
@@ -52,6 +57,14 @@ public static partial class RankFiles
             Thread.Sleep(100);
         }
     }
+
+    private static string[] In(string directory, string? profileId) =>
+    [
+        .. Directory.EnumerateFiles(directory, "*", s_readable)
+            .Where(path => IsRankTrace(Path.GetFileName(path)))
+            .Where(path => profileId is null || HasId(Path.GetFileName(path), profileId))
+            .Order(StringComparer.Ordinal),
+    ];
 
     /// <summary>The id stands right before "-TP-" and either begins the name or follows the prefix, so that no id takes another's files.</summary>
     private static bool HasId(string name, string id) =>

@@ -20,6 +20,21 @@ public sealed class RankFilesTests : IDisposable
     }
 
     [Fact]
+    public void A_directory_without_traces_means_the_newest_window_below_it()
+    {
+        Assert.Empty(RankFiles.Find(_directory));
+        foreach (string window in new[] { "9", "10", "empty" }) Directory.CreateDirectory(Path.Combine(_directory, window));
+        Touch("9/9-TP-0.trace.json.gz", "9/9-TP-1.trace.json.gz", "10/10-TP-0.trace.json.gz", "empty/server_args.json");
+        DateTime now = DateTime.UtcNow;
+        File.SetLastWriteTimeUtc(Path.Combine(_directory, "9/9-TP-0.trace.json.gz"), now - TimeSpan.FromMinutes(2));
+        File.SetLastWriteTimeUtc(Path.Combine(_directory, "10/10-TP-0.trace.json.gz"), now - TimeSpan.FromMinutes(1));
+        Assert.Equal(["9-TP-0.trace.json.gz", "9-TP-1.trace.json.gz"], RankFiles.Find(_directory).Select(Path.GetFileName));
+        Assert.Equal(["10-TP-0.trace.json.gz"], RankFiles.Find(_directory, "10").Select(Path.GetFileName));
+        Touch("1-TP-0.trace.json.gz");
+        Assert.Equal(["1-TP-0.trace.json.gz"], RankFiles.Find(_directory).Select(Path.GetFileName));
+    }
+
+    [Fact]
     public void Profiles_and_stages_are_merged_apart()
     {
         Touch("9-TP-0-EXTEND.trace.json.gz", "9-TP-0-DECODE.trace.json.gz", "9-TP-1-DP-1-DECODE.trace.json.gz", "a-TP-rest-9-TP-0.trace.json.gz", "8-TP-0.trace.json.gz");
