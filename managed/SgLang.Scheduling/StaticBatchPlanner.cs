@@ -13,6 +13,9 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
     private readonly StepPlan[] _plans = [new(maxRequests, numPages), new(maxRequests, numPages)];
     private Request[] _requests = [];
     private int _nextPage;
+
+    /// <summary>Tokens that each row may generate.</summary>
+    private int _maxOutput;
     private long _steps;
 
     /// <summary>Decode steps planned of this batch.</summary>
@@ -44,6 +47,7 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
             batch[i].MaxNewTokens = maxOutput;
         }
         _requests = batch;
+        _maxOutput = maxOutput;
         _decodes = _stepsLeftInPages = 0;
         // Page 0 is the dummy that padding writes to.
         _nextPage = 1;
@@ -82,8 +86,10 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
     /// One more token for every request; the one before it is read where the sampler left it, on the device. Once both plans hold a decode step they
     /// are advanced in place: a step is then short however many pages its rows have, and the requests are not told of it.
     /// </summary>
+    /// <exception cref="InvalidOperationException">The rows have all the tokens that <see cref="Begin"/> set aside pages for.</exception>
     public StepPlan Decode()
     {
+        if (_decodes >= _maxOutput) throw new InvalidOperationException($"The batch was begun with {_maxOutput} tokens for each row.");
         StepPlan plan = Next();
         int parity = _decodes % _plans.Length;
         if (_decodes < _plans.Length)
@@ -108,7 +114,8 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
     {
         int before = _nextPage;
         Reserve(request, request.KvLength + 1);
-        plan.AddDecode(request, pageSize);
+        // Where the pages of all its tokens go, so that none of the table moves when the row is given one.
+        plan.AddDecode(request, pageSize, room: PagesFor(request.PromptLength + _maxOutput) - request.Pages.Count);
         _lengths[row] = ++request.KvLength;
         return _nextPage > before ? before : 0;
     }
@@ -135,7 +142,7 @@ public sealed class StaticBatchPlanner(int numPages, int pageSize, int maxReques
         return plan;
     }
 
-    /// <summary>A page at a time, as a server would: a plan has no more pages than its tokens need.</summary>
+    /// <summary>A page at a time, as a server would: a row's pages are as far apart as in a server's pool.</summary>
     private void Reserve(Request request, int length)
     {
         while (request.Pages.Count * pageSize < length) request.Pages.Append(_nextPage++);

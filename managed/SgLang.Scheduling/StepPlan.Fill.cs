@@ -51,11 +51,12 @@ public sealed partial class StepPlan
     }
 
     /// <summary>The token after those in KV of a request that has a page for it; its KV length is still the old one.</summary>
-    internal void AddDecode(Request request, int pageSize)
+    /// <param name="room">Entries left free behind the request's pages, for <see cref="AdvanceDecode"/> to fill.</param>
+    internal void AddDecode(Request request, int pageSize, int room = 0)
     {
         int position = request.KvLength;
         int token = NumTokens;
-        Add(request, 1, samples: true);
+        Add(request, 1, samples: true, room);
         _tokenSources[token] = request.Pending > 0 ? -(request.Row + 1) : request.Tokens[position];
         _positions[token] = position;
         _slots[token] = request.Pages.Span[position / pageSize] * pageSize + position % pageSize;
@@ -64,45 +65,32 @@ public sealed partial class StepPlan
 
     /// <summary>
     /// From the plan of a decode step to that of the one after the next, of the same requests: what the two steps do not change, such as nearly all of
-    /// the page table, stays where it is, and no request is looked at.
+    /// the page table, stays where it is and is not read, and no request is looked at. A forward pass leaves little of a plan in the processor's
+    /// caches, so that what is touched here is what it costs.
     /// </summary>
     /// <param name="first">[NumRequests] the page that each request was given for the step between, 0 for none; empty when nobody was.</param>
-    /// <param name="second">Likewise for this step.</param>
+    /// <param name="second">Likewise for this step. The request's pages have room for them.</param>
     internal void AdvanceDecode(ReadOnlySpan<int> first, ReadOnlySpan<int> second, int pageSize)
     {
         const int Steps = 2;
         Span<int> positions = _positions.AsSpan(0, NumTokens), lengths = _kvLength.AsSpan(0, NumTokens), slots = _slots.AsSpan(0, NumTokens);
         for (int i = 0; i < positions.Length; i++) positions[i] += Steps;
         for (int i = 0; i < lengths.Length; i++) lengths[i] += Steps;
-        if (first.IsEmpty && second.IsEmpty)
-        {
-            // Nobody has left its page.
-            for (int i = 0; i < slots.Length; i++) slots[i] += Steps;
-            return;
-        }
-        InsertPages(first, second);
-        for (int i = 0; i < slots.Length; i++) slots[i] = _pages[_pageStart[i + 1] - 1] * pageSize + positions[i] % pageSize;
+        for (int i = 0; i < slots.Length; i++) slots[i] += Steps;
+        for (int i = 0; i < first.Length; i++)
+            if (first[i] != 0) AppendPage(i, first[i], positions[i] - 1, pageSize);
+        for (int i = 0; i < second.Length; i++)
+            if (second[i] != 0) AppendPage(i, second[i], positions[i], pageSize);
     }
 
-    /// <summary>From the last request back, so that what moves up overwrites only what has moved.</summary>
-    private void InsertPages(ReadOnlySpan<int> first, ReadOnlySpan<int> second)
+    /// <param name="first">The position of the page's first token, the step's own or the one before.</param>
+    private void AppendPage(int request, int page, int first, int pageSize)
     {
-        int end = _pageStart[NumRequests];
-        foreach (int page in first) end += page != 0 ? 1 : 0;
-        foreach (int page in second) end += page != 0 ? 1 : 0;
-        if (end > _pages.Length) Array.Resize(ref _pages, Math.Max(end, 2 * _pages.Length));
-        for (int i = NumRequests - 1; i >= 0; i--)
-        {
-            int start = _pageStart[i], known = _pageStart[i + 1] - start;
-            _pageStart[i + 1] = end;
-            if (!second.IsEmpty && second[i] != 0) _pages[--end] = second[i];
-            if (!first.IsEmpty && first[i] != 0) _pages[--end] = first[i];
-            end -= known;
-            _pages.AsSpan(start, known).CopyTo(_pages.AsSpan(end));
-        }
+        _pages[_pageStart[request] + first / pageSize] = page;
+        _slots[request] = page * pageSize + _positions[request] - first;
     }
 
-    private void Add(Request request, int count, bool samples)
+    private void Add(Request request, int count, bool samples, int room = 0)
     {
         int i = NumRequests++;
         NumTokens += count;
@@ -116,9 +104,10 @@ public sealed partial class StepPlan
         if (samples) _sampleIndex[NumSamples++] = i;
 
         ReadOnlySpan<int> requestPages = request.Pages.Span;
-        int end = _pageStart[i] + requestPages.Length;
+        int end = _pageStart[i] + requestPages.Length + room;
         if (end > _pages.Length) Array.Resize(ref _pages, Math.Max(end, 2 * _pages.Length));
         requestPages.CopyTo(_pages.AsSpan(_pageStart[i]));
+        _pages.AsSpan(end - room, room).Clear();
         _pageStart[i + 1] = end;
     }
 

@@ -83,7 +83,10 @@ public sealed partial class StepPlan
     /// <summary>[NumRequests + 1] where each request's pages begin in <see cref="Pages"/>.</summary>
     public ReadOnlySpan<int> PageStart => _pageStart.AsSpan(0, NumRequests + 1);
 
-    /// <summary>Pages of each request in order of position, ceil(kv_length / page_size) each.</summary>
+    /// <summary>
+    /// Pages of each request in order of position, ceil(kv_length / page_size) each, from its <see cref="PageStart"/> on. In plans of a static
+    /// batch zeros may follow, in the place of pages that later steps will need.
+    /// </summary>
     public ReadOnlySpan<int> Pages => _pages.AsSpan(0, _pageStart[NumRequests]);
 
     /// <summary>[NumSamples] indices, rising, of the requests that sample; a middle chunk and max_new_tokens = 0 do not.</summary>

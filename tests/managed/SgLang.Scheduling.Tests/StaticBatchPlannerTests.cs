@@ -19,6 +19,7 @@ public class StaticBatchPlannerTests
         // The sampled tokens are read from rows 0 and 1 of the device's table; the first row needs its second page only now.
         Assert.Equal([-1, -2], plan.TokenSources.ToArray());
         Assert.Equal([4, 1], plan.Positions.ToArray());
+        Assert.Equal([0, 2], plan.PageStart[..2].ToArray());
         Assert.Equal([1, 3, 2], plan.Pages.ToArray());
         Assert.Equal([5, 2], plan.KvLength.ToArray());
         Assert.Equal([5, 2], planner.Decode().Positions.ToArray());
@@ -82,8 +83,12 @@ public class StaticBatchPlannerTests
                 Assert.Equal(StepKind.Decode, plan.Kind);
                 Assert.Equal(lengths.Select(length => length + step), plan.KvLength.ToArray());
                 Assert.Equal(lengths.Select(length => length + step - 1), plan.Positions.ToArray());
-                Assert.Equal(pages.SelectMany(row => row), plan.Pages.ToArray());
-                Assert.Equal(pages.Select((_, row) => pages[..row].Sum(before => before.Count)).Append(nextPage - 1), plan.PageStart.ToArray());
+                for (int row = 0; row < lengths.Length; row++)
+                {
+                    int[] own = plan.Pages[plan.PageStart[row]..plan.PageStart[row + 1]].ToArray();
+                    Assert.Equal(pages[row], own[..pages[row].Count]);
+                    Assert.All(own[pages[row].Count..], page => Assert.Equal(0, page));
+                }
                 Assert.Equal(lengths.Select((length, row) => pages[row][(length + step - 1) / pageSize] * pageSize + (length + step - 1) % pageSize), plan.Slots.ToArray());
                 Assert.Equal(lengths.Select((_, row) => -(row + 1)), plan.TokenSources.ToArray());
                 Assert.Equal(lengths.Select((_, row) => row), plan.SampleIndex.ToArray());
@@ -109,6 +114,17 @@ public class StaticBatchPlannerTests
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int step = 1; step < Steps; step++) planner.Decode();
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void A_step_for_which_no_pages_were_set_aside_is_refused()
+    {
+        StaticBatchPlanner planner = new(numPages: 8, pageSize: 4, maxRequests: 2);
+        planner.Begin([Row(7, 8, 9, 10), Row(5)], 2);
+        planner.Extend(int.MaxValue);
+        planner.Decode();
+        planner.Decode();
+        Assert.Throws<InvalidOperationException>(() => planner.Decode());
     }
 
     [Fact]
