@@ -349,7 +349,7 @@ internal sealed class EngineLoop : IDisposable
             if (plan.IsCurrent(embedding.RequestIndex)) Owner(plan.Requests[embedding.RequestIndex]).SetEmbedding(embedding.Values);
         ReadOnlySpan<int> sampled = plan.SampleIndex;
         Span<float> logprobs = outcome.Logprobs(plan);
-        Span<TokenLogprob[]?> top = outcome.Top(plan), chosen = outcome.Chosen(plan);
+        ReadOnlySpan<TokenLogprob[]?> top = outcome.Top(plan), chosen = outcome.Chosen(plan);
         for (int i = 0; i < sampled.Length; i++)
         {
             Request request = plan.Requests[sampled[i]];

@@ -19,6 +19,7 @@ internal sealed class StepOutcome(int maxSamples, int slot = 0)
     private readonly float[] _logprobs = new float[maxSamples];
     private readonly TokenLogprob[]?[] _top = new TokenLogprob[]?[maxSamples];
     private readonly TokenLogprob[]?[] _chosen = new TokenLogprob[]?[maxSamples];
+    private bool _hasScores;
 
     public int Slot => slot;
 
@@ -34,9 +35,22 @@ internal sealed class StepOutcome(int maxSamples, int slot = 0)
     /// <summary>NaN where not asked for.</summary>
     public Span<float> Logprobs(StepPlan plan) => _logprobs.AsSpan(0, plan.NumSamples);
 
-    public Span<TokenLogprob[]?> Top(StepPlan plan) => _top.AsSpan(0, plan.NumSamples);
+    /// <summary>Null where not asked for; likewise <see cref="Chosen"/>.</summary>
+    public ReadOnlySpan<TokenLogprob[]?> Top(StepPlan plan) => _top.AsSpan(0, plan.NumSamples);
 
-    public Span<TokenLogprob[]?> Chosen(StepPlan plan) => _chosen.AsSpan(0, plan.NumSamples);
+    public ReadOnlySpan<TokenLogprob[]?> Chosen(StepPlan plan) => _chosen.AsSpan(0, plan.NumSamples);
+
+    public void SetTop(int sample, TokenLogprob[]? scores)
+    {
+        _top[sample] = scores;
+        _hasScores = true;
+    }
+
+    public void SetChosen(int sample, TokenLogprob[]? scores)
+    {
+        _chosen[sample] = scores;
+        _hasScores = true;
+    }
 
     public List<PromptScores> PromptScores { get; } = [];
     public List<PromptEmbedding> Embeddings { get; } = [];
@@ -46,7 +60,10 @@ internal sealed class StepOutcome(int maxSamples, int slot = 0)
         Error = null;
         PromptScores.Clear();
         Embeddings.Clear();
+        // Rare, and the arrays are not in the processor's caches when a step begins.
+        if (!_hasScores) return;
         Array.Clear(_top);
         Array.Clear(_chosen);
+        _hasScores = false;
     }
 }

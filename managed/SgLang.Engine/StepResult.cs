@@ -71,9 +71,9 @@ internal sealed class StepResult(DeviceContext device, int maxSamples) : IDispos
         {
             if (plan.Requests[sampled[i]].LogprobOptions is not { } wanted) continue;
             outcome.Logprobs(plan)[i] = _logprobs.AsSpan<float>(samples)[i];
-            if (wanted.TopCount > 0) outcome.Top(plan)[i] = _top!.Row(i, wanted.TopCount);
+            if (wanted.TopCount > 0) outcome.SetTop(i, _top!.Row(i, wanted.TopCount));
             if (wanted.TokenIds.Length == 0) continue;
-            outcome.Chosen(plan)[i] = _chosen!.Row(numChosen, wanted.TokenIds);
+            outcome.SetChosen(i, _chosen!.Row(numChosen, wanted.TokenIds));
             numChosen += wanted.TokenIds.Length;
         }
     }

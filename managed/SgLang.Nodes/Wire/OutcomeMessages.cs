@@ -55,8 +55,8 @@ internal static class OutcomeMessages
         if (result.Ids.Count == 0) return;
         Copy(result.Ids, outcome.Ids(plan));
         if (result.Logprobs.Count > 0) Copy(result.Logprobs, outcome.Logprobs(plan));
-        Copy(result.Top, outcome.Top(plan));
-        Copy(result.Chosen, outcome.Chosen(plan));
+        for (int i = 0; i < Math.Min(result.Top.Count, plan.NumSamples); i++) outcome.SetTop(i, ScoresOrNull(result.Top[i]));
+        for (int i = 0; i < Math.Min(result.Chosen.Count, plan.NumSamples); i++) outcome.SetChosen(i, ScoresOrNull(result.Chosen[i]));
     }
 
     public static Exception ErrorOf(StepError error) =>
@@ -96,10 +96,7 @@ internal static class OutcomeMessages
         return all;
     }
 
-    private static void Copy(RepeatedField<Scores> from, Span<TokenLogprob[]?> to)
-    {
-        for (int i = 0; i < Math.Min(from.Count, to.Length); i++) to[i] = from[i].Ids.Count > 0 ? ScoresOf(from[i]) : null;
-    }
+    private static TokenLogprob[]? ScoresOrNull(Scores scores) => scores.Ids.Count > 0 ? ScoresOf(scores) : null;
 
     private static void Copy<T>(RepeatedField<T> from, Span<T> to)
     {
