@@ -23,13 +23,13 @@ internal static partial class EngineLoader
         Guarded(() => LoadParts(options, progress, logger, nodes));
 
     /// <summary>The ranks of a node that schedules nothing, and what compiles the grammars of their requests.</summary>
-    public static (RankWorld World, GrammarStore Grammars) LoadNode(EngineOptions options, Action<string, long, long>? progress, ILogger logger, INodes nodes) => Guarded(() =>
+    public static (RankWorld World, GrammarStore Grammars, NodeWindow Window) LoadNode(EngineOptions options, Action<string, long, long>? progress, ILogger logger, INodes nodes) => Guarded(() =>
     {
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
         EngineProfiler profiler = new(logger);
         profiler.GraphCapture = GraphCaptureProfile.For(options, Environment.GetEnvironmentVariable, profiler);
         RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler, nodes);
-        return (world, new GrammarStore(options, tokenizer, config.VocabSize));
+        return (world, new GrammarStore(options, tokenizer, config.VocabSize), new NodeWindow(profiler));
     });
 
     /// <summary>
@@ -90,6 +90,7 @@ internal static partial class EngineLoader
         profiler.GraphCapture = GraphCaptureProfile.For(options, Environment.GetEnvironmentVariable, profiler);
 
         RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler, nodes);
+        profiler.Nodes = nodes?.Profiles;
         LoadedRank loaded = world.Ranks[0];
         MemoryPlan memory = loaded.Memory;
         if (options.Device == DeviceKind.Auto && loaded.Device.Kind == DeviceKind.Cpu)

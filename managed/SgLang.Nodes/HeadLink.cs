@@ -31,13 +31,16 @@ internal sealed class HeadLink : INodes, IDisposable
     private readonly Task _speaking;
     private readonly IDisposable[] _calls;
     private readonly Timer _timer;
+    private readonly Func<CancellationToken, AsyncDuplexStreamingCall<ProfileMessage, ClockAnswer>> _openProfile;
+    private volatile NodeWindow? _window;
     private long _heard = Stopwatch.GetTimestamp();
 
     /// <param name="control">Welcomed by node 0.</param>
     public HeadLink(EngineOptions options, NodeTiming timing, AsyncDuplexStreamingCall<NodeMessage, HeadMessage> control,
-        AsyncDuplexStreamingCall<StageTensor, StageTensor> tensors)
+        AsyncDuplexStreamingCall<StageTensor, StageTensor> tensors, Func<CancellationToken, AsyncDuplexStreamingCall<ProfileMessage, ClockAnswer>> openProfile)
     {
         _options = options;
+        _openProfile = openProfile;
         _timing = timing;
         _calls = [control, tensors];
         _listening = PumpAsync(() => ReadControlAsync(control.ResponseStream), isLast: true);
@@ -55,8 +58,11 @@ internal sealed class HeadLink : INodes, IDisposable
     public Task<NodeEnd> Ended => _ended.Task;
 
     /// <summary>This node's ranks of a replica take its steps from now on.</summary>
-    public void Serve(int replica, RankGroup ranks, GrammarStore grammars) =>
-        _parts[replica] = new ReplicaPart(replica, ranks, _groups[replica], grammars, Layout.NodeOf(replica, Layout.PpSize - 1) == Rank, _options.MaxStepsInFlight, _control.Post);
+    public void Serve(int replica, RankGroup ranks, GrammarStore grammars, NodeWindow window) =>
+        _parts[replica] = new ReplicaPart(replica, ranks, _groups[replica], grammars, window, Layout.NodeOf(replica, Layout.PpSize - 1) == Rank, _options.MaxStepsInFlight, _control.Post);
+
+    /// <summary>Windows of this node's ranks begin and end as node 0 says.</summary>
+    public void Profile(NodeWindow window) => _window = window;
 
     public void SayLoaded() => _control.Post(new NodeMessage { Loaded = new Loaded() });
 
@@ -97,6 +103,7 @@ internal sealed class HeadLink : INodes, IDisposable
     /// <summary>Ends the ranks, waiting for a step under way.</summary>
     public void EndRanks()
     {
+        _window?.Abandon();
         foreach (ReplicaPart part in _parts.Values) part.End($"node {Rank} is ending");
     }
 
@@ -159,10 +166,23 @@ internal sealed class HeadLink : INodes, IDisposable
             case HeadMessage.KindOneofCase.Abort:
                 if (_groups.TryGetValue(message.Abort.Replica, out ReplicaGroups? groups)) groups.Abort(message.Abort.Reason);
                 break;
+            case HeadMessage.KindOneofCase.ProfileBegin:
+                _window?.Begin(ProfileMessages.Of(message.ProfileBegin));
+                break;
+            case HeadMessage.KindOneofCase.ProfileEnd:
+                EndProfile(message.ProfileEnd);
+                break;
             case HeadMessage.KindOneofCase.Stop:
                 End(new NodeEnd(message.Stop.IsFailure ? 1 : 0, message.Stop.Reason));
                 break;
         }
+    }
+
+    private void EndProfile(ProfileEnd end)
+    {
+        if (_window is not { } window) return;
+        if (!end.IsWanted) window.Abandon();
+        else window.End(ProfileMessages.Of(end), result => ProfileSender.Send(_openProfile, end.Window, result, _over.Token));
     }
 
     private void Handle(StageTensor tensor)

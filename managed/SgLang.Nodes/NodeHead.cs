@@ -31,6 +31,7 @@ public sealed partial class NodeHead : INodes, IAsyncDisposable
     private readonly Dictionary<string, string> _settings;
     private readonly NodePeer[] _peers; // [node - 1]
     private readonly ConcurrentDictionary<int, ReplicaGroups> _groups = [];
+    private readonly NodeProfiles _profiles;
     private readonly TimeSpan _patience;
     private WebApplication? _app;
     private Timer? _timer;
@@ -46,6 +47,7 @@ public sealed partial class NodeHead : INodes, IAsyncDisposable
         _settings = NodeSettings.Of(options);
         _patience = TimeSpan.FromSeconds(options.DistTimeoutSeconds);
         _peers = [.. Enumerable.Range(1, options.NumNodes - 1).Select(rank => new NodePeer(rank))];
+        _profiles = new NodeProfiles(_peers, _patience);
     }
 
     /// <summary>Where it listens.</summary>
@@ -54,6 +56,10 @@ public sealed partial class NodeHead : INodes, IAsyncDisposable
     NodeLayout INodes.Layout => _layout;
 
     int INodes.Rank => 0;
+
+    INodeProfiles INodes.Profiles => _profiles;
+
+    internal NodeProfiles Profiles => _profiles;
 
     /// <exception cref="EngineStartException">The layout cannot be, or the address cannot be listened on.</exception>
     public static Task<NodeHead> StartAsync(EngineOptions options, ILogger log) => StartAsync(options, log, NodeTiming.Default);

@@ -31,6 +31,15 @@ internal sealed class NodeLinkService(NodeHead head) : NodeLink.NodeLinkBase
         await ServeAsync(peer, requestStream, tensor => head.Handle(peer, tensor), peer.Tensors.RunAsync(tensor => responseStream.WriteAsync(tensor), over.Token), over);
     }
 
+    public override async Task Profile(IAsyncStreamReader<ProfileMessage> requestStream, IServerStreamWriter<ClockAnswer> responseStream, ServerCallContext context)
+    {
+        if (head.RefusalOf(context.RequestHeaders) is { } refusal) throw new RpcException(new Status(StatusCode.Unauthenticated, refusal));
+        if (head.PeerOf(context.RequestHeaders.GetValue(NodeHead.RankHeader)) is not { Connected.IsCompletedSuccessfully: true } peer)
+            throw new RpcException(new Status(StatusCode.FailedPrecondition, "a node opens its control stream first"));
+        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, peer.Over);
+        await head.Profiles.ServeAsync(peer, requestStream, responseStream, over.Token);
+    }
+
     /// <summary>Until everything is written after a farewell, or the node or its connection goes, which loses it.</summary>
     private async Task ServeAsync<T>(NodePeer peer, IAsyncStreamReader<T> reader, Action<T> handle, Task writing, CancellationTokenSource over)
     {

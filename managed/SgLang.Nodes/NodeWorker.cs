@@ -48,7 +48,7 @@ public sealed partial class NodeWorker
         Log.Joined(_log, _options.NodeRank, _options.NumNodes, address);
         Metadata headers = new() { { NodeHead.RankHeader, _options.NodeRank.ToString(CultureInfo.InvariantCulture) } };
         NodeToken.Add(headers, _options.NodeToken);
-        using HeadLink link = new(_options, _timing, control, client.Tensors(headers));
+        using HeadLink link = new(_options, _timing, control, client.Tensors(headers), cancellation => client.Profile(headers, cancellationToken: cancellation));
         NodeEnd end = await ServeAsync(link, progress, stopping).ConfigureAwait(false);
         _isReady = false;
         Log.Ending(_log, _options.NodeRank, end.Reason);
@@ -62,8 +62,9 @@ public sealed partial class NodeWorker
         Task<NodeEnd> stopped = WhenStopped(stopping);
         Task load = Task.Factory.StartNew(() =>
         {
-            (RankWorld world, GrammarStore grammars) = EngineLoader.LoadNode(_options, progress, _log, link);
-            for (int i = 0; i < world.Replicas.Length; i++) link.Serve(world.ReplicaIndices[i], world.Replicas[i], grammars);
+            (RankWorld world, GrammarStore grammars, NodeWindow window) = EngineLoader.LoadNode(_options, progress, _log, link);
+            link.Profile(window);
+            for (int i = 0; i < world.Replicas.Length; i++) link.Serve(world.ReplicaIndices[i], world.Replicas[i], grammars, window);
         }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         await Task.WhenAny(load, stopped, link.Ended).ConfigureAwait(false);
         if (!load.IsCompleted) return await await Task.WhenAny(link.Ended, stopped).ConfigureAwait(false);

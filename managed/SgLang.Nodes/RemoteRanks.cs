@@ -20,7 +20,7 @@ internal sealed class RemoteRanks(NodePeer peer, int replica, int maxSamples) : 
         outcome.Clear();
         _underWay.Enqueue((plan, outcome));
         if (peer.Lost is not null) return;
-        Step step = new() { Replica = replica };
+        Step step = new() { Replica = replica, Trace = outcome.Trace.Pack() };
         for (int i = 0; i < plan.NumRequests; i++)
         {
             Request request = plan.Requests[i];

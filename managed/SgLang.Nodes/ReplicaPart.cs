@@ -15,6 +15,7 @@ internal sealed class ReplicaPart
     private readonly RankGroup _ranks;
     private readonly ReplicaGroups _groups;
     private readonly GrammarStore _grammars;
+    private readonly NodeWindow _window;
     private readonly bool _reports;
     private readonly Action<NodeMessage> _post;
     private readonly StepPlanMirror _mirror;
@@ -25,13 +26,14 @@ internal sealed class ReplicaPart
 
     /// <param name="reports">Whether tokens are drawn here.</param>
     /// <param name="maxSteps">Steps that can be under way.</param>
-    public ReplicaPart(int replica, RankGroup ranks, ReplicaGroups groups, GrammarStore grammars, bool reports, int maxSteps, Action<NodeMessage> post)
+    public ReplicaPart(int replica, RankGroup ranks, ReplicaGroups groups, GrammarStore grammars, NodeWindow window, bool reports, int maxSteps, Action<NodeMessage> post)
     {
         _mirror = new StepPlanMirror(maxSteps);
         _replica = replica;
         _ranks = ranks;
         _groups = groups;
         _grammars = grammars;
+        _window = window;
         _reports = reports;
         _post = post;
         _launcher = new Thread(LaunchAll) { Name = $"sgl-node-launch-{replica}", IsBackground = true };
@@ -69,7 +71,7 @@ internal sealed class ReplicaPart
             {
                 foreach (RequestInfo request in message.Step.Requests) RequestMessages.Introduce(request, _mirror, _grammars);
                 StepPlan plan = _mirror.Read(message.Step.Plan.Span);
-                _ranks.Launch(plan);
+                _ranks.Launch(plan, _window.Localize(StepTrace.Unpack(message.Step.Trace)));
                 _launched.Add((plan, null));
             }
             catch (Exception error) when (error is RequestRejectedException or InvalidDataException)

@@ -85,7 +85,9 @@ internal sealed class BatchProfiler(StaticBatch model, BatchProfileOptions optio
     {
         try
         {
-            output.Write(AnalysisText.WriteOperatorShapes(TraceAnalyzer.Analyze([file]), RowsShown));
+            TraceAnalysis analysis = TraceAnalyzer.Analyze([file]);
+            output.Write(AnalysisText.WriteOperatorShapes(analysis, RowsShown));
+            if (!analysis.HasShapes) output.WriteLine("--profile-record-shapes tells the shapes of inputs as well.");
         }
         catch (Exception e) when (e is JsonException or InvalidDataException or IOException)
         {

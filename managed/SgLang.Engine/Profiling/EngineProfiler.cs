@@ -61,6 +61,14 @@ public sealed partial class EngineProfiler : IDisposable
     public FlightDumper Flight { get; }
     internal EngineSpans Spans { get; }
 
+    /// <summary>Null for a world of one node, and on nodes other than 0.</summary>
+    internal INodeProfiles? Nodes { get; set; }
+
+    internal bool HasDevices => _devices.Count > 0;
+
+    /// <summary>How files and answers name each rank, those of other nodes included.</summary>
+    public IReadOnlyList<string> RankLabels => Places.Labels;
+
     /// <summary>Every rank, each of which gets a file of its own.</summary>
     internal RankFileSet Places
     {
@@ -313,10 +321,22 @@ public sealed partial class EngineProfiler : IDisposable
 
     private void BeginCapture()
     {
-        ProfileOptions options = _window.Options!;
+        _capture = OpenCapture(_window.Options!, Export);
+        // Before any step that says it is recorded.
+        Nodes?.Begin(_capture.Window, _window.Options!);
+    }
+
+    internal TraceCapture OpenCapture(ProfileOptions options, Action<TraceCapture> export)
+    {
         if (options.RecordsMemory) _memories.Begin(MaxMemoryChanges);
-        _capture = new TraceCapture(Recorder, options.OutputDirectory, Export, device: options.RecordsDevice ? Device : null,
+        return new TraceCapture(Recorder, options.OutputDirectory, export, device: options.RecordsDevice ? Device : null,
             withStacks: options.WithStack && options.RecordsHost);
+    }
+
+    /// <summary>What <see cref="OpenCapture"/> began to keep of memory; null where it was not asked for.</summary>
+    internal IReadOnlyDictionary<RankPlace, TraceMemory>? EndMemory(ProfileOptions options)
+    {
+        lock (_gate) return options.RecordsMemory ? _memories.End() : null;
     }
 
     /// <summary>On the engine thread, which a full or vanished disk must not end.</summary>
@@ -366,25 +386,35 @@ public sealed partial class EngineProfiler : IDisposable
     private void Export(TraceCapture capture)
     {
         ProfileOptions options = _window.Options!;
-        ProfileResult result = Describe(options) with { RecordsDropped = capture.DroppedByRings + capture.DroppedBySpool + capture.DroppedActivities };
-        List<string> files = [];
+        ProfileResult result = Describe(options);
         bool isCancelled;
-        IReadOnlyDictionary<RankPlace, TraceMemory>? memory = null;
-        lock (_gate)
-        {
-            isCancelled = _isCancelled;
-            if (options.RecordsMemory) memory = _memories.End();
-        }
+        lock (_gate) isCancelled = _isCancelled;
+        IReadOnlyDictionary<RankPlace, TraceMemory>? memory = EndMemory(options);
         // A range for an external profiler leaves no file of ours.
         if (isCancelled || !(options.RecordsHost || options.RecordsDevice || options.RecordsMemory))
         {
-            lock (_gate) Complete(result with { WasCancelled = isCancelled });
-            return;
+            Nodes?.Drop(capture.Window);
+            result = result with { RecordsDropped = Dropped(capture), WasCancelled = isCancelled };
         }
+        else
+        {
+            result = WriteFiles(capture, options, result, memory);
+        }
+        lock (_gate) Complete(result);
+    }
+
+    /// <summary>The result with the window's files, or with what went wrong and those that are whole.</summary>
+    internal ProfileResult WriteFiles(TraceCapture capture, ProfileOptions options, ProfileResult result, IReadOnlyDictionary<RankPlace, TraceMemory>? memory)
+    {
+        List<string> files = [];
+        result = result with { RecordsDropped = Dropped(capture) };
         try
         {
             ProfileFiles target = new(Places, [.. _devices.Select(device => device.Properties)], memory, Device is null ? _deviceReason : null);
-            target.Write(capture, options, result, files);
+            NodeProfileFiles[] others = target.Write(capture, options, result, files, Nodes);
+            result = result with { RecordsDropped = result.RecordsDropped + others.Sum(node => node.RecordsDropped) };
+            if (others.Where(node => node.Error is not null).Select(node => $"node {node.Node}: {node.Error}").ToArray() is { Length: > 0 } errors)
+                throw new IOException(string.Join("; ", errors));
             Log.Done(_logger, options.OutputDirectory);
         }
         // Nothing that goes wrong with a file may end the process.
@@ -393,8 +423,10 @@ public sealed partial class EngineProfiler : IDisposable
             result = result with { Error = error.Message };
             Log.Failed(_logger, error, options.OutputDirectory);
         }
-        lock (_gate) Complete(result with { Files = files });
+        return result with { Files = files };
     }
+
+    private static long Dropped(TraceCapture capture) => capture.DroppedByRings + capture.DroppedBySpool + capture.DroppedActivities;
 
     private static partial class Log
     {

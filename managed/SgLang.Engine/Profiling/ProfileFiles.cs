@@ -10,45 +10,73 @@ internal sealed class ProfileFiles(RankFileSet places, IReadOnlyList<DevicePrope
     string? noDevice)
 {
     /// <param name="files">Gets the path of each file as soon as it is whole, so that it has those before an error.</param>
-    public void Write(TraceCapture capture, ProfileOptions options, ProfileResult result, List<string> files)
+    /// <param name="nodes">Where the files of other nodes' ranks come from; null where there are none.</param>
+    /// <returns>What each other node has sent.</returns>
+    public NodeProfileFiles[] Write(TraceCapture capture, ProfileOptions options, ProfileResult result, List<string> files, INodeProfiles? nodes)
     {
-        IReadOnlyList<TraceStage> stages = options.IsByStage ? options.Stages : [TraceStage.Any];
-        foreach (TraceStage stage in stages)
+        TraceFileInfo[] stages = [.. (options.IsByStage ? options.Stages : [TraceStage.Any]).Select(stage => new TraceFileInfo
         {
-            TraceFileInfo common = new()
-            {
-                Options = options,
-                Rank = new RankCoordinates(0),
-                Stage = stage,
-                FirstStep = result.FirstStep,
-                LastStep = result.LastStep,
-                NumSteps = result.NumSteps,
-                Devices = capture.RecordsDevice ? devices : [],
-                Notes = Notes(options),
-            };
-            List<string> ranks = [];
-            for (int rank = 0; rank < places.Count; rank++)
-            {
-                TraceFileInfo info = places.Of(rank, common) with { Memory = memory?.GetValueOrDefault(places[rank]) };
-                string path = ChromeTraceWriter.Write(capture, info).Path;
-                ranks.Add(path);
-                files.Add(path);
-                if (info.Memory is { } held) files.Add(MemorySnapshot.Write(capture, held, info));
-            }
-            if (options.Format == TraceFormat.Pftrace)
-            {
-                foreach (string path in ranks)
-                {
-                    string native = TraceFileNames.ToPftrace(path);
-                    TraceMerger.Merge([path], native, new MergeOptions { Format = TraceFormat.Pftrace, ExpectedRanks = 1 });
-                    files.Add(native);
-                }
-            }
-            if (!options.MergeProfiles) continue;
-            string merged = Path.Combine(options.OutputDirectory, TraceFileNames.Merged(options.Id, stage));
-            TraceMerger.Merge(ranks, merged);
-            files.Add(merged);
+            Options = options,
+            Rank = new RankCoordinates(0),
+            Stage = stage,
+            FirstStep = result.FirstStep,
+            LastStep = result.LastStep,
+            NumSteps = result.NumSteps,
+            Devices = capture.RecordsDevice ? devices : [],
+            Notes = Notes(options),
+        })];
+        Exception? failure = null;
+        try
+        {
+            foreach (TraceFileInfo common in stages) WriteOwn(capture, common, files);
         }
+        catch (Exception error)
+        {
+            // The other nodes' windows end all the same.
+            failure = error;
+        }
+        NodeProfileFiles[] others = nodes?.Collect(capture.Window, result, options.OutputDirectory) ?? [];
+        foreach (NodeProfileFiles node in others) files.AddRange(node.Paths);
+        if (failure is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        foreach (TraceFileInfo common in stages) Join(common, files, others);
+        return others;
+    }
+
+    /// <summary>The files of this node's ranks.</summary>
+    private void WriteOwn(TraceCapture capture, TraceFileInfo common, List<string> files)
+    {
+        for (int rank = 0; rank < places.Count; rank++)
+        {
+            TraceFileInfo info = places.Of(rank, common) with { Memory = memory?.GetValueOrDefault(places[rank]) };
+            files.Add(ChromeTraceWriter.Write(capture, info).Path);
+            if (info.Memory is { } held) files.Add(MemorySnapshot.Write(capture, held, info));
+        }
+    }
+
+    /// <summary>The twins in Perfetto's format of all ranks' files of a stage, and the merged one, which there is only of all.</summary>
+    private void Join(TraceFileInfo common, List<string> files, NodeProfileFiles[] others)
+    {
+        ProfileOptions options = common.Options;
+        HashSet<string> names = [.. Enumerable.Range(0, places.World.Count).Select(rank => places.FileNameOf(rank, common))];
+        string[] ranks = [.. files.Where(path => names.Contains(Path.GetFileName(path)))];
+        if (options.Format == TraceFormat.Pftrace)
+        {
+            foreach (string path in ranks)
+            {
+                string native = TraceFileNames.ToPftrace(path);
+                TraceMerger.Merge([path], native, new MergeOptions { Format = TraceFormat.Pftrace, ExpectedRanks = 1 });
+                files.Add(native);
+            }
+        }
+        if (!options.MergeProfiles || ranks.Length < names.Count) return;
+        Dictionary<string, ClockOffset> clocks = [];
+        foreach (NodeProfileFiles node in others)
+            foreach (string path in node.Paths) clocks[path] = node.Clock ?? default;
+        if (clocks.Count > 0)
+            foreach (string path in ranks) clocks.TryAdd(path, default);
+        string merged = Path.Combine(options.OutputDirectory, TraceFileNames.Merged(options.Id, common.Stage));
+        TraceMerger.Merge(ranks, merged, new MergeOptions { ClockOffsets = clocks });
+        files.Add(merged);
     }
 
     private List<string> Notes(ProfileOptions options)

@@ -7,14 +7,25 @@ namespace SgLang.Engine;
 /// Which spans go to which rank's file: a rank's thread to its own, the thread of a replica's scheduler to the replica's first, and HTTP,
 /// tokenizing and all else to the first of all.
 /// </summary>
-internal sealed class RankFileSet(RankPlace[] places, string backend)
+/// <param name="places">Of the ranks of this node.</param>
+/// <param name="world">Of all ranks; null where they are all here.</param>
+/// <param name="ordinals">The device of each place; null where all have the same.</param>
+internal sealed class RankFileSet(RankPlace[] places, string backend, RankPlace[]? world = null, int[]? ordinals = null)
 {
     public static readonly RankFileSet Single = new([RankPlace.Single], "none");
 
     private const string RankPrefix = "sgl-rank-";
     private const string EnginePrefix = "sgl-engine";
 
+    private readonly RankPlace[] _world = world ?? places;
+
     public int Count => places.Length;
+
+    /// <summary>Of all nodes.</summary>
+    public IReadOnlyList<RankPlace> World => _world;
+
+    /// <summary>How files and answers name each rank of the world.</summary>
+    public IReadOnlyList<string> Labels => [.. _world.Select(place => CoordinatesOf(place).Suffix)];
 
     public RankPlace this[int rank] => places[rank];
     public int DpSize => places[0].DpSize;
@@ -23,22 +34,30 @@ internal sealed class RankFileSet(RankPlace[] places, string backend)
 
     public static string EngineThreadName(int replica) => replica == 0 ? EnginePrefix : $"{EnginePrefix}-{replica}";
 
-    /// <summary>What a rank's file says of itself.</summary>
+    /// <summary>What the file of a rank of this node says of itself.</summary>
     public TraceFileInfo Of(int rank, TraceFileInfo common)
     {
-        if (places.Length == 1) return common;
+        if (_world.Length == 1) return common;
         RankPlace place = places[rank];
         return common with
         {
-            Rank = new RankCoordinates(place.TpRank, place.TpSize, place.DpRank, place.DpSize, place.PpRank, place.PpSize, place.EpRank, place.EpSize),
-            RankIndex = rank,
-            WorldSize = places.Length,
+            Rank = CoordinatesOf(place),
+            RankIndex = Array.IndexOf(_world, place),
+            WorldSize = _world.Length,
             Backend = backend,
             Groups = [.. Groups(place)],
             Includes = thread => FileOf(thread.Name) == rank,
-            IncludesDevice = rank == 0,
+            IsFirstOfProcess = rank == 0,
+            OwnsDevice = device => ordinals is null ? rank == 0 : Array.IndexOf(ordinals, (int)device) == rank,
         };
     }
+
+    /// <summary>The name of any rank's file.</summary>
+    public string FileNameOf(int worldIndex, TraceFileInfo common) =>
+        (common with { Rank = CoordinatesOf(_world[worldIndex]), WorldSize = _world.Length }).FileName;
+
+    private static RankCoordinates CoordinatesOf(RankPlace place) =>
+        new(place.TpRank, place.TpSize, place.DpRank, place.DpSize, place.PpRank, place.PpSize, place.EpRank, place.EpSize);
 
     internal int FileOf(string thread)
     {
@@ -55,6 +74,6 @@ internal sealed class RankFileSet(RankPlace[] places, string backend)
         if (place.PpSize > 1) yield return new RankGroupInfo("pp", Indices(other => other.TpRank == place.TpRank));
 
         int[] Indices(Func<RankPlace, bool> isIn) =>
-            [.. Enumerable.Range(0, places.Length).Where(i => places[i].DpRank == place.DpRank && isIn(places[i]))];
+            [.. Enumerable.Range(0, _world.Length).Where(i => _world[i].DpRank == place.DpRank && isIn(_world[i]))];
     }
 }

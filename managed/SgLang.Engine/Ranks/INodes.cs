@@ -30,4 +30,7 @@ internal interface INodes
 
     /// <summary>On node 0: all steps of a replica have ended after an abort.</summary>
     void Reset(int replica);
+
+    /// <summary>On node 0: the windows of the other nodes' ranks.</summary>
+    INodeProfiles? Profiles => null;
 }

@@ -36,7 +36,8 @@ internal sealed record RankWorld
             nodes?.Attach(i, groups[i]);
         }
 
-        profiler.Places = new RankFileSet(places, places.Length == 1 ? "none" : devices.Kind == DeviceKind.Cpu ? "shared memory" : "nccl");
+        string backend = world.Length == 1 ? "none" : places.Length == 1 ? "network" : devices.Kind == DeviceKind.Cpu ? "shared memory" : "nccl";
+        profiler.Places = new RankFileSet(places, backend, world, devices.Ordinals);
         LoadRendezvous rendezvous = new(devices.Ordinals, nodes is null ? null : nodes.Agree);
         WorldProgress? loading = progress is null ? null : new WorldProgress(progress, places.Length);
         LoadedRank[] loaded = new LoadedRank[places.Length];

@@ -27,11 +27,11 @@ public static class AnalysisText
         void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
     }
 
-    /// <summary>The table of operators by the shapes of their inputs alone.</summary>
+    /// <summary>The table of operators alone, by the shapes of their inputs where the trace has recorded them.</summary>
     public static string WriteOperatorShapes(TraceAnalysis a, int top)
     {
         var text = new StringBuilder();
-        WriteOperators("Operators by input shape", a, a.OperatorShapes, text, top);
+        WriteOperators(a.HasShapes ? "Operators by input shape" : "Operators (no input shapes were recorded)", a, a.OperatorShapes, text, top);
         return text.ToString();
     }
 

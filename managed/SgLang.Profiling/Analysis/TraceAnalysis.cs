@@ -88,6 +88,9 @@ public sealed record TraceAnalysis
     public required IReadOnlyList<TimeRow> Modules { get; init; }
     public required IReadOnlyList<TimeRow> Operators { get; init; }
 
+    /// <summary>Whether the trace tells the shape of any operator's input.</summary>
+    public required bool HasShapes { get; init; }
+
     /// <summary>Operators with the shapes of their inputs; where the trace has none, the same as <see cref="Operators"/>.</summary>
     public required IReadOnlyList<TimeRow> OperatorShapes { get; init; }
 

@@ -13,6 +13,7 @@ public sealed class TraceAnalyzer
     private readonly RowTable _layers, _modules, _operators, _operatorShapes, _hostOperatorShapes, _kernels;
     private readonly Dictionary<int, StepSum> _steps = [];
     private double _total, _withModule, _withOperator;
+    private bool _hasShapes;
 
     private TraceAnalyzer(TraceData data, DeviceCeiling? ceiling)
     {
@@ -75,6 +76,7 @@ public sealed class TraceAnalyzer
             Layers = _layers.ToArray(),
             Modules = _modules.ToArray(),
             Operators = _operators.ToArray(),
+            HasShapes = _hasShapes,
             OperatorShapes = _operatorShapes.ToArray(),
             HostOperatorShapes = _hostOperatorShapes.ToArray(),
             Kernels = _kernels.ToArray(),
@@ -171,7 +173,12 @@ public sealed class TraceAnalyzer
     }
 
     /// <summary>"sgl::linear [8,2048]" of a trace's "[[8,2048]]"; the name alone where no shapes are known.</summary>
-    private string WithShapes(string name, int shapes) => shapes == 0 ? name : $"{name} {_data.Names[shapes][1..^1]}";
+    private string WithShapes(string name, int shapes)
+    {
+        if (shapes == 0) return name;
+        _hasShapes = true;
+        return $"{name} {_data.Names[shapes][1..^1]}";
+    }
 
     private string? ModuleAround(int index)
     {

@@ -49,6 +49,9 @@ public static class ChromeTraceWriter
         private readonly byte[][] _names;
         private readonly byte[][][] _arguments;
         private readonly Dictionary<int, int> _threadOfRing = [];
+
+        // Whose spans and calls are in other ranks' files.
+        private readonly HashSet<int> _otherThreads = [];
         private readonly Dictionary<int, (TraceRecord C, TraceRecord G)> _groups = [];
         private readonly SortedSet<int> _lanes = [];
         private readonly HashSet<int> _threads = [];
@@ -65,7 +68,7 @@ public static class ChromeTraceWriter
         public Session(ITraceRecords records, TraceFileInfo info, string path, JsonText json)
         {
             _records = records;
-            _device = records is TraceCapture { Device: not null } capture && info.IncludesDevice ? capture : null;
+            _device = records is TraceCapture { Device: not null } capture ? capture : null;
             _info = info;
             _path = path;
             _json = json;
@@ -75,15 +78,20 @@ public static class ChromeTraceWriter
             _names = [.. records.Names.Select(name => JsonText.Quote(Clean(name.Text)))];
             _arguments = [.. records.Names.Select(name => name.Arguments.Select(JsonText.Quote).ToArray())];
             foreach (TracedThread thread in records.Threads)
+            {
                 if (info.Includes?.Invoke(thread) != false) _threadOfRing[thread.Ring] = thread.ThreadId;
+                else _otherThreads.Add(thread.ThreadId);
+            }
             if (info.Memory is { } memory) _memory = new MemoryEvents(_events, records, memory, TrackOfMemory());
             if (_device is null) return;
             HostSpans spans = new();
             records.ForEach((int ring, ref readonly TraceRecord record) => Index(spans, ring, in record));
             spans.Seal();
             _indexIsFull = spans.IsFull;
-            _timeline = new DeviceTimeline(_device, spans, needsStep: info.Stage != TraceStage.Any);
+            _timeline = new DeviceTimeline(_device, spans, needsStep: info.Stage != TraceStage.Any, OwnsThread, info.OwnsDevice);
         }
+
+        private bool OwnsThread(int thread) => !_otherThreads.Contains(thread) && (_info.IsFirstOfProcess || _threadOfRing.ContainsValue(thread));
 
         /// <summary>The rank's thread, else any of the file's; the process itself where there is none.</summary>
         private int TrackOfMemory()
@@ -132,7 +140,7 @@ public static class ChromeTraceWriter
             _ordinal++;
             if (!IsInFile(in record)) return;
             // Requests still open at the end belong to no thread; all requests are in the first rank's file.
-            if (record.Lane > 0 ? _info.RankIndex != 0 : !_threadOfRing.ContainsKey(ring)) return;
+            if (record.Lane > 0 ? !_info.IsFirstOfProcess : !_threadOfRing.ContainsKey(ring)) return;
             if (record.Kind == TraceKind.StepGroup)
             {
                 (TraceRecord c, TraceRecord g) = _groups.GetValueOrDefault(ring);

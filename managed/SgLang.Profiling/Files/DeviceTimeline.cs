@@ -22,16 +22,25 @@ internal sealed class DeviceTimeline
     private readonly TraceCapture _capture;
     private readonly bool _needsStep;
     private readonly Dictionary<int, (bool IsNoise, bool IsLaunch)> _callKinds = [];
+    private readonly Func<int, bool> _ownsThread;
+    private readonly Func<uint, bool>? _ownsDevice;
     private readonly Dictionary<uint, Launch> _launches = [];
+
+    // Correlations of calls that are in another rank's file, with what they launched.
+    private readonly HashSet<uint> _others = [];
     private readonly Dictionary<uint, uint> _deviceOfContext = [];
     private readonly List<Work> _work = [];
 
     /// <param name="spans">Sealed; only those of the file's stage.</param>
     /// <param name="needsStep">Only calls within one of the spans' steps belong to the file.</param>
-    public DeviceTimeline(TraceCapture capture, HostSpans spans, bool needsStep)
+    /// <param name="ownsThread">Whether a thread's calls belong to the file.</param>
+    /// <param name="ownsDevice">Whether work of a device without a known call does; null for all.</param>
+    public DeviceTimeline(TraceCapture capture, HostSpans spans, bool needsStep, Func<int, bool> ownsThread, Func<uint, bool>? ownsDevice)
     {
         _capture = capture;
         _needsStep = needsStep;
+        _ownsThread = ownsThread;
+        _ownsDevice = ownsDevice;
         capture.ForEachActivity((ref readonly SglActivity a) => AddCall(in a, spans));
         capture.ForEachActivity(AddWork);
         foreach (Launch launch in _launches.Values)
@@ -63,7 +72,8 @@ internal sealed class DeviceTimeline
     public bool IsNoise(in SglActivity call) => KindOf(call.Name).IsNoise;
 
     /// <summary>Whether a kernel, copy, set or synchronisation is in the file.</summary>
-    public bool Belongs(in SglActivity work) => _launches.ContainsKey(work.Correlation) || (!_needsStep && IsInWindow(work.StartNs));
+    public bool Belongs(in SglActivity work) => _launches.ContainsKey(work.Correlation)
+        || (!_needsStep && IsInWindow(work.StartNs) && !_others.Contains(work.Correlation) && _ownsDevice?.Invoke(work.Device) != false);
 
     public static bool IsWork(SglActivityKind kind) => kind is SglActivityKind.Kernel or SglActivityKind.Copy or SglActivityKind.Set;
 
@@ -80,6 +90,11 @@ internal sealed class DeviceTimeline
     private void AddCall(ref readonly SglActivity call, HostSpans spans)
     {
         if (call.Kind is not (SglActivityKind.Runtime or SglActivityKind.Driver) || KindOf(call.Name).IsNoise) return;
+        if (!_ownsThread((int)call.Thread))
+        {
+            _others.Add(call.Correlation);
+            return;
+        }
         HostSpans.Chain within = spans.At((int)call.Thread, call.StartNs);
         if (_needsStep ? within.Find(TraceKind.Step).IsNone : !IsInWindow(call.StartNs)) return;
         HostSpans.Chain graph = within.Find(TraceKind.GraphLaunch);

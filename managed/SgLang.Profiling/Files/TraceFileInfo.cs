@@ -8,17 +8,20 @@ public sealed record TraceFileInfo
     public int RankIndex { get; init; }
     public int WorldSize { get; init; } = 1;
 
-    /// <summary>How ranks communicate: "none" for one rank, "shared memory", "nccl".</summary>
+    /// <summary>How ranks communicate: "none" for one rank, "shared memory", "nccl", "network" where each has a node of its own.</summary>
     public string Backend { get; init; } = "none";
 
     /// <summary>Groups of ranks that this one is in.</summary>
     public IReadOnlyList<RankGroupInfo> Groups { get; init; } = [];
 
-    /// <summary>Whose spans are in the file; null for everybody's.</summary>
+    /// <summary>Whose spans and calls are in the file; null for everybody's.</summary>
     public Func<TracedThread, bool>? Includes { get; init; }
 
-    /// <summary>Whether device activity is in the file: with several ranks it is all in the first one's.</summary>
-    public bool IncludesDevice { get; init; } = true;
+    /// <summary>Whether what belongs to no rank in particular is in the file: requests, and calls of threads that record no spans.</summary>
+    public bool IsFirstOfProcess { get; init; } = true;
+
+    /// <summary>Whether work that no call is known of is this file's, by the ordinal of its device; null for all. Other work goes with the thread that launched it.</summary>
+    public Func<uint, bool>? OwnsDevice { get; init; }
     public TraceStage Stage { get; init; }
     public long FirstStep { get; init; }
     public long LastStep { get; init; }

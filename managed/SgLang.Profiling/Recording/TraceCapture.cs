@@ -146,7 +146,8 @@ public sealed class TraceCapture : ITraceRecords
         }
         finally
         {
-            _recorder.IsOn = false;
+            // End has turned the recorder off; by now the next window may have turned it on again.
+            if (!_ended.IsSet) _recorder.IsOn = false;
             _spool.Dispose();
             _activitySpool?.Dispose();
             _ended.Dispose();

@@ -15,8 +15,6 @@ namespace SgLang.Server.Endpoints;
 /// </summary>
 internal sealed class ProfileEndpoints(ServingContext serving)
 {
-    private const string Rank = "TP-0";
-
     public async Task StartAsync(HttpContext http)
     {
         ProfileOptions options = ProfileBody.Parse(await ReadAsync(http), Environment.GetEnvironmentVariable, DateTimeOffset.UtcNow, serving.Options.ProfileOutputRoot);
@@ -152,9 +150,20 @@ internal sealed class ProfileEndpoints(ServingContext serving)
     public Task StatusAsync(HttpContext http)
     {
         ProfileStatus status = serving.Engine.Profiler.Status;
+        // A window is all ranks': they begin, record and end the same steps.
+        var answer = new JsonObject
+        {
+            ["state"] = status.State.ToString().ToLowerInvariant(),
+            ["ranks"] = new JsonArray([.. serving.Engine.Profiler.RankLabels.Select(label => (JsonNode)Describe(label, status))]),
+        };
+        return Respond.JsonAsync(http, 200, answer, ProtocolJsonContext.Default.JsonObject);
+    }
+
+    private static JsonObject Describe(string label, ProfileStatus status)
+    {
         var rank = new JsonObject
         {
-            ["rank"] = Rank,
+            ["rank"] = label,
             ["state"] = status.State.ToString().ToLowerInvariant(),
             ["forward_ct"] = status.Step,
         };
@@ -166,12 +175,8 @@ internal sealed class ProfileEndpoints(ServingContext serving)
             rank["first_step"] = status.FirstStep;
             rank["steps_recorded"] = status.NumRecorded;
         }
-        if (status.Last is { } last)
-        {
-            rank["last"] = Describe(last);
-        }
-        var answer = new JsonObject { ["state"] = status.State.ToString().ToLowerInvariant(), ["ranks"] = new JsonArray((JsonNode)rank) };
-        return Respond.JsonAsync(http, 200, answer, ProtocolJsonContext.Default.JsonObject);
+        if (status.Last is { } last) rank["last"] = Describe(last);
+        return rank;
     }
 
     private static JsonObject Describe(ProfileResult result) => new()
@@ -187,14 +192,14 @@ internal sealed class ProfileEndpoints(ServingContext serving)
         ["error"] = result.Error,
     };
 
-    private static Task FailAsync(HttpContext http, int status, string type, string message) => Respond.JsonAsync(http, status, new JsonObject
+    private Task FailAsync(HttpContext http, int status, string type, string message) => Respond.JsonAsync(http, status, new JsonObject
     {
         ["object"] = "error",
         ["message"] = message,
         ["type"] = type,
         ["param"] = null,
         ["code"] = status,
-        ["ranks"] = new JsonObject { [Rank] = message },
+        ["ranks"] = new JsonObject(serving.Engine.Profiler.RankLabels.Select(label => KeyValuePair.Create(label, (JsonNode?)message))),
     }, ProtocolJsonContext.Default.JsonObject);
 
     private static async Task<byte[]> ReadAsync(HttpContext http)

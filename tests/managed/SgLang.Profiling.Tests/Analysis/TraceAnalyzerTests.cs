@@ -95,6 +95,11 @@ public sealed class TraceAnalyzerTests : IDisposable
         a = Analyze(new TraceText().Host("cpu_op", "sgl::linear", 0, 4, "\"Input Dims\":[[3,64]]").Host("cpu_op", "sgl::linear", 5, 6));
         Assert.Equal(["sgl::linear [3,64]", "sgl::linear"], a.OperatorShapes.Select(row => row.Name));
         Assert.Contains("sgl::linear [3,64]", AnalysisText.WriteOperatorShapes(a, top: 5));
+        Assert.Contains("Operators by input shape", AnalysisText.WriteOperatorShapes(a, top: 5));
+        // A title must not promise what the trace does not tell.
+        string without = AnalysisText.WriteOperatorShapes(Analyze(new TraceText().Host("cpu_op", "sgl::linear", 0, 4)), top: 5);
+        Assert.Contains("no input shapes were recorded", without);
+        Assert.DoesNotContain("by input shape", without);
     }
 
     [Fact]

@@ -68,6 +68,65 @@ public sealed class DeviceTraceFileTests : IDisposable
     private static long Nanoseconds(JsonNode microseconds) => (long)Math.Round((decimal)microseconds * 1000);
 
     [Fact]
+    public void Each_ranks_file_has_the_work_that_its_thread_has_launched()
+    {
+        using FakeCupti device = new();
+        TraceRecorder recorder = new();
+        List<TraceFile> written = [];
+        TraceCapture capture = new(recorder, _directory, done =>
+        {
+            for (int rank = 0; rank < 2; rank++)
+            {
+                int own = rank;
+                written.Add(ChromeTraceWriter.Write(done, new TraceFileInfo
+                {
+                    Options = new ProfileOptions { OutputDirectory = _directory, Id = "1" },
+                    Rank = new RankCoordinates(rank, 2),
+                    RankIndex = rank,
+                    WorldSize = 2,
+                    Includes = thread => thread.Name == $"rank {own}",
+                    IsFirstOfProcess = rank == 0,
+                    OwnsDevice = ordinal => ordinal == own,
+                    Devices = [H100],
+                }));
+            }
+        }, device: device.Trace);
+        device.Trace.TurnOn(capture.Window);
+        for (int rank = 0; rank < 2; rank++)
+        {
+            uint correlation = (uint)rank + 7;
+            Thread thread = new(() =>
+            {
+                long start = recorder.Begin();
+                FakeCupti.Call(correlation);
+                recorder.Write(start, 0, TraceKind.Step, TraceStage.Any, 0, 0, 1, 2, 2, (int)StepMode.Decode);
+            }) { Name = $"rank {rank}" };
+            thread.Start();
+            thread.Join();
+        }
+        FakeCupti.Call(20);
+        ulong now = FakeCupti.Now();
+        FakeCupti.Kernel("_Z4zerov", now, now + 10, 7, 7);
+        FakeCupti.Kernel("_Z3onev", now + 20, now + 30, 7, 8);
+        FakeCupti.Kernel("_Z6othersv", now + 40, now + 50, 7, 20);
+        FakeCupti.Kernel("_Z6lonelyv", now + 60, now + 70, 7, 30);
+        while (FakeCupti.Now() < now + 100) Thread.Sleep(1);
+        device.Trace.TurnOff(capture.Window);
+        capture.End();
+        capture.Join();
+
+        Assert.Equal(["zero()", "others()", "lonely()"], Kernels(0));
+        Assert.Equal(["one()"], Kernels(1));
+
+        string[] Kernels(int rank)
+        {
+            Assert.Empty(ReaderRules.Violations(written[rank].Path));
+            using GZipStream gzip = new(File.OpenRead(written[rank].Path), CompressionMode.Decompress);
+            return [.. Of(JsonNode.Parse(gzip)!, "kernel").OrderBy(kernel => (double)kernel["ts"]!).Select(kernel => (string)kernel["name"]!)];
+        }
+    }
+
+    [Fact]
     public void A_kernel_has_its_operator_its_arrow_and_its_arguments()
     {
         using FakeCupti device = new();
