@@ -43,8 +43,12 @@ public sealed record SamplingParamsBody
     // Not served: a value other than null is refused.
     public JsonElement? CustomParams { get; set; }
 
+    /// <summary>Names that are no parameter, such as max_tokens. They are refused, for what was meant by them would be lost.</summary>
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Unknown { get; set; }
+
     /// <param name="vocabularySize">Bounds the keys of logit_bias.</param>
-    /// <exception cref="InvalidRequestException">A parameter that cannot be honoured, or a logit_bias key that is no token id.</exception>
+    /// <exception cref="InvalidRequestException">A parameter that there is not or that cannot be honoured, or a logit_bias key that is no token id.</exception>
     public SamplingParams ToSamplingParams(int vocabularySize)
     {
         RefuseUnsupported();
@@ -76,6 +80,11 @@ public sealed record SamplingParamsBody
 
     private void RefuseUnsupported()
     {
+        if (Unknown?.Keys.FirstOrDefault() is { } name)
+        {
+            IEnumerable<string> known = ProtocolJsonContext.Default.SamplingParamsBody.Properties.Where(property => !property.IsExtensionData).Select(property => property.Name);
+            throw new InvalidRequestException($"sampling_params has no '{name}'; it may have {string.Join(", ", known)}.");
+        }
         Unsupported.Refuse("custom_params", CustomParams);
         if (StreamInterval is < 1) throw new InvalidRequestException($"stream_interval must be at least 1, got {StreamInterval}.");
     }

@@ -21,10 +21,12 @@ public class BadInputTests(DemoServer demo)
     [InlineData("""{"top_p":1.5}""", "top_p must be in (0, 1], got 1.5.")]
     [InlineData("""{"top_k":0}""", "top_k must be -1 (disable) or at least 1, got 0.")]
     [InlineData("""{"top_k":-2}""", "top_k must be -1 (disable) or at least 1, got -2.")]
+    [InlineData("""{"min_p":-0.1}""", "min_p must be in [0, 1], got -0.1.")]
     [InlineData("""{"min_p":1.5}""", "min_p must be in [0, 1], got 1.5.")]
     [InlineData("""{"frequency_penalty":3}""", "frequency_penalty must be in [-2, 2], got 3.")]
     [InlineData("""{"presence_penalty":-3}""", "presence_penalty must be in [-2, 2], got -3.")]
     [InlineData("""{"repetition_penalty":0}""", "repetition_penalty must be in (0, 2] (1.0 = no penalty), got 0.")]
+    [InlineData("""{"repetition_penalty":2.5}""", "repetition_penalty must be in (0, 2] (1.0 = no penalty), got 2.5.")]
     [InlineData("""{"n":0}""", "n must be at least 1, got 0.")]
     [InlineData("""{"n":1000000}""", "1 prompts times n = 1000000 is more than the 16384 requests one body may hold; send fewer.")]
     [InlineData("""{"stop_regex":"(a"}""", "stop_regex '(a': at character 1: the group has no end.")]
@@ -44,6 +46,14 @@ public class BadInputTests(DemoServer demo)
             Assert.Equal(400, status);
             Assert.Equal(Native(message), body!.ToJsonString());
         }
+    }
+
+    [Fact]
+    public async Task A_sampling_parameter_that_does_not_exist()
+    {
+        (int status, JsonNode? body) = await demo.PostAsync("/generate", """{"text":"a","sampling_params":{"max_tokens":4}}""");
+        Assert.Equal(400, status);
+        Assert.StartsWith("sampling_params has no 'max_tokens'; it may have max_new_tokens, ", (string?)body!["error"]!["message"]);
     }
 
     [Theory]

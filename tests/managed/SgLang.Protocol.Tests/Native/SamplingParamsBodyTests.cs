@@ -71,6 +71,14 @@ public class SamplingParamsBodyTests
         Assert.Equal(message, error.Message);
     }
 
+    [Fact]
+    public void A_name_that_is_no_parameter_is_refused_with_those_that_are()
+    {
+        var error = Assert.Throws<InvalidRequestException>(() => Parse("""{"temperature":0,"max_tokens":5}""").ToSamplingParams(Vocabulary));
+        Assert.StartsWith("sampling_params has no 'max_tokens'; it may have max_new_tokens, min_new_tokens, temperature, ", error.Message);
+        Assert.EndsWith(", custom_params.", error.Message);
+    }
+
     [Theory]
     [InlineData("""{"max_new_tokens":-1}""", "max_new_tokens must be at least 0, got -1.")]
     [InlineData("""{"min_new_tokens":-1}""", "min_new_tokens must be in [0, max_new_tokens(128)], got -1.")]
