@@ -16,7 +16,7 @@ from serving import ROOT, Server
 
 CHECKPOINTS = [("demo", "models/demo", "tests/data/models-demo")] + [
     (name, f"tests/data/models/{name}", f"tests/data/models/{name}")
-    for name in ("llama", "llama3-rope", "mistral", "mixtral", "qwen2", "qwen3", "qwen3-moe")
+    for name in sorted(os.listdir(os.path.join(ROOT, "tests/data/models")))
 ]
 # dtype: margin within which an id may differ, log-probability tolerance (absolute, relative to itself)
 TOLERANCES = {"float32": (0.002, 1e-3, 1e-3), "bfloat16": (0.15, 0.15, 0.04)}

@@ -1,12 +1,13 @@
 using System.Reflection;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace SgLang.Architecture.Tests;
 
 /// <summary>The arrows of docs/architecture.md, checked on what the compiled assemblies really use.</summary>
-public sealed class ReferenceTests
+public sealed partial class ReferenceTests
 {
     private const string Product = "SgLang.";
 
@@ -26,8 +27,7 @@ public sealed class ReferenceTests
         ["Nodes"] = ["Engine"],
         ["Server"] = ["Engine", "Nodes", "Protocol"],
         ["Bench"] = ["Engine", "Protocol"],
-        ["Router"] = ["Protocol"],
-        ["Cli"] = ["Server", "Bench", "Router"],
+        ["Cli"] = ["Server", "Bench"],
     };
 
     /// <summary>Assemblies that no arrow leads past Core, so that they can be tested without a device or a model.</summary>
@@ -59,6 +59,25 @@ public sealed class ReferenceTests
             .Select(reference => Path.GetFileNameWithoutExtension((string)reference.Attribute("Include")!)[Product.Length..])
             .Where(used => used != "Core" && !s_arrows[assembly].Contains(used))];
         Assert.True(wrong.Length == 0, $"{path} references {string.Join(", ", wrong)}; allowed: Core, {string.Join(", ", s_arrows[assembly])}");
+    }
+
+    [Fact]
+    public void The_arrows_are_those_of_the_page()
+    {
+        string page = File.ReadAllText(Path.Combine(Root, "docs", "architecture.md"));
+        Dictionary<string, List<string>> drawn = [];
+        foreach (Match line in Arrow().Matches(Block().Match(page).Groups[1].Value))
+        {
+            string[][] places = [.. line.Value.Split(" -> ").Select(place => place.Split([", ", " "], StringSplitOptions.RemoveEmptyEntries))];
+            for (int i = 0; i + 1 < places.Length; i++)
+                foreach (string from in places[i])
+                    (drawn.TryGetValue(from, out List<string>? targets) ? targets : drawn[from] = []).AddRange(places[i + 1].Where(to => to is not ("Core" or "only" or "libsgl")));
+        }
+        Assert.True(drawn.Remove("everything"));
+        Assert.Equal(Lines(s_arrows.Where(arrow => arrow.Key != "Core").Select(arrow => (arrow.Key, arrow.Value.AsEnumerable()))), Lines(drawn.Select(arrow => (arrow.Key, arrow.Value.AsEnumerable()))));
+
+        static string[] Lines(IEnumerable<(string From, IEnumerable<string> To)> arrows) =>
+            [.. arrows.Select(arrow => $"{arrow.From} -> {string.Join(", ", arrow.To.Order(StringComparer.Ordinal))}").Order(StringComparer.Ordinal)];
     }
 
     [Fact]
@@ -104,4 +123,11 @@ public sealed class ReferenceTests
         }
         return used;
     }
+
+    [GeneratedRegex(@"## References between assemblies\s+```(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex Block();
+
+    /// <summary>Statements of a line stand apart by three blanks and more.</summary>
+    [GeneratedRegex(@"\w+(?:,? \w+)* -> (?:\w+|,? |->)+?(?=\s{3}|\s*$)", RegexOptions.Multiline)]
+    private static partial Regex Arrow();
 }

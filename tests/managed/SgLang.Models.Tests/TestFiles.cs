@@ -12,6 +12,10 @@ internal static class TestFiles
 
     public static string Demo => Path.Combine(Root, "models", "demo");
 
+    /// <summary>Every checkpoint with a recorded reference: the demo model, and what lies in tests/data/models.</summary>
+    public static IReadOnlyList<string> Checkpoints { get; } =
+        ["demo", .. Directory.GetDirectories(Path.Combine(Root, "tests", "data", "models")).Select(directory => Path.GetFileName(directory)).Order(StringComparer.Ordinal)];
+
     /// <summary>"demo", or a family of tests/data/models.</summary>
     public static string Model(string name) => name == "demo" ? Demo : Path.Combine(Root, "tests", "data", "models", name);
 

@@ -11,7 +11,7 @@ public class GoldenTests(ITestOutputHelper output)
         get
         {
             var data = new TheoryData<string, ModelDType>();
-            foreach (string model in (ReadOnlySpan<string>)["demo", "llama", "llama3-rope", "mistral", "mixtral", "qwen2", "qwen3", "qwen3-moe"])
+            foreach (string model in TestFiles.Checkpoints)
             {
                 data.Add(model, ModelDType.Float32);
                 data.Add(model, ModelDType.BFloat16);

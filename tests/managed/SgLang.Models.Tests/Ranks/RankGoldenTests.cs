@@ -9,15 +9,13 @@ public sealed class RankGoldenTests(ITestOutputHelper output)
 {
     private static readonly Tolerance s_float32 = Tolerance.Float32 with { Relative = 1e-4 };
 
-    private static readonly string[] s_models = ["demo", "llama", "llama3-rope", "mistral", "mixtral", "qwen2", "qwen3", "qwen3-moe"];
-
     /// <summary>Model, type, tp, pp, ep.</summary>
     public static TheoryData<string, ModelDType, int, int, int> Layouts
     {
         get
         {
             var data = new TheoryData<string, ModelDType, int, int, int>();
-            foreach (string model in s_models)
+            foreach (string model in TestFiles.Checkpoints)
             {
                 // The demo model has four heads too, but six layers to run.
                 foreach ((int tp, int pp) in (ReadOnlySpan<(int, int)>)[(2, 1), (4, 1), (1, 2), (2, 2)]) data.Add(model, ModelDType.Float32, tp, pp, 1);
