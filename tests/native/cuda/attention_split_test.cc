@@ -179,6 +179,40 @@ TEST(AttentionSplit, A_chunk_behind_a_long_prefix_is_split_to_fill_the_device_in
   EXPECT_GE(num_items(64), kH100.num_sm90_workers * 9 / 10);
 }
 
+TEST(AttentionSplit, Requests_of_one_length_are_cut_at_the_ends_of_their_items) {
+  for (const int num_requests : {8, 32, 64, 128, 256}) {
+    Batch batch(32, 8);
+    for (int r = 0; r < num_requests; ++r) batch.add(1, 1050);
+    const AttentionSplit split = batch.split(kH100);
+    const int units_of_item = split.decode_requests[0].num_units;
+    int shortest = split.num_units, longest = 0;
+    for (const DecodeStretch& stretch : split.stretches) {
+      const int length = stretch.unit_end - stretch.unit_begin;
+      shortest = std::min(shortest, length);
+      longest = std::max(longest, length);
+      const int offset = stretch.unit_begin % units_of_item;
+      EXPECT_TRUE(offset == 0 ? length < units_of_item || length % units_of_item == 0 : offset + length <= units_of_item)
+          << num_requests << " requests, units " << stretch.unit_begin << " to " << stretch.unit_end;
+    }
+    EXPECT_LE(longest - shortest, 1) << num_requests << " requests";
+    EXPECT_GE(static_cast<int>(split.stretches.size()), kH100.num_decode_workers * 9 / 10) << num_requests << " requests";
+  }
+}
+
+TEST(AttentionSplit, Requests_of_any_length_give_no_worker_much_more_than_its_share) {
+  Random random;
+  for (int trial = 0; trial < 100; ++trial) {
+    Batch batch(32, 8);
+    const int num_requests = static_cast<int>(random.integer(1, 300)), longest = static_cast<int>(random.integer(1, 4000));
+    for (int r = 0; r < num_requests; ++r) batch.add(1, static_cast<int>(random.integer(1, longest)));
+    const AttentionSplit split = batch.split(kH100);
+    const int share = split.num_units / kH100.num_decode_workers;
+    for (const DecodeStretch& stretch : split.stretches) {
+      EXPECT_LE(stretch.unit_end - stretch.unit_begin, share + share / 16 + 3) << "trial " << trial;
+    }
+  }
+}
+
 TEST(AttentionSplit, Tiles_that_fill_the_device_many_times_stay_whole) {
   Batch batch(32, 8);
   batch.add(16384, 16384).add(300, 4000);

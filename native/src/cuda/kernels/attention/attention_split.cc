@@ -8,6 +8,8 @@ namespace {
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+int64_t divide_rounding(int64_t a, int64_t b) { return (a + b / 2) / b; }
+
 int first_visible_key(const sgl_attention_desc& desc, int position) {
   return desc.window > 0 ? std::max(0, position - desc.window + 1) : 0;
 }
@@ -46,19 +48,39 @@ void add_prefill_tiles(AttentionSplit& split, const sgl_attention_desc& desc, co
   }
 }
 
-/// Every worker an equal stretch of the sequence of units.
+/// The request that a unit belongs to, given one at or before it.
+size_t request_of(const AttentionSplit& split, const sgl_attention_desc& desc, size_t request, int64_t unit) {
+  while (unit >=
+         split.decode_requests[request].first_unit + int64_t{split.decode_requests[request].num_units} * desc.num_kv_heads) {
+    ++request;
+  }
+  return request;
+}
+
+/// Where a stretch of about `length` units ends that begins at `begin` in `request`: at the end of an item where one is near,
+/// since every item that a stretch cuts or shares costs about as much as a unit.
+int64_t end_of_stretch(const AttentionSplit& split, const sgl_attention_desc& desc, size_t request, int64_t begin,
+                       int64_t length) {
+  const int64_t end = begin + length, slack = std::min(length / 4, 1 + length / 32);
+  if (end >= split.num_units) return split.num_units;
+  const DecodeRequest& at_end = split.decode_requests[request_of(split, desc, request, end)];
+  const int64_t before = (end - at_end.first_unit) % at_end.num_units, after = at_end.num_units - before;
+  if (std::min(before, after) > slack) return end;
+  return before < after ? end - before : end + after;
+}
+
+/// Every worker an about equal stretch of the sequence of units.
 void cut_stretches(AttentionSplit& split, const sgl_attention_desc& desc, int num_workers) {
   split.stretches.clear();
-  const int64_t share = std::max<int64_t>(1, divide_up(split.num_units, num_workers));
+  const int64_t share = std::max<int64_t>(1, divide_rounding(split.num_units, num_workers));
   size_t request = 0;
   int first = 0;  // the stretch in which the item at the end of the last stretch begins
   for (int64_t begin = 0; begin < split.num_units;) {
     const int index = static_cast<int>(split.stretches.size());
-    const int64_t end = std::min<int64_t>(split.num_units, begin + share);
-    while (begin >=
-           split.decode_requests[request].first_unit + int64_t{split.decode_requests[request].num_units} * desc.num_kv_heads) {
-      ++request;
-    }
+    request = request_of(split, desc, request, begin);
+    // Stretches that ended early leave more for the rest.
+    const int64_t length = std::max(share, divide_rounding(split.num_units - begin, num_workers - index));
+    const int64_t end = end_of_stretch(split, desc, request, begin, length);
     const DecodeRequest& at_begin = split.decode_requests[request];
     const auto unit_in_item = static_cast<int32_t>((begin - at_begin.first_unit) % at_begin.num_units);
     split.stretches.push_back(

@@ -24,24 +24,39 @@ template <int kDim, class Team, class Part, class Place>
 __device__ __forceinline__ void merge_parts(const Team& team, const AttentionParams& params, int num_parts, int num_rows,
                                             const Part& part, const Place& place) {
   constexpr int kQuads = kDim / 4;
+  constexpr int kAtOnce = 8;  // parts whose accesses are on their way together
   for (int i = team.thread(); i < num_rows * kQuads; i += team.num_threads()) {
     const int row = i / kQuads, dim = i % kQuads * 4;
     if (dim >= params.head_dim) continue;
-    float maximum = -INFINITY;
-#pragma unroll 4
-    for (int p = 0; p < num_parts; ++p) maximum = fmaxf(maximum, __ldcg(part(p).statistics(row)).x);
-    float sum = 0;
+    float maximum = -INFINITY, sum = 0;
     float4 out = {0, 0, 0, 0};
-#pragma unroll 4
-    for (int p = 0; p < num_parts; ++p) {
-      const float2 statistics = __ldcg(part(p).statistics(row));
-      const float4 values = __ldcg(reinterpret_cast<const float4*>(part(p).row(row) + dim));
-      const float factor = ptx::exp2_approximate(statistics.x - maximum);
-      sum += statistics.y * factor;
-      out.x += values.x * factor;
-      out.y += values.y * factor;
-      out.z += values.z * factor;
-      out.w += values.w * factor;
+    for (int first = 0; first < num_parts; first += kAtOnce) {
+      float2 statistics[kAtOnce];
+      float4 values[kAtOnce];
+#pragma unroll
+      for (int p = 0; p < kAtOnce; ++p) {
+        statistics[p] = {-INFINITY, 0};
+        values[p] = {0, 0, 0, 0};
+        if (first + p >= num_parts) continue;
+        statistics[p] = __ldcg(part(first + p).statistics(row));
+        values[p] = __ldcg(reinterpret_cast<const float4*>(part(first + p).row(row) + dim));
+      }
+      float larger = maximum;
+#pragma unroll
+      for (int p = 0; p < kAtOnce; ++p) larger = fmaxf(larger, statistics[p].x);
+      const float factor = rescale_factor(maximum, larger);
+      maximum = larger;
+      sum *= factor;
+      out = {out.x * factor, out.y * factor, out.z * factor, out.w * factor};
+#pragma unroll
+      for (int p = 0; p < kAtOnce; ++p) {
+        const float weight = rescale_factor(statistics[p].x, maximum);
+        sum += statistics[p].y * weight;
+        out.x += values[p].x * weight;
+        out.y += values[p].y * weight;
+        out.z += values[p].z * weight;
+        out.w += values[p].w * weight;
+      }
     }
     const int2 token_and_head = place(row);
     const float factor = final_factor(params, maximum, sum, token_and_head.y);
