@@ -62,7 +62,12 @@ public unsafe struct SglLinearArgs
     /// <summary>Added to the result before it is rounded, [num_rows, out_features]; null for none; may alias y.</summary>
     public SglTensor* Residual;
     public SglEpilogue Epilogue;
-    public int Reserved;
+    /// <summary>Of the norm.</summary>
+    public float Eps;
+    /// <summary>[in_features] in the activation type: rows of x are normalised first, as by <c>sgl_rms_norm</c>; null for none.</summary>
+    public SglTensor* Norm;
+    /// <summary>With a norm, [num_rows, in_features] in the activation type to work in; what it holds afterwards is undefined.</summary>
+    public SglTensor* Normed;
 }
 
 public static unsafe partial class SglNative
@@ -96,7 +101,10 @@ public static unsafe partial class SglNative
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_weight_fill_random(SglContext context, SglWeight weight, SglWeightFillRandomArgs* args);
 
-    /// <summary>y = epilogue(x * weight^T + bias) + residual, accumulated in f32. <c>weight</c> must have one group. num_rows may be 0.</summary>
+    /// <summary>
+    /// y = epilogue(norm(x) * weight^T + bias) + residual, accumulated in f32. <c>weight</c> must have one group. num_rows may be 0. With
+    /// a norm either norm(x) is rounded to the activation type, or x times the norm's weight is and the rest is in f32.
+    /// </summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_linear(SglContext context, SglLinearArgs* args);
 }

@@ -18,7 +18,7 @@ public sealed class MistralForCausalLM(ModelBuilder model) : CausalLm(model, sta
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            Tensor h = _attention.AddToAndNormalize(f, x, _inputNorm.Forward(f, x), _postAttentionNorm);
+            NormedRows h = _attention.AddToAndNormalize(f, x, new NormedRows(x, _inputNorm), _postAttentionNorm);
             _mlp.AddTo(f, x, h);
         }
     }

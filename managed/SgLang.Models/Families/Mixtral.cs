@@ -15,9 +15,9 @@ public sealed class MixtralForCausalLM(ModelBuilder model) : CausalLm(model, sta
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            Tensor h = _inputNorm.Forward(f, x);
+            NormedRows h = new(x, _inputNorm);
             if (SparseMoe.Exchanges(f, x)) _moe.AddExchanged(f, x, _attention.BeginAddTo(f, x, h), _postAttentionNorm);
-            else _moe.AddTo(f, x, _attention.AddToAndNormalize(f, x, h, _postAttentionNorm));
+            else _moe.AddTo(f, x, _attention.AddToAndNormalize(f, x, h, _postAttentionNorm).Compute(f));
         }
     }
 }

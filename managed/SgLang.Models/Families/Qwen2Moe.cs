@@ -19,8 +19,8 @@ public sealed class Qwen2MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            Tensor h = _attention.AddToAndNormalize(f, x, _inputNorm.Forward(f, x), _postAttentionNorm);
-            _moe?.AddTo(f, x, h);
+            NormedRows h = _attention.AddToAndNormalize(f, x, new NormedRows(x, _inputNorm), _postAttentionNorm);
+            _moe?.AddTo(f, x, h.Compute(f));
             _mlp?.AddTo(f, x, h);
         }
     }

@@ -15,7 +15,7 @@ public sealed class Qwen3ForCausalLM(ModelBuilder model) : CausalLm(model, stati
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            Tensor h = _attention.AddToAndNormalize(f, x, _inputNorm.Forward(f, x), _postAttentionNorm);
+            NormedRows h = _attention.AddToAndNormalize(f, x, new NormedRows(x, _inputNorm), _postAttentionNorm);
             _mlp.AddTo(f, x, h);
         }
     }

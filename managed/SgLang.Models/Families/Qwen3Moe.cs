@@ -17,14 +17,14 @@ public sealed class Qwen3MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
 
         public void Forward(ForwardContext f, in Tensor x)
         {
-            Tensor h = _inputNorm.Forward(f, x);
+            NormedRows h = new(x, _inputNorm);
             if (_moe is not null && SparseMoe.Exchanges(f, x))
             {
                 _moe.AddExchanged(f, x, _attention.BeginAddTo(f, x, h), _postAttentionNorm);
                 return;
             }
             h = _attention.AddToAndNormalize(f, x, h, _postAttentionNorm);
-            _moe?.AddTo(f, x, h);
+            _moe?.AddTo(f, x, h.Compute(f));
             _mlp?.AddTo(f, x, h);
         }
     }

@@ -49,21 +49,22 @@ public sealed class Attention
     public string Path { get; }
 
     /// <summary>stream += attention(x), both [n, hidden]; the norm of that.</summary>
-    public Tensor AddToAndNormalize(ForwardContext f, in Tensor stream, in Tensor x, RmsNorm norm)
+    public NormedRows AddToAndNormalize(ForwardContext f, in Tensor stream, in NormedRows x, RmsNorm norm)
     {
         Tensor part = BeginAddTo(f, stream, x);
         return _output.EndAddTo(f, stream, part, norm);
     }
 
     /// <summary>This rank's part of attention(x), [n, hidden]; none where the rank has all of it and has added it.</summary>
-    public Tensor BeginAddTo(ForwardContext f, in Tensor stream, in Tensor x)
+    public Tensor BeginAddTo(ForwardContext f, in Tensor stream, in NormedRows x)
     {
-        using ModuleSpan span = f.Enter(_module, in x);
+        Tensor rows = x.Rows;
+        using ModuleSpan span = f.Enter(_module, in rows);
         return _output.BeginAddTo(f, stream, Attend(f, x));
     }
 
     /// <summary>[n, heads * head_dim]</summary>
-    private Tensor Attend(ForwardContext f, in Tensor x)
+    private Tensor Attend(ForwardContext f, in NormedRows x)
     {
         // [n, (heads + 2 * kv_heads) * head_dim]; q, k and v are views of its columns.
         Tensor projected = _qkv.Forward(f, x);
@@ -73,7 +74,7 @@ public sealed class Attention
         Tensor v = projected.Columns(qSize + kvSize, kvSize).SplitLast(_numKvHeads, _headDim);
         _rotary.Append(f, _layer, q, k, v, _qNorm, _kNorm);
 
-        Tensor attended = f.Arena.Allocate(Path, x.DType, x.NumRows, qSize);
+        Tensor attended = f.Arena.Allocate(Path, projected.DType, projected.NumRows, qSize);
         Ops.Attention(f.Device, f.Attention[_kind], attended.SplitLast(_numHeads, _headDim), q, f.KvCache.Keys(_layer), f.KvCache.Values(_layer));
         f.Observer?.Completed(Path, attended);
         return attended;

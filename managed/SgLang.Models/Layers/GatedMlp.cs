@@ -23,9 +23,10 @@ public sealed class GatedMlp
     public string Path { get; }
 
     /// <summary>stream += mlp(x); both [n, hidden].</summary>
-    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
+    public void AddTo(ForwardContext f, in Tensor stream, in NormedRows x)
     {
-        using ModuleSpan span = f.Enter(_module, in x);
+        Tensor rows = x.Rows;
+        using ModuleSpan span = f.Enter(_module, in rows);
         _down.AddTo(f, stream, _gateUp.Forward(f, x, Epilogue.SiluMul));
     }
 

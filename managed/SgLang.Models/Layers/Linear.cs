@@ -47,10 +47,21 @@ public sealed class Linear
     public Tensor Forward(ForwardContext f, in Tensor x, Epilogue epilogue = Epilogue.None)
     {
         using ModuleSpan span = f.Enter(_module, in x);
-        long width = epilogue == Epilogue.SiluMul ? _weight.OutFeatures / 2 : _weight.OutFeatures;
-        Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, width);
+        Tensor y = f.Arena.Allocate(Path, x.DType, x.NumRows, Width(epilogue));
         Ops.Linear(f.Device, y, x, _weight, _bias, epilogue: epilogue);
         f.Observer?.Completed(Path, y);
+        return y;
+    }
+
+    /// <summary>The same of rows whose norm may still have to be computed.</summary>
+    public Tensor Forward(ForwardContext f, in NormedRows x, Epilogue epilogue = Epilogue.None)
+    {
+        if (x.NormLeft(f) is not { } norm) return Forward(f, x.Compute(f), epilogue);
+        Tensor rows = x.Rows;
+        Tensor normed = f.Arena.Allocate(norm.Path, rows.DType, rows.NumRows, rows[1]);
+        using ModuleSpan span = f.Enter(_module, in rows);
+        Tensor y = f.Arena.Allocate(Path, rows.DType, rows.NumRows, Width(epilogue));
+        Ops.NormalizedLinear(f.Device, y, rows, norm.Weight, norm.Eps, normed, _weight, _bias, epilogue);
         return y;
     }
 
@@ -63,4 +74,6 @@ public sealed class Linear
         f.Observer?.Completed(Path, y);
         return y;
     }
+
+    private long Width(Epilogue epilogue) => epilogue == Epilogue.SiluMul ? _weight.OutFeatures / 2 : _weight.OutFeatures;
 }

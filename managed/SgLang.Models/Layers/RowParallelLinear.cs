@@ -57,12 +57,12 @@ public sealed class RowParallelLinear
 
     /// <summary>The second half, and the norm of the sum, which several ranks take together.</summary>
     /// <param name="part">Of <see cref="BeginAddTo"/>.</param>
-    public Tensor EndAddTo(ForwardContext f, in Tensor stream, in Tensor part, RmsNorm norm)
+    public NormedRows EndAddTo(ForwardContext f, in Tensor stream, in Tensor part, RmsNorm norm)
     {
-        if (!_isPart) return norm.Forward(f, stream);
+        if (!_isPart) return new NormedRows(stream, norm);
         Tensor y = norm.ForwardSum(f, stream, part);
         f.Observer?.Completed(Path, stream);
-        return y;
+        return new NormedRows(y);
     }
 
     /// <summary>[n, out]: this rank's part of the sum, or all of it where there is one rank.</summary>

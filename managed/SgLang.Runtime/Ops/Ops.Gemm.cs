@@ -20,10 +20,23 @@ public static unsafe partial class Ops
     public static void Linear(DeviceContext context, in Tensor y, in Tensor x, PackedWeight weight, in Tensor bias = default,
                               in Tensor residual = default, Epilogue epilogue = Epilogue.None)
     {
+        Linear(context, y, x, default, 0, default, weight, bias, residual, epilogue);
+    }
+
+    /// <summary><see cref="Linear(DeviceContext, in Tensor, in Tensor, PackedWeight, in Tensor, in Tensor, Epilogue)"/> of rows that are normalised first, as by <see cref="RmsNorm"/>.</summary>
+    /// <param name="norm">[in_features]</param>
+    /// <param name="normed">[n, in_features] to work in; what it holds afterwards is undefined.</param>
+    public static void NormalizedLinear(DeviceContext context, in Tensor y, in Tensor x, in Tensor norm, float eps, in Tensor normed, PackedWeight weight,
+                                        in Tensor bias = default, Epilogue epilogue = Epilogue.None) =>
+        Linear(context, y, x, norm, eps, normed, weight, bias, default, epilogue);
+
+    private static void Linear(DeviceContext context, in Tensor y, in Tensor x, in Tensor norm, float eps, in Tensor normed, PackedWeight weight, in Tensor bias,
+                               in Tensor residual, Epilogue epilogue)
+    {
         if (context.IsMeta) return;
         using OperatorSpan span = new(context.Trace, Operator.Linear);
         if (span.IsOn) span.Describe(in x, OperatorCosts.Linear(in y, in x, weight, in bias, in residual));
-        fixed (Tensor* py = &y, px = &x, pb = &bias, pr = &residual)
+        fixed (Tensor* py = &y, px = &x, pb = &bias, pr = &residual, pn = &norm, pw = &normed)
         {
             var args = new SglLinearArgs
             {
@@ -33,6 +46,9 @@ public static unsafe partial class Ops
                 Bias = OrNull(pb),
                 Residual = OrNull(pr),
                 Epilogue = (SglEpilogue)epilogue,
+                Eps = eps,
+                Norm = OrNull(pn),
+                Normed = OrNull(pw),
             };
             Check(sgl_linear(context.Handle, &args));
         }

@@ -64,10 +64,16 @@ typedef struct sgl_linear_args {
   /// Added to the result before it is rounded, [num_rows, out_features]; null for none; may alias y.
   const sgl_tensor* residual;
   sgl_epilogue epilogue;
-  int32_t reserved;
+  /// Of the norm.
+  float eps;
+  /// [in_features] in the activation type: rows of x are normalised first, as by `sgl_rms_norm`; null for none.
+  const sgl_tensor* norm;
+  /// With a norm, [num_rows, in_features] in the activation type to work in; what it holds afterwards is undefined.
+  const sgl_tensor* normed;
 } sgl_linear_args;
 
-/// y = epilogue(x * weight^T + bias) + residual, accumulated in f32. `weight` must have one group. num_rows may be 0.
+/// y = epilogue(norm(x) * weight^T + bias) + residual, accumulated in f32. `weight` must have one group. num_rows may be 0. With
+/// a norm either norm(x) is rounded to the activation type, or x times the norm's weight is and the rest is in f32.
 SGL_API sgl_status sgl_linear(sgl_context* context, const sgl_linear_args* args);
 
 #ifdef __cplusplus

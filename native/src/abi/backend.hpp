@@ -104,6 +104,8 @@ class Backend {
   virtual void load_weight(sgl_weight& weight, const sgl_tensor& rows, int group, int64_t row_offset) = 0;
   virtual void fill_weight_random(sgl_weight& weight, const sgl_weight_fill_random_args& args) = 0;
   virtual void linear(const sgl_linear_args& args) = 0;
+  /// Whether `linear` itself normalises x for these arguments; else it is given x normalised.
+  virtual bool normalizes_in_linear(const sgl_linear_args&) { return false; }
 
   virtual void rms_norm(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& weight, float eps) = 0;
   virtual void add_rms_norm(const sgl_tensor& y, const sgl_tensor& residual, const sgl_tensor& x, const sgl_tensor& weight,

@@ -32,9 +32,8 @@ void check_rows(const char* op, const sgl_weight_desc& desc, int32_t group, int6
     fail(SGL_INVALID_ARGUMENT, "%s: group is %" PRId32 ": expected 0 to %" PRId32, op, group, desc.num_groups - 1);
   }
   if (num_rows < 0 || row_offset < 0 || row_offset > desc.out_features || num_rows > desc.out_features - row_offset) {
-    fail(SGL_INVALID_ARGUMENT,
-         "%s: %" PRId64 " rows at row_offset %" PRId64 " do not fit a weight of %" PRId64 " out_features", op, num_rows,
-         row_offset, desc.out_features);
+    fail(SGL_INVALID_ARGUMENT, "%s: %" PRId64 " rows at row_offset %" PRId64 " do not fit a weight of %" PRId64 " out_features",
+         op, num_rows, row_offset, desc.out_features);
   }
 }
 
@@ -117,7 +116,22 @@ sgl_status sgl_linear(sgl_context* context, const sgl_linear_args* args) {
     if (given.residual != nullptr) {
       match.tensor("residual", given.residual).is(type, SGL_F32).shape({num_rows, y_width}).last_dense();
     }
+    if (given.norm != nullptr) {
+      match.tensor("norm", given.norm).is(type).shape({in_features}).dense();
+      match.tensor("normed", given.normed)
+          .is(type)
+          .shape({num_rows, in_features})
+          .last_dense()
+          .disjoint_from(input)
+          .disjoint_from(output);
+      check_eps(op, given.eps);
+    }
     if (output.is_empty()) return;
-    backend.linear(given);
+    if (given.norm == nullptr || backend.normalizes_in_linear(given)) return backend.linear(given);
+    backend.rms_norm(*given.normed, *given.x, *given.norm, given.eps);
+    sgl_linear_args rest = given;
+    rest.x = given.normed;
+    rest.norm = rest.normed = nullptr;
+    backend.linear(rest);
   });
 }

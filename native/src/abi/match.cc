@@ -5,6 +5,10 @@
 #include "abi/error.hpp"
 
 namespace sgl {
+
+void check_eps(const char* op, float eps) {
+  if (!(eps >= 0)) fail(SGL_INVALID_ARGUMENT, "%s: eps is %g: expected a number of at least 0", op, eps);
+}
 namespace {
 
 struct TypeInfo {

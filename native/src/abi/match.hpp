@@ -8,6 +8,9 @@
 
 namespace sgl {
 
+/// Of a norm.
+void check_eps(const char* op, float eps);
+
 /// Symbolic checks of an operator's tensors. Each dimension and element type is a symbol that the first tensor binds and later
 /// ones must agree with, so a failure can name both sides:
 ///

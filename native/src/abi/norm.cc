@@ -5,14 +5,6 @@
 
 using namespace sgl;
 
-namespace {
-
-void check_eps(const char* op, float eps) {
-  if (!(eps >= 0)) fail(SGL_INVALID_ARGUMENT, "%s: eps is %g: expected a number of at least 0", op, eps);
-}
-
-}  // namespace
-
 sgl_status sgl_rms_norm(sgl_context* context, const sgl_tensor* y, const sgl_tensor* x, const sgl_tensor* weight, float eps) {
   constexpr const char* op = "rms_norm";
   return guard(op, [&] {

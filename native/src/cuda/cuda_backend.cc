@@ -99,6 +99,7 @@ class CudaBackend final : public Backend {
     cuda::fill_weight_random(entered(), weight, args);
   }
   void linear(const sgl_linear_args& args) override { cuda::linear(entered(), args); }
+  bool normalizes_in_linear(const sgl_linear_args& args) override { return cuda::normalizes_in_linear(entered(), args); }
 
   void rms_norm(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& weight, float eps) override {
     cuda::rms_norm(entered(), y, x, weight, eps);

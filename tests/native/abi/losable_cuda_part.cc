@@ -83,6 +83,7 @@ class LosableBackend final : public Backend {
     at("weight_fill_random").fill_weight_random(weight, args);
   }
   void linear(const sgl_linear_args& args) override { at("linear").linear(args); }
+  bool normalizes_in_linear(const sgl_linear_args& args) override { return at("linear").normalizes_in_linear(args); }
 
   void rms_norm(const sgl_tensor& y, const sgl_tensor& x, const sgl_tensor& weight, float eps) override {
     at("rms_norm").rms_norm(y, x, weight, eps);

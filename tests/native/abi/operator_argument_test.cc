@@ -46,8 +46,7 @@ TEST_F(OperatorArgument, Of_weight_load) {
                "weight_load: 3 rows at row_offset 9223372036854775807 do not fit a weight of 4 out_features",
                sgl_weight_load(context, weight, rows, 0, INT64_MAX));
   const auto fill = [&](const sgl_weight_fill_random_args& args) { return sgl_weight_fill_random(context, weight, &args); };
-  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: scale is nan: expected 0 to 1e30",
-               fill({1, NAN, 0, 0, 4, 0, 0}));
+  EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: scale is nan: expected 0 to 1e30", fill({1, NAN, 0, 0, 4, 0, 0}));
   EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: group is 2: expected 0 to 1", fill({1, 1, 2, 0, 4, 0, 0}));
   EXPECT_FAILS(SGL_INVALID_ARGUMENT, "weight_fill_random: 3 rows at row_offset 2 do not fit a weight of 4 out_features",
                fill({1, 1, 0, 2, 3, 0, 0}));
@@ -61,6 +60,17 @@ TEST_F(OperatorArgument, Of_linear_and_experts) {
   sgl_linear_args linear{};
   linear.epilogue = static_cast<sgl_epilogue>(5);
   EXPECT_FAILS(SGL_INVALID_ARGUMENT, "linear: epilogue is 5: expected 0 (none) or 1 (silu_mul)", sgl_linear(context, &linear));
+  const Weight weight(context, SGL_F32, HostTensor::normal(random, SGL_F32, {5, 8}));
+  const HostTensor x(SGL_F32, {2, 8}), y(SGL_F32, {2, 5}), norm(SGL_F32, {8}), normed(SGL_F32, {2, 8}),
+      short_norm(SGL_F32, {7});
+  const auto expect = [&](const char* message, const sgl_tensor* given_norm, const sgl_tensor* given_normed, float eps) {
+    const sgl_linear_args args{y, x, weight, nullptr, nullptr, SGL_EPILOGUE_NONE, eps, given_norm, given_normed};
+    EXPECT_FAILS(SGL_INVALID_ARGUMENT, message, sgl_linear(context, &args));
+  };
+  expect("linear: norm is [7] f32, weight is [5, 8] f32: last dims differ", short_norm, normed, 0);
+  expect("linear: normed is null", norm, nullptr, 0);
+  expect("linear: normed is [2, 8] f32, x is [2, 8] f32: they overlap in memory", norm, x, 0);
+  expect("linear: eps is -1: expected a number of at least 0", norm, normed, -1);
   const HostTensor logits(SGL_F32, {2, 3}), weights(SGL_F32, {2, 4}), ids(SGL_I32, {2, 4});
   EXPECT_FAILS(SGL_INVALID_ARGUMENT, "moe_route: k is 4 of 3 experts", sgl_moe_route(context, weights, ids, logits, 0));
 }

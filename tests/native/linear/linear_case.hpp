@@ -46,8 +46,15 @@ inline HostTensor random_rows(Random& random, sgl_dtype dtype, int64_t num_rows,
 inline sgl_status run_linear(sgl_context* context, const HostTensor& y, const HostTensor& x, const sgl_weight* weight,
                              const HostTensor* bias = nullptr, const HostTensor* residual = nullptr,
                              sgl_epilogue epilogue = SGL_EPILOGUE_NONE) {
-  const sgl_linear_args args{
-      y, x, weight, bias != nullptr ? &bias->view() : nullptr, residual != nullptr ? &residual->view() : nullptr, epilogue, 0};
+  const sgl_linear_args args{y,
+                             x,
+                             weight,
+                             bias != nullptr ? &bias->view() : nullptr,
+                             residual != nullptr ? &residual->view() : nullptr,
+                             epilogue,
+                             0,
+                             nullptr,
+                             nullptr};
   return sgl_linear(context, &args);
 }
 

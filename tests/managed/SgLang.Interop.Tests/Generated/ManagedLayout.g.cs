@@ -130,7 +130,9 @@ internal static unsafe class ManagedLayout
             rows.Add(new LayoutRow("sgl_linear_args", "bias", (uint)((byte*)&value.Bias - start), (uint)(sizeof(SglTensor*))));
             rows.Add(new LayoutRow("sgl_linear_args", "residual", (uint)((byte*)&value.Residual - start), (uint)(sizeof(SglTensor*))));
             rows.Add(new LayoutRow("sgl_linear_args", "epilogue", (uint)((byte*)&value.Epilogue - start), (uint)(sizeof(SglEpilogue))));
-            rows.Add(new LayoutRow("sgl_linear_args", "reserved", (uint)((byte*)&value.Reserved - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_linear_args", "eps", (uint)((byte*)&value.Eps - start), (uint)(sizeof(float))));
+            rows.Add(new LayoutRow("sgl_linear_args", "norm", (uint)((byte*)&value.Norm - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_linear_args", "normed", (uint)((byte*)&value.Normed - start), (uint)(sizeof(SglTensor*))));
         }
 
         {

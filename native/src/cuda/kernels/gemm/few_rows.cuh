@@ -13,13 +13,16 @@ struct FewRowsParams {
   int32_t width;  // columns of y
   int32_t in_features;
   Epilogue epilogue;
+  const bf16* norm;  // [in_features], for kHasNorm
+  float eps;
 };
 
 /// A block makes kWeightRows columns of y (16 with a gate, whose tiles are a gate tile and its up tile), all rows.
-template <class Config, bool kIsGated>
+template <class Config, bool kIsGated, bool kHasNorm>
 __global__ void __launch_bounds__(Config::kThreads, 2) few_rows_kernel(const __grid_constant__ FewRowsParams params) {
   static_assert(!kIsGated || Config::kWeightTiles == 2, "a gate tile and its up tile");
-  __shared__ float sums[Config::kSharedFloats];
+  extern __shared__ __align__(16) float sums[];  // [kSharedFloats], and with a norm first [in_features] bf16
+  __shared__ float squares[kHasNorm ? Config::kWarps * Config::kRows : 1];
   constexpr int kColumns = kIsGated ? 16 : Config::kWeightRows;
   const int first_column = blockIdx.x * kColumns;
   const int lane = threadIdx.x % kWarpSize;
@@ -39,15 +42,17 @@ __global__ void __launch_bounds__(Config::kThreads, 2) few_rows_kernel(const __g
     const int64_t row = min(tile * 8 + lane / 4, params.num_rows - 1);
     operands.x[tile] = params.x + row * params.x_stride + lane % 4 * 8;
   }
-  stream_product<Config>(sums, operands, params.in_features);
+  const StreamNorm<Config> norm{params.norm, reinterpret_cast<bf16*>(sums), squares};
+  stream_product<Config, kHasNorm>(sums, operands, params.in_features, norm);
 
   for (int i = threadIdx.x; i < kColumns * params.num_rows; i += Config::kThreads) {
     const int row = i / kColumns, column = first_column + i % kColumns;
     if (column >= params.width) continue;
-    float value = params.epilogue.biased(total<Config>(sums, i % kColumns, row), column);
+    const float scale = kHasNorm ? norm.scale(row, params.in_features, params.eps) : 1;
+    float value = params.epilogue.biased(scale * total<Config>(sums, i % kColumns, row), column);
     if constexpr (kIsGated) {
       const float up = total<Config>(sums, 16 + i % kColumns, row);
-      value = silu(value) * params.epilogue.biased(up, params.width + column);
+      value = silu(value) * params.epilogue.biased(scale * up, params.width + column);
     }
     params.epilogue.store(row, column, value);
   }

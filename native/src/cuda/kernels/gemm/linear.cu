@@ -17,6 +17,8 @@ namespace sgl::cuda {
 namespace {
 
 constexpr const char* kOp = "linear";
+/// Elements of a norm's weight that fit where a block's sums will lie, or take little more.
+constexpr int64_t kMaxNormedFeatures = 8192;
 
 LinearDesc desc_of(const sgl_linear_args& args) {
   const sgl_weight_desc& weight = args.weight->desc;
@@ -51,14 +53,20 @@ Epilogue epilogue_of(const sgl_linear_args& args) {
   return epilogue;
 }
 
-template <int kWeightTiles, int kRowTiles, bool kIsGated>
+template <int kWeightTiles, int kRowTiles, bool kIsGated, bool kHasNorm = false>
 void run_few_rows(const CudaContext& context, const FewRowsParams& params) {
+  if constexpr (kRowTiles == 1 && !kHasNorm) {
+    if (params.norm != nullptr) return run_few_rows<kWeightTiles, kRowTiles, kIsGated, true>(context, params);
+  }
   using Config = StreamConfig<kWeightTiles, kRowTiles>;
   LaunchConfig config;
   config.grid = blocks_for(params.width, kIsGated ? 16 : Config::kWeightRows);
   config.block = Config::kThreads;
   config.overlaps_predecessor = true;
-  launch(context, kOp, few_rows_kernel<Config, kIsGated>, config, params);
+  // What memory the blocks leave to the first-level cache is where weights in flight land.
+  config.shared_bytes = sizeof(float) * Config::kSharedFloats;
+  if (kHasNorm) config.shared_bytes = std::max(config.shared_bytes, sizeof(bf16) * params.in_features);
+  launch(context, kOp, few_rows_kernel<Config, kIsGated, kHasNorm>, config, params);
 }
 
 void few_rows(const CudaContext& context, const sgl_linear_args& args, const LinearDesc& desc, const LinearConfig& config) {
@@ -70,6 +78,10 @@ void few_rows(const CudaContext& context, const sgl_linear_args& args, const Lin
   params.width = static_cast<int32_t>(args.y->shape[1]);
   params.in_features = static_cast<int32_t>(desc.in_features);
   params.epilogue = epilogue_of(args);
+  if (args.norm != nullptr) {
+    params.norm = static_cast<const bf16*>(args.norm->data);
+    params.eps = args.eps;
+  }
   const int choice = config.row_tiles * 10 + (desc.is_gated ? 3 : config.weight_tiles);
   switch (choice) {
     case 11:
@@ -164,6 +176,13 @@ bool library_then_epilogue(CudaContext& context, const sgl_linear_args& args, co
 }
 
 }  // namespace
+
+bool normalizes_in_linear(const CudaContext& context, const sgl_linear_args& args) {
+  const LinearDesc desc = desc_of(args);
+  const LinearConfig config = select_linear(desc, context.device);
+  return config.path == LinearPath::kFewRows && config.row_tiles == 1 && desc.in_features <= kMaxNormedFeatures &&
+         access_size(desc.in_features, desc.dtype, {args.norm}) > 1;
+}
 
 void linear(CudaContext& context, const sgl_linear_args& args) {
   linear(context, args, select_linear(desc_of(args), context.device));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cuda/ptx/cp_async.cuh"
 #include "cuda/ptx/grid_dependency.cuh"
 #include "cuda/ptx/load.cuh"
 #include "cuda/ptx/mma.cuh"
@@ -44,9 +45,66 @@ struct StreamOperands {
   const bf16* x[Config::kRowTiles];
 };
 
-/// sums[warp][weight row][activation row] of the block's tile, one part a warp, in shared memory; ends with a barrier.
+/// A norm of the activation rows inside the product: elements are multiplied with its weight on their way, and what the whole
+/// row is divided by follows from the sums of squares that are left beside the product's sums.
 template <class Config>
-__device__ __forceinline__ void stream_product(float* sums, const StreamOperands<Config>& operands, int in_features) {
+struct StreamNorm {
+  const bf16* weight;  // [in_features]
+  bf16* staged;        // [in_features] in shared memory, until the product's sums are written
+  float* squares;      // [kWarps][kRows] in shared memory
+
+  /// Before the product's own accesses, which would keep the memory from these for long.
+  __device__ __forceinline__ void begin_staging(int in_features) const {
+    for (int i = threadIdx.x * 8; i < in_features; i += Config::kThreads * 8) {
+      ptx::cp_async_16(ptx::shared_address(staged + i), weight + i, true);
+    }
+    ptx::cp_async_commit();
+  }
+
+  /// Ends with a barrier.
+  __device__ __forceinline__ void end_staging() const {
+    ptx::cp_async_wait<0>();
+    __syncthreads();
+  }
+
+  /// Two elements, and their squares to `sum`.
+  __device__ __forceinline__ static uint32_t scaled(uint32_t pair, uint32_t factors, float& sum) {
+    const float low = __uint_as_float(pair << 16), high = __uint_as_float(pair & 0xffff0000u);
+    sum += low * low;
+    sum += high * high;
+    const __nv_bfloat162 product =
+        __hmul2(reinterpret_cast<const __nv_bfloat162&>(pair), reinterpret_cast<const __nv_bfloat162&>(factors));
+    return reinterpret_cast<const uint32_t&>(product);
+  }
+
+  __device__ __forceinline__ uint4 scaled(const uint4& x, int k, float& sum) const {
+    const uint4 factors = *reinterpret_cast<const uint4*>(staged + k);
+    return make_uint4(scaled(x.x, factors.x, sum), scaled(x.y, factors.y, sum), scaled(x.z, factors.z, sum),
+                      scaled(x.w, factors.w, sum));
+  }
+
+  /// What a lane has summed up of its activation row; the four of a row together have its warp's part.
+  __device__ __forceinline__ void leave(int row_tile, float sum) const {
+    const int warp = threadIdx.x / kWarpSize, lane = threadIdx.x % kWarpSize;
+    sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+    sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+    if (lane % 4 == 0) squares[warp * Config::kRows + row_tile * 8 + lane / 4] = sum;
+  }
+
+  /// After the barrier of the product.
+  __device__ __forceinline__ float scale(int row, int in_features, float eps) const {
+    float sum = 0;
+#pragma unroll
+    for (int warp = 0; warp < Config::kWarps; ++warp) sum += squares[warp * Config::kRows + row];
+    return 1.0f / sqrtf(sum / static_cast<float>(in_features) + eps);
+  }
+};
+
+/// sums[warp][weight row][activation row] of the block's tile, one part a warp, in shared memory; ends with a barrier. With
+/// a norm the sums may take the place of its weight.
+template <class Config, bool kHasNorm = false>
+__device__ __forceinline__ void stream_product(float* sums, const StreamOperands<Config>& operands, int in_features,
+                                               const StreamNorm<Config>& norm = {}) {
   constexpr int kWeightTiles = Config::kWeightTiles, kRowTiles = Config::kRowTiles, kBlocks = Config::kBlocksPerTurn;
   const int warp = threadIdx.x / kWarpSize, lane = threadIdx.x % kWarpSize;
   const int place = lane % 4 * 8;
@@ -81,12 +139,15 @@ __device__ __forceinline__ void stream_product(float* sums, const StreamOperands
   };
 
   float acc[kWeightTiles][kRowTiles][4] = {};
-  const auto multiply = [&](const Turn& turn) {
+  float squares[kRowTiles] = {};
+  const auto multiply = [&](const Turn& turn, int k) {
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
 #pragma unroll
       for (int row_tile = 0; row_tile < kRowTiles; ++row_tile) {
-        const uint4 v = x[block][row_tile];
+        uint4 v = x[block][row_tile];
+        // Past the end x is zero, and any factor will do.
+        if constexpr (kHasNorm) v = norm.scaled(v, min(k + 32 * block + place, in_features - 8), squares[row_tile]);
 #pragma unroll
         for (int tile = 0; tile < kWeightTiles; ++tile) {
           const uint4 low = turn[block][tile][0], high = turn[block][tile][1];
@@ -102,21 +163,28 @@ __device__ __forceinline__ void stream_product(float* sums, const StreamOperands
   constexpr int kStep = Config::kWarps * Config::kTurn;
   Turn even, odd;
   int k = warp * Config::kTurn;
+  if constexpr (kHasNorm) norm.begin_staging(in_features);
   load_weight(even, k);
   load_weight(odd, k + kStep);
   ptx::allow_successor();
+  if constexpr (kHasNorm) norm.end_staging();
   ptx::wait_for_predecessor();
   load_x(k);
   for (; k < in_features; k += 2 * kStep) {
-    multiply(even);
+    multiply(even, k);
     load_x(k + kStep);
     load_weight(even, k + 2 * kStep);
     if (k + kStep >= in_features) break;
-    multiply(odd);
+    multiply(odd, k + kStep);
     load_x(k + 2 * kStep);
     load_weight(odd, k + 3 * kStep);
   }
 
+  if constexpr (kHasNorm) {
+#pragma unroll
+    for (int row_tile = 0; row_tile < kRowTiles; ++row_tile) norm.leave(row_tile, squares[row_tile]);
+    __syncthreads();  // all have read the norm's weight
+  }
   float* mine = sums + warp * Config::kSumFloats;
 #pragma unroll
   for (int tile = 0; tile < kWeightTiles; ++tile) {
