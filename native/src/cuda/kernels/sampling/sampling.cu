@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "cuda/kernels/sampling/sampling.cuh"
@@ -10,11 +11,11 @@ namespace {
 /// A block should have this many logits, or it costs more to meet the others than it saves.
 constexpr int64_t kMinLogitsPerBlock = 4096;
 
-/// As many blocks a row, a power of two, as keep every processor busy once.
-int blocks_per_row(const CudaContext& context, int64_t num_rows, int64_t vocabulary) {
+/// As many blocks a row, a power of two, as fill every processor with `blocks_per_processor`.
+int blocks_per_row(const CudaContext& context, int64_t num_rows, int64_t vocabulary, int blocks_per_processor = 2) {
   int blocks = 1;
   if (context.device.compute_major < 9) return blocks;
-  while (blocks < SamplingGroup::kMaxBlocks && num_rows * blocks * 2 <= 2 * context.device.num_sms &&
+  while (blocks < SamplingGroup::kMaxBlocks && num_rows * blocks * 2 <= blocks_per_processor * context.device.num_sms &&
          vocabulary >= kMinLogitsPerBlock * blocks * 2) {
     blocks *= 2;
   }
@@ -96,8 +97,11 @@ void sample(CudaContext& context, const sgl_sampling_args& args) {
   params.rows = edit.rows;
   params.logits_stride = args.logits->stride[0];
   params.vocabulary = static_cast<int32_t>(vocabulary);
-  params.blocks_per_row = blocks_per_row(context, num_rows, vocabulary);
-  launch(context, "sample", sample_kernel, config_of(num_rows, params.blocks_per_row), params);
+  const bool is_greedy =
+      params.logprobs == nullptr &&
+      std::all_of(args.rows, args.rows + num_rows, [](const sgl_sampling_row& row) { return row.temperature <= 0; });
+  params.blocks_per_row = blocks_per_row(context, num_rows, vocabulary, is_greedy ? kGreedyBlocksPerProcessor : 2);
+  launch(context, "sample", is_greedy ? greedy_kernel : sample_kernel, config_of(num_rows, params.blocks_per_row), params);
 }
 
 void argmax_shard(CudaContext& context, const sgl_tensor& best, const sgl_tensor& logits, int32_t first_id) {

@@ -9,6 +9,8 @@
 
 namespace sgl::cuda {
 
+inline constexpr int kGreedyBlocksPerProcessor = 4;
+
 struct SamplingParams {
   int32_t* ids;                  // [num_rows]
   float* logprobs;               // [num_rows] or null
@@ -138,6 +140,21 @@ __device__ inline int draw_uniform(SamplingGroup& group, const LogitRow& row, co
     rest -= __shfl_sync(0xffffffffu, through, kWarpSize - 1);
   }
   return lane == 0 ? last_kept : -1;
+}
+
+/// For rows that are all greedy and of which no log-probability is asked: few registers, so that several blocks share a
+/// processor, and nothing is read from the host.
+__global__ void __launch_bounds__(kSamplingThreads, kGreedyBlocksPerProcessor)
+    greedy_kernel(const __grid_constant__ SamplingParams params) {
+  __shared__ SamplingGroup::Shared shared;
+  SamplingGroup group(shared, params.blocks_per_row);
+  const int r = group.row();
+  ptx::allow_successor();
+  ptx::wait_for_predecessor();
+  const LogitRow row(params.logits + r * params.logits_stride, params.vocabulary, group);
+  const int id = id_of(largest(group, row, ~0ull));
+  if (group.block() == 0 && threadIdx.x == 0) params.ids[r] = row[id] == -INFINITY ? -1 : id;
+  group.synchronize();
 }
 
 __global__ void __launch_bounds__(kSamplingThreads) sample_kernel(const __grid_constant__ SamplingParams params) {
