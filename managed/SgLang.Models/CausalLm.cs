@@ -105,9 +105,11 @@ public abstract class CausalLm : IModel
         using var attention = new AttentionPlans(meta, this, pageSize: 1, numTokens, maxRequests: 1);
         var tokens = new Tensor(0, DType.I32, numTokens);
         using ExpertExchange? exchange = ExchangeRule is null ? null : new ExpertExchange(meta, ExchangeRule, numTokens);
+        using SpreadTokens? spread = Share.Place.AttentionDpSize == 1 ? null : new SpreadTokens(meta, Share.Place, numTokens);
         var context = new ForwardContext(meta, arena, kvCache, attention)
         {
             Exchange = exchange,
+            Spread = spread,
             InputIds = tokens,
             Positions = tokens,
             Slots = tokens,

@@ -35,6 +35,9 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
     /// <summary>Null where ranks do not exchange tokens; see <see cref="IModel.ExchangeRule"/>.</summary>
     public ExpertExchange? Exchange { get; init; }
 
+    /// <summary>Null but with attention by data parallelism, where layers behind attention compute the tokens of all ranks.</summary>
+    public SpreadTokens? Spread { get; init; }
+
     /// <summary>The pass is recorded into a graph, or must do as that one will: what the host would have to wait for is left out.</summary>
     public bool IsReplayed { get; set; }
 
@@ -95,6 +98,26 @@ public sealed class ForwardContext(DeviceContext device, DeviceArena arena, KvCa
     {
         if (!Device.IsMeta) Stages.Send(hidden, Stages.Rank + 1);
     }
+
+    /// <summary>The peers' x one below the other; see <see cref="RankCommunicators.AttentionPeers"/>.</summary>
+    public void AllGatherRowsOfPeers(in Tensor y, in Tensor x)
+    {
+        if (!Device.IsMeta) AttentionPeers.AllGatherRows(y, x);
+    }
+
+    /// <summary>A peer's x becomes every peer's.</summary>
+    public void BroadcastToPeers(in Tensor x, int root)
+    {
+        if (!Device.IsMeta) AttentionPeers.Broadcast(x, root);
+    }
+
+    /// <summary><see cref="AllToAll"/> between peers.</summary>
+    public void AllToAllOfPeers(in Tensor y, in Tensor x, ReadOnlySpan<long> receiveCounts, ReadOnlySpan<long> sendCounts)
+    {
+        if (!Device.IsMeta) AttentionPeers.AllToAll(y, x, receiveCounts, sendCounts);
+    }
+
+    private Communicator AttentionPeers => Ranks?.AttentionPeers ?? throw new InvalidOperationException("attention by data parallelism needs the communicator of peers");
 
     private Communicator TensorRanks => Ranks?.Tensor ?? throw new InvalidOperationException("a part of a model needs the communicator of its tensor group");
 

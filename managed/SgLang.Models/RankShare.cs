@@ -20,9 +20,11 @@ public sealed record RankShare
     /// <summary>Throws <see cref="ModelConfigException"/> for sizes that the model cannot be cut into, naming the option to change.</summary>
     public static RankShare Of(ModelConfig c, RankPlace place)
     {
-        int tp = place.TpSize;
-        Require(c.NumHeads % tp == 0, "--tp-size", tp, $"must divide num_attention_heads, {c.NumHeads}");
-        Require(c.NumKvHeads % tp == 0 || tp % c.NumKvHeads == 0, "--tp-size", tp, $"must divide num_key_value_heads, {c.NumKvHeads}, or be a multiple of it");
+        int tp = place.TpSize, attention = place.AttentionTpSize;
+        string sharers = place.AttentionDpSize == 1 ? "--tp-size" : "--tp-size / --dp-size";
+        Require(tp % place.AttentionDpSize == 0, "--dp-size", place.AttentionDpSize, $"must divide --tp-size, {tp}, with --enable-dp-attention");
+        Require(c.NumHeads % attention == 0, sharers, attention, $"must divide num_attention_heads, {c.NumHeads}");
+        Require(c.NumKvHeads % attention == 0 || attention % c.NumKvHeads == 0, sharers, attention, $"must divide num_key_value_heads, {c.NumKvHeads}, or be a multiple of it");
         bool hasDense = c.NumExperts == 0 || Enumerable.Range(0, c.NumLayers).Any(layer => !c.IsSparseLayer(layer));
         if (hasDense) Require(c.IntermediateSize % tp == 0, "--tp-size", tp, $"must divide intermediate_size, {c.IntermediateSize}");
         if (c.SharedExpertIntermediateSize > 0)
@@ -41,8 +43,8 @@ public sealed record RankShare
         return new RankShare
         {
             Place = place,
-            Heads = Shard.Even(c.NumHeads, place.TpRank, tp),
-            KvHeads = Shard.Heads(c.NumKvHeads, place.TpRank, tp),
+            Heads = Shard.Even(c.NumHeads, place.AttentionTpRank, attention),
+            KvHeads = Shard.Heads(c.NumKvHeads, place.AttentionTpRank, attention),
             Layers = place.Layers(c.NumLayers),
             Experts = c.NumExperts == 0 ? Shard.Whole(0) : Shard.Even(c.NumExperts, place.EpRank, place.EpSize),
         };

@@ -3,7 +3,7 @@ namespace SgLang.Core;
 /// <summary>
 /// A rank's place in the world of one replica: `rank = ppRank * tpSize + tpRank`. Tensor-parallel groups are consecutive ranks; a pipeline
 /// group has the ranks of equal tensor rank. Experts are spread over the expert ranks of a tensor group and each is cut over the ranks that
-/// share an expert rank. Replicas are whole worlds of their own.
+/// share an expert rank. Replicas are whole worlds of their own, or, with attention by data parallelism, parts of one tensor group.
 /// </summary>
 public sealed record RankPlace
 {
@@ -19,10 +19,21 @@ public sealed record RankPlace
     public int DpRank { get; init; }
     public int DpSize { get; init; } = 1;
 
-    /// <summary>Ranks of one replica.</summary>
+    /// <summary>
+    /// Parts of the tensor group that each attend to requests of their own, while all of it computes the MLPs and experts of everybody's tokens;
+    /// then also <see cref="DpSize"/>. 1: the whole group has the same requests. Divides <see cref="TpSize"/>.
+    /// </summary>
+    public int AttentionDpSize { get; init; } = 1;
+
+    /// <summary>Ranks that attend to the same requests: they share heads, vocabulary and what is replicated.</summary>
+    public int AttentionTpSize => TpSize / AttentionDpSize;
+    public int AttentionTpRank => TpRank % AttentionTpSize;
+    public int AttentionDpRank => TpRank / AttentionTpSize;
+
+    /// <summary>Ranks that meet: of one replica, or of all with attention by data parallelism.</summary>
     public int WorldSize => TpSize * PpSize;
 
-    /// <summary>Within the replica.</summary>
+    /// <summary>Among those.</summary>
     public int WorldRank => PpRank * TpSize + TpRank;
 
     /// <summary>Ranks that share each expert.</summary>
@@ -33,14 +44,16 @@ public sealed record RankPlace
     public bool IsLastStage => PpRank == PpSize - 1;
 
     /// <summary>All places of all replicas in the order of devices: replica, stage, tensor rank.</summary>
-    public static RankPlace[] All(int tpSize, int ppSize = 1, int epSize = 1, int dpSize = 1)
+    /// <param name="dpAttention">The replicas share the ranks of one, of which each attends with as many.</param>
+    public static RankPlace[] All(int tpSize, int ppSize = 1, int epSize = 1, int dpSize = 1, bool dpAttention = false)
     {
-        RankPlace[] places = new RankPlace[tpSize * ppSize * dpSize];
+        RankPlace[] places = new RankPlace[tpSize * ppSize * (dpAttention ? 1 : dpSize)];
         for (int i = 0; i < places.Length; i++)
         {
             places[i] = new RankPlace
             {
-                TpRank = i % tpSize, TpSize = tpSize, PpRank = i / tpSize % ppSize, PpSize = ppSize, EpSize = epSize, DpRank = i / (tpSize * ppSize), DpSize = dpSize,
+                TpRank = i % tpSize, TpSize = tpSize, PpRank = i / tpSize % ppSize, PpSize = ppSize, EpSize = epSize, DpSize = dpSize,
+                DpRank = dpAttention ? i % tpSize / (tpSize / dpSize) : i / (tpSize * ppSize), AttentionDpSize = dpAttention ? dpSize : 1,
             };
         }
         return places;

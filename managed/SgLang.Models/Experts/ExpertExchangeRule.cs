@@ -29,7 +29,7 @@ public sealed record ExpertExchangeRule
     /// <summary>Null where tokens are never exchanged: one rank, no experts, or experts that are cut over several ranks.</summary>
     public static ExpertExchangeRule? For(ModelConfig config, RankPlace place, DType dtype, DeviceKind kind, ExpertExchangeMode mode)
     {
-        if (mode == ExpertExchangeMode.Never || place.TpSize == 1 || place.EpSize != place.TpSize || config.NumExperts == 0) return null;
+        if (mode == ExpertExchangeMode.Never || place.TpSize == 1 || place.AttentionDpSize > 1 || place.EpSize != place.TpSize || config.NumExperts == 0) return null;
         return new ExpertExchangeRule
         {
             Rank = place.TpRank,

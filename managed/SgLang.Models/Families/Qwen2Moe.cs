@@ -37,13 +37,19 @@ public sealed class Qwen2MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
             if (_isPart)
             {
                 // One sum over ranks for both.
-                Tensor part = _routed.ForwardPart(f, h);
-                Ops.AddSigmoidGated(f.Device, part, _shared.ForwardPart(f, h), _sharedGate.Forward(f, h));
-                f.AllReduce(stream, part, stream);
+                if (f.Spread is { } spread) spread.AddOwn(f, stream, Part(f, spread.Gather(f, h)));
+                else f.AllReduce(stream, Part(f, h), stream);
                 return;
             }
             _routed.AddTo(f, stream, h);
             Ops.AddSigmoidGated(f.Device, stream, _shared.ForwardPart(f, h), _sharedGate.Forward(f, h));
+        }
+
+        private Tensor Part(ForwardContext f, in Tensor h)
+        {
+            Tensor part = _routed.ForwardPart(f, h);
+            Ops.AddSigmoidGated(f.Device, part, _shared.ForwardPart(f, h), _sharedGate.Forward(f, h));
+            return part;
         }
     }
 }

@@ -16,7 +16,7 @@ public sealed class Embedding
     public Embedding(ModuleScope at)
     {
         Path = at.Path;
-        _isAlone = at.Model.Place.TpSize == 1;
+        _isAlone = at.Model.Place.AttentionTpSize == 1;
         (Weight, Rows) = Load(at);
         _module = at.Model.AddModule(new ModuleInfo
         {
@@ -55,7 +55,7 @@ public sealed class Embedding
     internal static (PackedWeight Weight, Shard Rows) Load(ModuleScope at)
     {
         RankPlace place = at.Model.Place;
-        Shard rows = Shard.Vocabulary(at.Config.VocabSize, place.TpRank, place.TpSize, out long padded);
+        Shard rows = Shard.Vocabulary(at.Config.VocabSize, place.AttentionTpRank, place.AttentionTpSize, out long padded);
         return (at.Model.LoadWeight(padded, at.Config.HiddenSize, 1, new WeightPart(at.Path + ".weight", rows)), rows);
     }
 }

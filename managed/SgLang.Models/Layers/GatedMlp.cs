@@ -25,6 +25,11 @@ public sealed class GatedMlp
     /// <summary>stream += mlp(x); both [n, hidden].</summary>
     public void AddTo(ForwardContext f, in Tensor stream, in NormedRows x)
     {
+        if (f.Spread is { } spread)
+        {
+            spread.AddOwn(f, stream, ForwardPart(f, spread.Gather(f, x.Compute(f))));
+            return;
+        }
         Tensor rows = x.Rows;
         using ModuleSpan span = f.Enter(_module, in rows);
         _down.AddTo(f, stream, _gateUp.Forward(f, x, Epilogue.SiluMul));

@@ -21,7 +21,7 @@ public sealed class LmHead
         Path = at.Path;
         (_weight, _columns) = tied is null ? Embedding.Load(at) : (tied.Weight, tied.Rows);
         _vocabularySize = at.Config.VocabSize;
-        _tpSize = at.Model.Place.TpSize;
+        _tpSize = at.Model.Place.AttentionTpSize;
         _module = at.Model.AddModule(ModuleInfo.Linear(Path, _weight, ownsWeight: tied is null, hasBias: false));
     }
 

@@ -76,6 +76,11 @@ public sealed class SparseMoe
     /// <summary>stream += moe(x); both [n, hidden].</summary>
     public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
     {
+        if (f.Spread is { } spread)
+        {
+            spread.AddOwn(f, stream, ForwardPart(f, spread.Gather(f, x)));
+            return;
+        }
         Tensor y = ForwardPart(f, x);
         if (_isPart) f.AllReduce(stream, y, stream);
         else Ops.Add(f.Device, stream, stream, y);
@@ -86,7 +91,11 @@ public sealed class SparseMoe
     {
         using ModuleSpan span = f.Enter(_module, in x);
         (Tensor weights, Tensor ids) = Route(f, x, x.NumRows);
-        f.Experts?.Count(_expertsPath, ids);
+        if (f.Experts is { } counter)
+        {
+            if (f.Spread is { } spread) spread.Count(counter, _expertsPath, ids);
+            else counter.Count(_expertsPath, ids);
+        }
         return RunExperts(f, x, weights, ids);
     }
 

@@ -7,6 +7,15 @@ namespace SgLang.Core.Tests.Ranks;
 public sealed class RankPlaceTests
 {
     /// <summary>tp 8, ep 4 (spec/distributed.md 11.2).</summary>
+    /// <summary>The third of spec/distributed.md's examples.</summary>
+    [Fact]
+    public void Attention_by_data_parallelism_splits_a_tensor_group()
+    {
+        RankPlace[] places = RankPlace.All(tpSize: 8, dpSize: 4, dpAttention: true);
+        Assert.Equal(8, places.Length);
+        Assert.Equal((2, 2, 1, 2), (places[5].AttentionTpSize, places[5].AttentionDpRank, places[5].AttentionTpRank, places[5].DpRank));
+    }
+
     [Fact]
     public void Expert_ranks_are_blocks_of_a_tensor_group()
     {

@@ -45,7 +45,8 @@ internal sealed class StepRunner : IDisposable
         _arena = new DeviceArena(device, model.ActivationBytes(maxTokens, maxTokens), "activations");
         _inputs = new DeviceBuffer(device, 4L * 4 * maxTokens, "step inputs");
         if (model.ExchangeRule is { } rule) Exchange = new ExpertExchange(device, rule, maxTokens);
-        _forward = new ForwardContext(device, _arena, _cache, _plans, ranks) { Exchange = Exchange };
+        if (model.Share.Place.AttentionDpSize > 1) Spread = new SpreadTokens(device, model.Share.Place, maxTokens);
+        _forward = new ForwardContext(device, _arena, _cache, _plans, ranks) { Exchange = Exchange, Spread = Spread };
         // Page 0 is the dummy.
         int[] order = [.. Enumerable.Range(1, numPages - 1)];
         new Random(seed).Shuffle(order);
@@ -58,6 +59,9 @@ internal sealed class StepRunner : IDisposable
 
     /// <summary>Null where the model never exchanges tokens.</summary>
     public ExpertExchange? Exchange { get; }
+
+    /// <summary>Null but with attention by data parallelism, where it is told each step's tokens.</summary>
+    public SpreadTokens? Spread { get; }
     public ForwardContext Context => _forward;
 
     /// <summary>Computes the next `Count` tokens of each sequence in one step.</summary>
@@ -129,6 +133,7 @@ internal sealed class StepRunner : IDisposable
     {
         _arena.Dispose();
         Exchange?.Dispose();
+        Spread?.Dispose();
         _inputs.Dispose();
         _plans.Dispose();
         _cache.Dispose();
