@@ -142,6 +142,12 @@ public sealed record EngineOptions
 
     /// <summary>Replicas, each with ranks, scheduler and cache of its own.</summary>
     public int DpSize { get; init; } = 1;
+
+    /// <summary>
+    /// The replicas share the ranks of one: each has <see cref="TpSize"/> / <see cref="DpSize"/> of them for attention and its cache, and all of them
+    /// compute experts and MLPs for everybody.
+    /// </summary>
+    public bool EnableDpAttention { get; init; }
     public LoadBalanceMethod LoadBalanceMethod { get; init; }
 
     /// <summary>Processes, each on a machine of its own, that share the stages of all replicas.</summary>
@@ -247,5 +253,6 @@ public sealed record EngineOptions
 
     /// <summary>Requests that run at once by <see cref="PpMaxMicroBatchSize"/>; null means no limit by it.</summary>
     public int? MaxPipelinedRequests => PpMaxMicroBatchSize * NumMicroBatches;
+    public bool SharesRanks => EnableDpAttention && DpSize > 1;
     public NodeLayout Layout => new(NumNodes, TpSize, PpSize, DpSize);
 }

@@ -215,6 +215,13 @@ internal static partial class EngineLoader
         CheckSize("--pp-size", options.PpSize);
         CheckSize("--ep-size", options.EpSize);
         CheckSize("--dp-size", options.DpSize);
+        if (options.SharesRanks)
+        {
+            if (options.TpSize % options.DpSize != 0)
+                throw new EngineStartException($"--dp-size must divide --tp-size, {options.TpSize}, with --enable-dp-attention, got {options.DpSize}: each replica attends with --tp-size / --dp-size ranks.");
+            if (options.PpSize > 1) throw new EngineStartException($"--pp-size must be 1 with --enable-dp-attention, got {options.PpSize}.");
+            if (options.NumNodes > 1) throw new EngineStartException($"--nnodes must be 1 with --enable-dp-attention, got {options.NumNodes}: its replicas meet in every layer.");
+        }
         CheckSize("--nnodes", options.NumNodes);
         if (options.NodeRank < 0 || options.NodeRank >= options.NumNodes) throw new EngineStartException($"--node-rank must be in [0, {options.NumNodes - 1}], got {options.NodeRank}.");
         if (options.Layout.Refusal is { } refusal) throw new EngineStartException(refusal);

@@ -159,6 +159,12 @@ internal sealed class EngineLoop : IDisposable
         };
     }
 
+    /// <summary>Waits until the loop has ended, which it was asked to; steps are launched no more.</summary>
+    public void Join()
+    {
+        if (!_isGivenUp) _thread.Join();
+    }
+
     public void Dispose()
     {
         Post(new EngineMessage(EngineMessageKind.Stop));

@@ -77,11 +77,11 @@ internal sealed record LoadedRank
             ranks = setup.Connect(device);
             profiler.AttachDevice(device);
             profiler.AttachMemory(setup.Place, device, model.KvBytesPerToken);
-            RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn), options.MaxStepsInFlight);
+            RankTrace trace = new(profiler, device, model, LayerRanges(options, model, warn), setup.Rounds is null ? options.MaxStepsInFlight : options.MaxStepsInFlight + 1);
             // Page 0 is the dummy that padding writes to.
             StepLimits limits = new(maxTokens, memory.MaxRunningRequests);
             runner = new ModelRunner(device, model, memory.NumPages + 1, options.PageSize, limits, trace, ranks, options.ReturnOriginalLogprobs, options.NumMicroBatches,
-                CounterFor(options, config, setup.Place, device, maxTokens));
+                CounterFor(options, config, setup.Place, device, maxTokens), setup.Rounds);
             GraphBatchSizes graphs = before.SupportsGraphs && (ranks?.SupportCapture ?? true) && runner.Experts is null
                 ? GraphBatchSizes.For(options, before.TotalMemoryBytes, limits.LogitRows)
                 : GraphBatchSizes.None;

@@ -40,6 +40,7 @@ internal sealed class ModelRunner : IModelRunner
     private readonly RankCommunicators? _ranks;
     private readonly RankPlace _place;
     private readonly DrawnIds? _drawnIds;
+    private readonly StepRounds? _rounds;
     private readonly bool _originalLogprobs;
     private GraphRunner? _graphs;
     private StepResult? _lastResult;
@@ -55,9 +56,11 @@ internal sealed class ModelRunner : IModelRunner
     /// <param name="originalLogprobs">Score draws as if their temperature were 1.</param>
     /// <param name="experts">Counts what routers choose; taken over.</param>
     /// <param name="numMicroBatches">Steps of different requests under way in the pipeline; one more may be launched.</param>
+    /// <param name="rounds">Where replicas share ranks: tells the tokens of each step; steps of padding have a slot more.</param>
     public ModelRunner(DeviceContext device, IModel model, int numPages, int pageSize, StepLimits limits, RankTrace trace, RankCommunicators? ranks = null,
-        bool originalLogprobs = false, int numMicroBatches = 1, ExpertCounter? experts = null)
+        bool originalLogprobs = false, int numMicroBatches = 1, ExpertCounter? experts = null, StepRounds? rounds = null)
     {
+        _rounds = rounds;
         _device = device;
         _model = model;
         _limits = limits;
@@ -69,13 +72,17 @@ internal sealed class ModelRunner : IModelRunner
         _kvCache = new KvCache(device, model, numPages, pageSize);
         _attention = new AttentionPlans(device, model, pageSize, tokens, requests);
         _arena = new DeviceArena(device, ActivationBytes(model, limits), "activations");
-        _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks) { Trace = trace.Modules, Experts = experts, Exchange = ExchangeFor(device, model, tokens) };
+        _forward = new ForwardContext(device, _arena, _kvCache, _attention, ranks)
+        {
+            Trace = trace.Modules, Experts = experts, Exchange = ExchangeFor(device, model, tokens), Spread = rounds is null ? null : new SpreadTokens(device, _place, tokens),
+        };
         _batch = new SampledBatch(requests);
         _sampler = new Sampler(device, requests);
         _scorer = new PromptScorer(device, model, _forward);
         // Token sources, positions, slots; rows of the samples, their last tokens, those of embedded prompts; pages to copy from and to.
-        _inputs = new StepInputs(device, numMicroBatches + 1, tokens, tokens, tokens, requests, requests, requests, requests, requests);
-        _results = [.. Enumerable.Range(0, numMicroBatches + 1).Select(_ => new StepResult(device, requests))];
+        int slots = numMicroBatches + (rounds is null ? 1 : 2);
+        _inputs = new StepInputs(device, slots, tokens, tokens, tokens, requests, requests, requests, requests, requests);
+        _results = [.. Enumerable.Range(0, slots).Select(_ => new StepResult(device, requests))];
         _inputIds = new DeviceBuffer(device, (long)tokens * sizeof(int), "input ids");
         _lastIds = new DeviceBuffer(device, (long)requests * sizeof(int), "last token of each row");
         if (_place.PpSize > 1) _drawnIds = new DrawnIds(device, ranks, requests, numMicroBatches);
@@ -131,7 +138,7 @@ internal sealed class ModelRunner : IModelRunner
         {
             foreach (IDisposable? owned in (ReadOnlySpan<IDisposable?>)
                      [
-                         _trace, _graphs, _forward.Experts, _forward.Exchange, _sampler, _drawnIds, _ranks, .. _results, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
+                         _trace, _graphs, _forward.Experts, _forward.Exchange, _forward.Spread, _sampler, _drawnIds, _ranks, .. _results, _lastIds, _inputIds, _inputs, _scorer, _arena, _attention, _kvCache, _model, _device,
                      ])
                 owned?.Dispose();
         }
@@ -145,6 +152,7 @@ internal sealed class ModelRunner : IModelRunner
     private void LaunchStep(StepPlan plan, StepOutcome outcome)
     {
         StepResult result = _results[outcome.Slot];
+        _forward.Spread?.Begin(_rounds!.Tokens);
         _batch.Begin(plan);
         WantedScores wanted = _batch.Wanted;
         long preparing = _trace.Begin();
@@ -272,7 +280,7 @@ internal sealed class ModelRunner : IModelRunner
 
     /// <summary>Whether tensor ranks need not see each other's logits. All ranks find the same.</summary>
     private bool DrawsOverParts(int first, int count, WantedScores wanted) =>
-        _place.TpSize > 1 && !wanted.Logprobs && LogitsObserver is null && _batch.IsGreedyAndPlain(first, count);
+        _place.AttentionTpSize > 1 && !wanted.Logprobs && LogitsObserver is null && _batch.IsGreedyAndPlain(first, count);
 
     /// <summary>Takes the largest of the logits that the ranks have parts of.</summary>
     private void DrawGreedy(int first, in Tensor rows, in Tensor own, StepResult result)

@@ -8,7 +8,9 @@ namespace SgLang.Engine;
 /// <param name="reporter">The channel whose outcome counts.</param>
 /// <param name="recovers">Whether a failed step is followed by a reset of the groups; false where node 0 says when.</param>
 /// <param name="maxSteps">Steps that can be under way.</param>
-internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGroups? groups = null, int reporter = 0, bool recovers = true, int maxSteps = 2) : IDisposable
+/// <param name="rounds">Where replicas share ranks: when each steps; then this is <paramref name="replica"/> of them.</param>
+internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGroups? groups = null, int reporter = 0, bool recovers = true, int maxSteps = 2,
+    StepRounds? rounds = null, int replica = 0) : IDisposable
 {
     private readonly StepOutcome[][] _outcomes = [.. Enumerable.Range(0, maxSteps).Select(slot => Outcomes(ranks.Length, maxSamples, slot))];
     private int _launched;
@@ -36,6 +38,7 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGro
             outcomes[rank].Trace = trace;
             ranks[rank].Launch(plan, outcomes[rank]);
         }
+        rounds?.Launched(replica, plan);
     }
 
     /// <summary>Waits for the oldest launched step on every rank. An error of any rank is the step's error.</summary>
@@ -71,7 +74,8 @@ internal sealed class RankGroup(IRankChannel[] ranks, int maxSamples, ReplicaGro
         for (; _finishedAhead < _launched - _waited; _finishedAhead++) WaitForAll();
         try
         {
-            groups!.Reset();
+            if (rounds is not null) rounds.Recover(replica);
+            else groups!.Reset();
         }
         catch (SglException error)
         {

@@ -21,12 +21,17 @@ internal sealed class RankThread : IRankChannel
     private volatile bool _isStopping;
 
     private readonly Action<Exception>? _failed;
+    private readonly StepRounds? _rounds;
+    private readonly int _replica;
 
     /// <param name="create">Runs on the rank's thread: loads the model and returns its runner.</param>
     /// <param name="failed">Called there when a step failed, before the next one begins.</param>
     /// <param name="maxSteps">Steps that can be under way.</param>
-    public RankThread(string name, Func<IModelRunner> create, Action<Exception>? failed = null, int maxSteps = 2)
+    /// <param name="rounds">Where replicas share ranks: when their steps begin; this rank is of <paramref name="replica"/>.</param>
+    public RankThread(string name, Func<IModelRunner> create, Action<Exception>? failed = null, int maxSteps = 2, StepRounds? rounds = null, int replica = 0)
     {
+        _rounds = rounds;
+        _replica = replica;
         _ring = new (StepPlan, StepOutcome)[maxSteps];
         _failed = failed;
         _thread = new Thread(() => Run(create)) { Name = name, IsBackground = true };
@@ -61,6 +66,7 @@ internal sealed class RankThread : IRankChannel
     {
         _isStopping = true;
         _work.Release();
+        _rounds?.End();
     }
 
     public void Dispose()
@@ -83,7 +89,8 @@ internal sealed class RankThread : IRankChannel
         }
         _runner = runner;
         _started.SetResult();
-        Serve(runner);
+        if (_rounds is null) Serve(runner);
+        else ServeRounds(runner, _rounds);
         Release(runner);
     }
 
@@ -94,17 +101,41 @@ internal sealed class RankThread : IRankChannel
             _work.Wait();
             if (_isStopping) return;
             (StepPlan plan, StepOutcome outcome) = _ring[_taken++ % _ring.Length];
-            outcome.Clear();
-            try
-            {
-                runner.Launch(plan, outcome);
-            }
-            catch (Exception error)
-            {
-                outcome.Error = FatalDeviceException.Of(error);
-                _failed?.Invoke(error);
-            }
+            Launch(runner, plan, outcome);
             _queued.Release();
+        }
+    }
+
+    /// <summary>Takes part in every round, with padding where its replica has no step.</summary>
+    private void ServeRounds(IModelRunner runner, StepRounds rounds)
+    {
+        StepPlan padding = StepPlan.CreatePadding();
+        // Of a slot of its own: those of the replica's steps may not have been read yet.
+        StepOutcome unread = new(0, _ring.Length);
+        while (rounds.Next(_replica, out bool hasStep))
+        {
+            (StepPlan plan, StepOutcome outcome) = hasStep ? _ring[_taken++ % _ring.Length] : (padding, unread);
+            if (!Launch(runner, plan, outcome)) rounds.Failed(_replica, hasStep);
+            // The device goes on being watched, or not, as in the step before.
+            if (hasStep) unread.Trace = outcome.Trace.IsLast ? default : outcome.Trace with { IsRecorded = false };
+            if (hasStep) _queued.Release();
+        }
+    }
+
+    /// <returns>Whether it succeeded; else the outcome has the error.</returns>
+    private bool Launch(IModelRunner runner, StepPlan plan, StepOutcome outcome)
+    {
+        outcome.Clear();
+        try
+        {
+            runner.Launch(plan, outcome);
+            return true;
+        }
+        catch (Exception error)
+        {
+            outcome.Error = FatalDeviceException.Of(error);
+            _failed?.Invoke(error);
+            return false;
         }
     }
 

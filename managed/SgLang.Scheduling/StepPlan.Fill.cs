@@ -5,6 +5,17 @@ namespace SgLang.Scheduling;
 /// <summary>How the planners fill a plan: <see cref="Begin"/>, prompts, then decoding requests; never more requests than there are rows.</summary>
 public sealed partial class StepPlan
 {
+    /// <summary>
+    /// One token of nobody, at position 0 of the dummy page, of which nothing is sampled: what a rank runs that must take part in others' steps.
+    /// It belongs to no scheduler; its <see cref="Requests"/> are null.
+    /// </summary>
+    public static StepPlan CreatePadding()
+    {
+        StepPlan plan = new(1, 1) { Kind = StepKind.Decode, NumRequests = 1, NumTokens = 1 };
+        (plan._queryStart[1], plan._kvLength[0], plan._pageStart[1], plan._inputLogprobStart[0]) = (1, 1, 1, 1);
+        return plan;
+    }
+
     internal void Begin(StepKind kind)
     {
         Kind = kind;

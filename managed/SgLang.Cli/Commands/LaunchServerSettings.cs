@@ -45,6 +45,7 @@ internal sealed record LaunchServerSettings
             EpSize = flags.Integer("--ep-size")!.Value,
             ExpertExchange = flags.Text("--moe-a2a-backend") switch { "none" => ExpertExchangeMode.Never, "native" => ExpertExchangeMode.Always, _ => ExpertExchangeMode.Auto },
             DpSize = flags.Integer("--dp-size")!.Value,
+            EnableDpAttention = flags.Switch("--enable-dp-attention"),
             NumNodes = flags.Integer("--nnodes")!.Value,
             NodeRank = flags.Integer("--node-rank")!.Value,
             DistInitAddress = flags.Text("--dist-init-addr"),
@@ -119,6 +120,9 @@ internal sealed record LaunchServerSettings
         if (engine.ChunkedPrefillSize is > 0 and int chunk && chunk % engine.PageSize != 0)
             throw new UsageException($"--chunked-prefill-size: must be a multiple of --page-size ({engine.PageSize}), got '{chunk}'");
         if (engine.TpSize % engine.EpSize != 0) throw new UsageException($"--ep-size: must divide --tp-size ({engine.TpSize}), got '{engine.EpSize}'");
+        if (engine.SharesRanks && engine.TpSize % engine.DpSize != 0)
+            throw new UsageException($"--dp-size: must divide --tp-size ({engine.TpSize}) with --enable-dp-attention, got '{engine.DpSize}'");
+        if (flags.Switch("--enable-dp-lm-head") && !engine.EnableDpAttention) throw new UsageException("--enable-dp-lm-head: needs --enable-dp-attention");
         if (engine.NodeRank >= engine.NumNodes) throw new UsageException($"--node-rank: must be below --nnodes ({engine.NumNodes}), got '{engine.NodeRank}'");
         if (engine.NumNodes > 1 && engine.DistInitAddress is null) throw new UsageException("--nnodes: needs --dist-init-addr HOST:PORT of node 0, the same on every node");
         if (engine.Layout.Refusal is { } refusal) throw new UsageException(refusal);

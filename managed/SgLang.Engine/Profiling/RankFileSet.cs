@@ -64,14 +64,16 @@ internal sealed class RankFileSet(RankPlace[] places, string backend, RankPlace[
         // A rank's device has a track named after the rank's thread.
         if (thread.StartsWith(RankPrefix, StringComparison.Ordinal) && int.TryParse(thread.AsSpan(RankPrefix.Length).Trim(" device"), out int rank)) return rank;
         for (int i = 0; i < places.Length; i++)
-            if (places[i].WorldRank == 0 && thread == EngineThreadName(places[i].DpRank)) return i;
+            if (places[i] is { PpRank: 0, AttentionTpRank: 0 } && thread == EngineThreadName(places[i].DpRank)) return i;
         return 0;
     }
 
     private IEnumerable<RankGroupInfo> Groups(RankPlace place)
     {
-        if (place.TpSize > 1) yield return new RankGroupInfo("tp", Indices(other => other.PpRank == place.PpRank));
+        if (place.AttentionTpSize > 1) yield return new RankGroupInfo("tp", Indices(other => other.PpRank == place.PpRank));
         if (place.PpSize > 1) yield return new RankGroupInfo("pp", Indices(other => other.TpRank == place.TpRank));
+
+        if (place.AttentionDpSize > 1) yield return new RankGroupInfo("attn_dp", [.. Enumerable.Range(0, places.Length).Where(i => places[i].AttentionTpRank == place.AttentionTpRank)]);
 
         int[] Indices(Func<RankPlace, bool> isIn) =>
             [.. Enumerable.Range(0, _world.Length).Where(i => _world[i].DpRank == place.DpRank && isIn(_world[i]))];

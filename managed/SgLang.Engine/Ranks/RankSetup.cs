@@ -20,6 +20,9 @@ internal sealed record RankSetup
     /// <summary>Plans the memory of all ranks together: every rank keeps the same number of pages. May wait for the others.</summary>
     public Func<MemoryPlanInput, MemoryPlan> ShareMemory { get; init; } = MemoryPlan.Make;
 
+    /// <summary>Null but where replicas share ranks.</summary>
+    public StepRounds? Rounds { get; init; }
+
     /// <summary>Called on the rank's thread.</summary>
     public Func<DeviceContext, RankCommunicators?> Connect { get; init; } = static _ => null;
 

@@ -21,7 +21,7 @@ internal sealed record RankWorld
     public static RankWorld Load(EngineOptions options, ModelConfig config, int contextLength, Action<string, long, long>? progress, Action<string> warn,
         EngineProfiler profiler, INodes? nodes = null, Func<int, ModelRunner, IModelRunner>? wrap = null)
     {
-        RankPlace[] world = RankPlace.All(options.TpSize, options.PpSize, options.EpSize, options.DpSize);
+        RankPlace[] world = RankPlace.All(options.TpSize, options.PpSize, options.EpSize, options.DpSize, options.SharesRanks);
         // Refused before a device is touched.
         foreach (RankPlace place in world) RankShare.Of(config, place);
         RankPlace[] places = nodes is null ? world : [.. world.Where(place => nodes.Layout.NodeOf(place) == nodes.Rank)];
@@ -29,9 +29,16 @@ internal sealed record RankWorld
         Dictionary<int, DeviceInfo> infos = devices.Ordinals.Distinct().ToDictionary(ordinal => ordinal, ordinal => DeviceContext.GetInfo(devices.Kind, ordinal));
         int threads = ThreadsOfEach(options.NumThreads, infos[devices.Ordinals[0]], places.Length);
         ReplicaGroups[] groups = new ReplicaGroups[options.DpSize];
-        for (int i = 0; i < groups.Length; i++)
+        StepRounds? rounds = null;
+        TimeSpan timeout = TimeSpan.FromSeconds(options.DistTimeoutSeconds);
+        if (options.SharesRanks)
         {
-            groups[i] = new ReplicaGroups(devices.Kind, options.TpSize, options.PpSize, TimeSpan.FromSeconds(options.DistTimeoutSeconds), i, nodes, options.AllowSharedDevice,
+            Array.Fill(groups, new ReplicaGroups(devices.Kind, world[0], timeout, options.AllowSharedDevice, options.DisableCustomAllReduce));
+            rounds = new StepRounds(options.DpSize, places.Length, groups[0].Reset);
+        }
+        for (int i = 0; i < groups.Length && rounds is null; i++)
+        {
+            groups[i] = new ReplicaGroups(devices.Kind, options.TpSize, options.PpSize, timeout, i, nodes, options.AllowSharedDevice,
                 options.DisableCustomAllReduce);
             nodes?.Attach(i, groups[i]);
         }
@@ -56,6 +63,7 @@ internal sealed record RankWorld
                 Device = infos[devices.Ordinals[rank]],
                 ShareMemory = input => rendezvous.Meet(rank, input),
                 Connect = device => own.Connect(place, device),
+                Rounds = rounds,
             };
             ranks[rank] = new RankThread(RankFileSet.RankThreadName(rank), () =>
             {
@@ -71,7 +79,7 @@ internal sealed record RankWorld
                     own.Abort(error.Message);
                     throw;
                 }
-            }, error => own.Abort(error.Message), options.MaxStepsInFlight);
+            }, error => own.Abort(error.Message), options.MaxStepsInFlight, rounds, place.DpRank);
         }
         try
         {
@@ -87,7 +95,7 @@ internal sealed record RankWorld
         }
         int maxSamples = loaded[0].Memory.MaxRunningRequests;
         int[] replicas = [.. Enumerable.Range(0, options.DpSize).Where(i => nodes is null or { Rank: 0 } || places.Any(place => place.DpRank == i))];
-        return new RankWorld { Ranks = loaded, ReplicaIndices = replicas, Replicas = [.. replicas.Select(i => Group(i, places, ranks, groups[i], maxSamples, options.MaxStepsInFlight, nodes))] };
+        return new RankWorld { Ranks = loaded, ReplicaIndices = replicas, Replicas = [.. replicas.Select(i => Group(i, places, ranks, groups[i], maxSamples, options.MaxStepsInFlight, nodes, rounds))] };
     }
 
     /// <summary>For each replica those of its stages here; empty where nothing is counted.</summary>
@@ -101,7 +109,7 @@ internal sealed record RankWorld
         : [.. Enumerable.Range(0, numReplicas).Select(replica => (ExpertExchange[])[.. Ranks.Where(rank => rank.Place.DpRank == replica && rank.Runner.Exchange is not null).Select(rank => rank.Runner.Exchange!)])];
 
     /// <summary>This node's ranks of a replica and, on node 0, a channel to each other node that has some.</summary>
-    private static RankGroup Group(int replica, RankPlace[] places, RankThread[] ranks, ReplicaGroups groups, int maxSamples, int maxSteps, INodes? nodes)
+    private static RankGroup Group(int replica, RankPlace[] places, RankThread[] ranks, ReplicaGroups groups, int maxSamples, int maxSteps, INodes? nodes, StepRounds? rounds)
     {
         List<IRankChannel> channels = [];
         int reporter = 0;
@@ -109,7 +117,7 @@ internal sealed record RankWorld
         {
             if (places[i].DpRank != replica) continue;
             // Tokens are drawn on the last stage; all its ranks draw the same.
-            if (places[i].IsLastStage && places[i].TpRank == 0) reporter = channels.Count;
+            if (places[i] is { IsLastStage: true, AttentionTpRank: 0 }) reporter = channels.Count;
             channels.Add(ranks[i]);
         }
         if (nodes is { Rank: 0 })
@@ -121,7 +129,7 @@ internal sealed record RankWorld
                 channels.Add(nodes.ChannelTo(node, replica, maxSamples));
             }
         }
-        return new RankGroup([.. channels], maxSamples, groups, reporter, recovers: nodes is null or { Rank: 0 }, maxSteps);
+        return new RankGroup([.. channels], maxSamples, groups, reporter, recovers: nodes is null or { Rank: 0 }, maxSteps, rounds, replica);
     }
 
     /// <summary>All of the CPU's threads in equal shares; 0, one for each core, where a rank has the machine or drives a GPU.</summary>

@@ -79,6 +79,8 @@ internal sealed class ReplicaSet(Replica[] replicas, LoadBalanceMethod method)
     {
         // All are told before any is waited for.
         foreach (Replica replica in replicas) replica.Loop.Post(new EngineMessage(EngineMessageKind.Stop));
+        // Ranks of one replica may take part in the steps of another.
+        foreach (Replica replica in replicas) replica.Loop.Join();
         foreach (Replica replica in replicas) replica.Loop.Dispose();
     }
 }

@@ -23,6 +23,9 @@ public sealed class GoldenTests
         { "pp 3, a micro-batch more, mixed chunks", TestModels.DemoOptions with { PpSize = 3, PpAsyncBatchDepth = 1, ChunkedPrefillSize = 64, EnableMixedChunk = true } },
         { "dp 2", TestModels.DemoOptions with { DpSize = 2 } },
         { "tp 2 x dp 2", TestModels.DemoOptions with { TpSize = 2, DpSize = 2, LoadBalanceMethod = LoadBalanceMethod.RoundRobin } },
+        { "attention dp 2 of tp 2", TestModels.DemoOptions with { TpSize = 2, DpSize = 2, EnableDpAttention = true, LoadBalanceMethod = LoadBalanceMethod.RoundRobin } },
+        { "attention dp 2 of tp 4, chunks of 64", TestModels.DemoOptions with { TpSize = 4, DpSize = 2, EnableDpAttention = true, ChunkedPrefillSize = 64, EnableMixedChunk = true } },
+        { "attention dp 4 of tp 4, no overlap", TestModels.DemoOptions with { TpSize = 4, DpSize = 4, EnableDpAttention = true, DisableOverlapSchedule = true, LoadBalanceMethod = LoadBalanceMethod.RoundRobin } },
         { "longest prefix first", TestModels.DemoOptions with { SchedulePolicy = SchedulePolicy.Lpm } },
     };
 

@@ -229,10 +229,11 @@ public class LaunchServerSettingsTests
     [InlineData("--node-rank: must be below --nnodes (2), got '2'", "--nnodes", "2", "--node-rank", "2", "--dist-init-addr", "a:1", "--pp-size", "2")]
     [InlineData("--nnodes: needs --dist-init-addr HOST:PORT of node 0, the same on every node", "--nnodes", "2", "--dp-size", "2")]
     [InlineData("--nnodes 2 must divide --pp-size x --dp-size, 3: each node takes as many stages.", "--nnodes", "2", "--dp-size", "3", "--dist-init-addr", "a:1")]
+    [InlineData("--dp-size: must divide --tp-size (2) with --enable-dp-attention, got '4'", "--tp-size", "2", "--dp-size", "4", "--enable-dp-attention")]
+    [InlineData("--enable-dp-lm-head: needs --enable-dp-attention", "--enable-dp-lm-head")]
     public void Bad_values_say_flag_value_and_rule(string message, params string[] line) => Assert.Equal(message, Error(line));
 
     [Theory]
-    [InlineData("--enable-dp-attention is not supported: attention is cut by heads; use --dp-size for replicas; leave it out", "--enable-dp-attention")]
     [InlineData("--quantization fp8 is not supported: it is not implemented yet; leave it out", "--quantization", "fp8")]
     [InlineData("--completion-template x is not supported: it is not implemented yet; leave it out", "--completion-template", "x")]
     [InlineData("--disaggregation-mode prefill is not supported: it is not implemented yet; leave it out or use null", "--disaggregation-mode", "prefill")]
