@@ -43,6 +43,8 @@ public sealed record EngineInfo
 /// <summary>A snapshot taken at a step boundary; reading it never waits for the engine.</summary>
 public sealed record EngineStats
 {
+    /// <summary>Nothing is computed until the engine is told to go on.</summary>
+    public bool IsPaused { get; init; }
     public int NumRunning { get; init; }
     public int NumWaiting { get; init; }
 
@@ -86,6 +88,7 @@ public sealed record EngineStats
     /// <summary>Of several replicas as one: counts are added, shares averaged, and the oldest heartbeat counts.</summary>
     internal static EngineStats Sum(IReadOnlyList<EngineStats> all) => new()
     {
+        IsPaused = all.Any(stats => stats.IsPaused),
         NumRunning = all.Sum(stats => stats.NumRunning),
         NumWaiting = all.Sum(stats => stats.NumWaiting),
         NumRetractedWaiting = all.Sum(stats => stats.NumRetractedWaiting),

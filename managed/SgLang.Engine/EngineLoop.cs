@@ -133,6 +133,7 @@ internal sealed class EngineLoop : IDisposable
         }
         return new EngineStats
         {
+            IsPaused = stats.IsPaused,
             NumRunning = stats.NumRunning,
             NumWaiting = stats.NumWaiting,
             NumRetractedWaiting = stats.NumRetractedWaiting,
@@ -261,10 +262,36 @@ internal sealed class EngineLoop : IDisposable
             case EngineMessageKind.FlushCache:
                 _flushes.Add((message.Completion!, message.TimeoutMilliseconds + Environment.TickCount64));
                 break;
+            case EngineMessageKind.Pause:
+                Pause(message.PauseMode, message.Completion!);
+                break;
+            case EngineMessageKind.Resume:
+                _scheduler.Resume();
+                break;
             case EngineMessageKind.Stop:
                 return false;
         }
         return true;
+    }
+
+    /// <summary>Complete when the steps under way have ended, whose tokens still count.</summary>
+    private void Pause(PauseMode mode, TaskCompletionSource<bool> completion)
+    {
+        bool isPaused = false;
+        try
+        {
+            _scheduler.Pause();
+            while (_numInFlight > 0) FinishOldest();
+            if (mode == PauseMode.Abort) _scheduler.AbortAll(AbortMessage);
+            if (mode == PauseMode.Retract) _scheduler.SuspendAll();
+            Deliver();
+            Publish();
+            isPaused = true;
+        }
+        finally
+        {
+            completion.TrySetResult(isPaused);
+        }
     }
 
     private StepPlan? Plan()

@@ -13,6 +13,8 @@ internal enum EngineMessageKind : byte
     AbortExactly,
     FinishAt,
     FlushCache,
+    Pause,
+    Resume,
     Stop,
 }
 
@@ -24,4 +26,5 @@ internal readonly record struct EngineMessage(
     int OutputLength = 0,
     int TimeoutMilliseconds = 0,
     FinishReason Reason = default,
+    PauseMode PauseMode = default,
     TaskCompletionSource<bool>? Completion = null);

@@ -35,6 +35,7 @@ public sealed class InferenceEngine : IAsyncDisposable
     private readonly ConcurrentDictionary<string, Generation> _unfinished = new(StringComparer.Ordinal);
     private readonly Random _seeds;
     private readonly RequestHistory _history = new(RememberedRequests);
+    private readonly Lock _pauseGate = new(); // no pause after the drain's end of it
     private volatile bool _isDraining;
     private int _isDisposed;
 
@@ -241,15 +242,38 @@ public sealed class InferenceEngine : IAsyncDisposable
     /// <summary>Empties the prefix cache if nothing runs or waits, waiting up to <paramref name="timeout"/> for that; else returns false.</summary>
     public async Task<bool> FlushCacheAsync(TimeSpan timeout)
     {
-        bool isFlushed = await _replicas.FlushAsync((int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue)).ConfigureAwait(false);
+        bool isFlushed = await _replicas.AskAsync(new EngineMessage(EngineMessageKind.FlushCache, TimeoutMilliseconds: (int)Math.Clamp(timeout.TotalMilliseconds, 0, int.MaxValue))).ConfigureAwait(false);
         if (isFlushed) _grammars.Clear();
         return isFlushed;
     }
 
-    /// <summary>Refuses new requests (503) and completes when the running ones have finished.</summary>
+    /// <summary>
+    /// Computes nothing more until <see cref="Resume"/>; requests that come meanwhile wait. Completes when the steps under way have ended. Pausing again
+    /// applies the new mode to what there is then. Throws <see cref="RequestRejectedException"/> (503) of an engine that has stopped or is stopping.
+    /// </summary>
+    public async Task PauseAsync(PauseMode mode)
+    {
+        Task<bool> paused;
+        lock (_pauseGate)
+        {
+            if (_isDraining) throw new RequestRejectedException("The server is shutting down.", 503);
+            if (mode == PauseMode.Abort) AbortCompiling("");
+            paused = _replicas.AskAsync(new EngineMessage(EngineMessageKind.Pause, PauseMode: mode));
+        }
+        if (!await paused.ConfigureAwait(false)) throw new RequestRejectedException($"The engine has stopped: {Fault?.Message}", 503);
+    }
+
+    /// <summary>Ends a pause; without one nothing happens.</summary>
+    public void Resume() => _replicas.Post(new EngineMessage(EngineMessageKind.Resume));
+
+    /// <summary>Refuses new requests (503), ends a pause, and completes when the running ones have finished.</summary>
     public async Task DrainAsync(CancellationToken cancellation = default)
     {
-        _isDraining = true;
+        lock (_pauseGate)
+        {
+            _isDraining = true;
+            Resume();
+        }
         while (!_unfinished.IsEmpty && IsAlive) await Task.Delay(20, cancellation).ConfigureAwait(false);
     }
 

@@ -61,6 +61,10 @@ internal sealed class PrefillPlanner(SchedulerState state, DecodePlanner decode)
         return true;
     }
 
+    /// <summary>Keeps that a pause leaves requests waiting.</summary>
+    public void NotePause() =>
+        Note(WaitCause.Paused, new AdmissionBudget(state.Cache, state.Options.MaxPrefillTokens, state.Options.ChunkedPrefillSize, 0, 0, RunningReserve()), 0);
+
     /// <summary>Requests to decode beside the prompts; none when they would leave no room for a prompt or lack pages.</summary>
     private int CountMixed(out int pages)
     {

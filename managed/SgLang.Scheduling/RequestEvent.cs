@@ -24,6 +24,9 @@ public enum RequestEvent : byte
     /// <summary>Gave its place to a request of higher priority. Tokens: to be computed again.</summary>
     Preempted,
 
+    /// <summary>Gave its memory back for a pause. Tokens: to be computed again.</summary>
+    Suspended,
+
     /// <summary>Ended. Tokens: of the output.</summary>
     Finished,
 }

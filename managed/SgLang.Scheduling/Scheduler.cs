@@ -58,6 +58,8 @@ public sealed class Scheduler
     /// <summary>Nothing waits, runs or is uncommitted.</summary>
     public bool IsIdle => _state.NumAdmitted == 0 && _state.Waiting.Count == 0 && _numOutstanding == 0;
 
+    public bool IsPaused { get; private set; }
+
     /// <summary>What happened since <see cref="ClearEvents"/>, in order.</summary>
     public ReadOnlySpan<SchedulerEvent> Events => _state.Events;
 
@@ -67,7 +69,7 @@ public sealed class Scheduler
     /// <summary>Tokens of a prompt's longest cached prefix; may be called by any thread. 0 where the cache changes too fast to tell.</summary>
     public int ProbePrefix(ReadOnlySpan<int> prompt, string? extraKey) => _state.Cache.Probe(prompt, extraKey);
 
-    public SchedulerStats Stats => SchedulerStats.Of(_state);
+    public SchedulerStats Stats => SchedulerStats.Of(_state) with { IsPaused = IsPaused };
 
     /// <summary>Told, on the scheduler's thread, after each eviction of cached prefixes how long it took.</summary>
     public Action<TimeSpan>? Evicted
@@ -139,6 +141,27 @@ public sealed class Scheduler
         _state.Finish(request, reason);
     }
 
+    /// <summary>No step is planned until <see cref="Resume"/>; requests are taken, aborted and committed as ever, and no time-out of theirs is looked at.</summary>
+    public void Pause() => IsPaused = true;
+
+    public void Resume()
+    {
+        IsPaused = false;
+        _state.BatchIsFull = false; // works out anew why requests wait: the pause was the last reason
+    }
+
+    /// <summary>Takes back the memory of everything admitted: it starts again from prompt and output, behind what waits already.</summary>
+    /// <exception cref="InvalidOperationException">A plan is uncommitted: its results would be lost.</exception>
+    public void SuspendAll()
+    {
+        if (_numOutstanding > 0) throw new InvalidOperationException($"{_numOutstanding} plans are uncommitted; commit them before suspending their requests.");
+        while ((_state.Running.First ?? _state.Chunked) is { } request)
+        {
+            _state.Retract(request, RequestEvent.Suspended);
+            request.RetractedBeforeStep = 0; // gave way to nobody
+        }
+    }
+
     /// <summary>
     /// The next step, or null when there is nothing to compute until something is enqueued or the plan in flight is committed.
     /// Throws <see cref="InvalidOperationException"/> when <see cref="SchedulerOptions.MaxUncommitted"/> plans are uncommitted.
@@ -147,6 +170,11 @@ public sealed class Scheduler
     {
         if (_numOutstanding == Options.MaxUncommitted)
             throw new InvalidOperationException($"{_numOutstanding} plans are uncommitted; commit the oldest before planning another.");
+        if (IsPaused)
+        {
+            _prefill.NotePause();
+            return null;
+        }
         CheckTimeouts();
         if (_state.NumAdmitted == 0)
         {

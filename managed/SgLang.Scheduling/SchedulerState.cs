@@ -84,7 +84,7 @@ internal sealed class SchedulerState(SchedulerOptions options, TimeProvider time
     }
 
     /// <summary>Takes back all that a request holds and lets it start again later from its prompt and what it has generated.</summary>
-    /// <param name="cause">Retracted or Preempted.</param>
+    /// <param name="cause">Retracted, Preempted or Suspended.</param>
     public void Retract(Request request, RequestEvent cause)
     {
         Totals.RetractedTokens += request.KvLength;

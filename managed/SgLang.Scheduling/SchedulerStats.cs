@@ -3,6 +3,9 @@ namespace SgLang.Scheduling;
 /// <summary>A snapshot of a <see cref="Scheduler"/>. Totals count from its start.</summary>
 public readonly record struct SchedulerStats
 {
+    /// <summary>Nothing is planned.</summary>
+    public bool IsPaused { get; init; }
+
     /// <summary>Requests that hold a row, the chunked one included.</summary>
     public int NumRunning { get; init; }
     public int NumWaiting { get; init; }

@@ -20,4 +20,7 @@ public enum WaitCause : byte
 
     /// <summary>It has only just given way to others.</summary>
     JustRetracted,
+
+    /// <summary>Nothing is planned until an operator lets the engine go on.</summary>
+    Paused,
 }

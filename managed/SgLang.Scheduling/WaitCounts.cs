@@ -6,7 +6,7 @@ namespace SgLang.Scheduling;
 [InlineArray(NumCauses)]
 public struct WaitCounts
 {
-    public const int NumCauses = (int)WaitCause.JustRetracted + 1;
+    public const int NumCauses = (int)WaitCause.Paused + 1;
 
     private long _first;
 

@@ -234,6 +234,8 @@ public sealed partial class ServerHost : IAsyncDisposable
         var admin = new AdminEndpoints(serving);
         Route(["GET", "POST"], admin.FlushCacheAsync, "/flush_cache");
         Route(["POST"], admin.AbortAsync, "/abort_request");
+        Route(["POST"], admin.PauseAsync, "/pause_generation");
+        Route(["POST"], admin.ContinueAsync, "/continue_generation");
         if (serving.Options.EnableMetrics) Route(["GET"], admin.MetricsAsync, "/metrics");
 
         var requests = new RequestEndpoints(serving);

@@ -52,17 +52,18 @@ internal sealed class ReplicaSet(Replica[] replicas, LoadBalanceMethod method)
         foreach (Replica replica in replicas) replica.Loop.Post(message);
     }
 
-    public async Task<bool> FlushAsync(int timeoutMilliseconds)
+    /// <summary>Posts to each replica a message that is answered; true when all answer so.</summary>
+    public async Task<bool> AskAsync(EngineMessage message)
     {
         TaskCompletionSource<bool>[] completions = new TaskCompletionSource<bool>[replicas.Length];
         for (int i = 0; i < replicas.Length; i++)
         {
             completions[i] = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-            replicas[i].Loop.Post(new EngineMessage(EngineMessageKind.FlushCache, TimeoutMilliseconds: timeoutMilliseconds, Completion: completions[i]));
+            replicas[i].Loop.Post(message with { Completion = completions[i] });
             replicas[i].Loop.AnswerIfEnded();
         }
-        bool[] flushed = await Task.WhenAll(completions.Select(completion => completion.Task)).ConfigureAwait(false);
-        return Array.TrueForAll(flushed, each => each);
+        bool[] answers = await Task.WhenAll(completions.Select(completion => completion.Task)).ConfigureAwait(false);
+        return Array.TrueForAll(answers, each => each);
     }
 
     public EngineStats ReadStats()

@@ -9,6 +9,26 @@ public sealed record AbortRequest
     public bool? AbortAll { get; set; }
 }
 
+/// <summary>Body of /pause_generation.</summary>
+public sealed record PauseGenerationRequest
+{
+    /// <summary>abort (the default), retract or in_place.</summary>
+    public string? Mode { get; set; }
+}
+
+/// <summary>Body of /continue_generation.</summary>
+public sealed record ContinueGenerationRequest
+{
+    /// <summary>Of clients of SGLang; there is no cache of an allocator to empty.</summary>
+    public bool? TorchEmptyCache { get; set; }
+}
+
+/// <summary>Answer of /pause_generation and /continue_generation.</summary>
+public sealed record PauseGenerationResponse(string Message)
+{
+    public string Status { get; } = "ok";
+}
+
 /// <summary>Answer of /model_info.</summary>
 public sealed record ModelInfoResponse
 {

@@ -64,7 +64,7 @@ public sealed record RequestWait
 {
     public required long Decisions { get; init; }
 
-    /// <summary>How many of them by cause: no_row, no_memory, step_tokens, step_requests, chunked_prompt, just_retracted.</summary>
+    /// <summary>How many of them by cause: no_row, no_memory, step_tokens, step_requests, chunked_prompt, just_retracted, paused.</summary>
     public required IReadOnlyDictionary<string, long> ByCause { get; init; }
 
     /// <summary>The latest, with their numbers; equal ones in a row are one.</summary>

@@ -6,7 +6,7 @@ using SgLang.Server.Http;
 
 namespace SgLang.Server.Endpoints;
 
-/// <summary>/flush_cache, /abort_request and /metrics.</summary>
+/// <summary>/flush_cache, /abort_request, /pause_generation, /continue_generation and /metrics.</summary>
 internal sealed class AdminEndpoints(ServingContext serving)
 {
     private int _isFlushing;
@@ -49,6 +49,27 @@ internal sealed class AdminEndpoints(ServingContext serving)
         if (body.AbortAll is true) serving.Engine.AbortAll();
         else if (!string.IsNullOrEmpty(body.Rid)) serving.Engine.Abort(body.Rid);
         await Respond.EmptyAsync(http, 200);
+    }
+
+    /// <summary>Computes nothing until <see cref="ContinueAsync"/>; answers once the steps under way have ended.</summary>
+    public async Task PauseAsync(HttpContext http)
+    {
+        PauseGenerationRequest body = await RequestBody.ReadAsync(http, ProtocolJsonContext.Default.PauseGenerationRequest);
+        await serving.Engine.PauseAsync(body.Mode switch
+        {
+            null or "abort" => PauseMode.Abort,
+            "retract" => PauseMode.Retract,
+            "in_place" => PauseMode.InPlace,
+            _ => throw new InvalidRequestException($"mode must be one of abort, retract, in_place, got '{body.Mode}'."),
+        });
+        await Respond.JsonAsync(http, 200, new PauseGenerationResponse("Generation paused successfully."), ProtocolJsonContext.Default.PauseGenerationResponse);
+    }
+
+    public async Task ContinueAsync(HttpContext http)
+    {
+        _ = await RequestBody.ReadAsync(http, ProtocolJsonContext.Default.ContinueGenerationRequest);
+        serving.Engine.Resume();
+        await Respond.JsonAsync(http, 200, new PauseGenerationResponse("Generation continued successfully."), ProtocolJsonContext.Default.PauseGenerationResponse);
     }
 
     public async Task MetricsAsync(HttpContext http)

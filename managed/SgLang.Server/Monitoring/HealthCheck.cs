@@ -19,7 +19,8 @@ internal sealed class HealthCheck(HealthSubject engine, ServerState state, TimeS
     {
         if (state.Status is ServerStatus.Starting or ServerStatus.ShuttingDown) return false;
         if (!engine.IsAlive()) return Verdict(false);
-        if (!generate) return Verdict(HeartbeatAge() < watchdog);
+        // Nothing is generated in a pause, which is no fault.
+        if (!generate || engine.Stats().IsPaused) return Verdict(HeartbeatAge() < watchdog);
 
         long began = time.GetTimestamp();
         bool wasBusy = engine.Stats().NumRunning > 0;

@@ -140,7 +140,7 @@ internal static class RequestReports
                     Close(Math.Max(start, stalled), "stalled");
                     Close(at, "decode");
                     break;
-                case RequestEvent.Retracted or RequestEvent.Preempted:
+                case RequestEvent.Retracted or RequestEvent.Preempted or RequestEvent.Suspended:
                     Close(at, "queued");
                     break;
                 case RequestEvent.Finished:
@@ -168,6 +168,7 @@ internal static class RequestReports
         RequestEvent.Stalled => $"a token came {Seconds(entry.Duration).ToString("0.000", CultureInfo.InvariantCulture)} s after the one before; {entry.Tokens} steps for others ran in between",
         RequestEvent.Retracted => $"gave its memory back because the KV pool was full; {entry.Tokens} tokens are computed again",
         RequestEvent.Preempted => $"gave its place to a request of higher priority; {entry.Tokens} tokens are computed again",
+        RequestEvent.Suspended => $"gave its memory back for a pause; {entry.Tokens} tokens are computed again",
         _ => $"ended after {entry.Tokens} output tokens: {(record.Timeline.Finish is { } finish ? Text(finish) : "")}",
     };
 
@@ -183,6 +184,7 @@ internal static class RequestReports
                 ? $"the step has its share of prompt tokens ({Math.Max(chunk, 0)} of --chunked-prefill-size left)"
                 : $"the step has its share of prompt tokens ({Math.Max(decision.RemainingInput, 0)} of --max-prefill-tokens left)",
             WaitCause.StepRequests => $"the step has its share of new requests (--prefill-max-requests), {decision.Admitted} were admitted",
+            WaitCause.Paused => "the server is paused (/pause_generation)",
             WaitCause.ChunkedPrompt => "a longer prompt is computed in chunks and took the step",
             _ => $"{head} has only just given way to others",
         };

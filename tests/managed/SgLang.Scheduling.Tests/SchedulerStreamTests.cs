@@ -5,7 +5,7 @@ using SgLang.Core;
 
 namespace SgLang.Scheduling.Tests;
 
-/// <summary>Random streams of requests, aborts, stop strings and early EOS over every kind of configuration.</summary>
+/// <summary>Random streams of requests, aborts, pauses, stop strings and early EOS over every kind of configuration.</summary>
 public sealed class SchedulerStreamTests
 {
     private const int EosId = 999_999;
@@ -48,6 +48,7 @@ public sealed class SchedulerStreamTests
                 foreach (Request request in plan.Requests)
                 {
                     Reach("resumption", request.NumRetractions > 0);
+                    Reach("suspension", request.Timeline!.Entries.ToArray().Any(entry => entry.Event == RequestEvent.Suspended));
                     Reach("preemption", request.Timeline!.Entries.ToArray().Any(entry => entry.Event == RequestEvent.Preempted));
                     for (int cause = 0; cause < WaitCounts.NumCauses; cause++) Reach(((WaitCause)cause).ToString(), harness.Scheduler.Log.Counts[cause] > 0);
                 }
@@ -82,7 +83,7 @@ public sealed class SchedulerStreamTests
         }
     }
 
-    /// <summary>Plays the arrivals; with interference requests are also aborted and cut by stop strings at random moments.</summary>
+    /// <summary>Plays the arrivals; with interference requests are also aborted, paused and cut by stop strings at random moments.</summary>
     private static Outcome Play(Scenario scenario, bool overlap, bool withInterference, Action<Harness, StepPlan>? onPlan = null)
     {
         var harness = new Harness(scenario.Options, overlap, scenario.EosEvery, EosId);
@@ -148,7 +149,7 @@ public sealed class SchedulerStreamTests
         Assert.Equal(entries.OrderBy(entry => entry.Time).Select(entry => entry.Time), entries.Select(entry => entry.Time));
         int Count(RequestEvent what) => entries.Count(entry => entry.Event == what);
         if (timeline.OmittedEntries > 0) return;
-        Assert.Equal(request.NumRetractions, Count(RequestEvent.Retracted) + Count(RequestEvent.Preempted));
+        Assert.Equal(request.NumRetractions, Count(RequestEvent.Retracted) + Count(RequestEvent.Preempted) + Count(RequestEvent.Suspended));
         Assert.Equal(request.NumRetractions + 1, Count(RequestEvent.Queued));
         Assert.InRange(Count(RequestEvent.Admitted), request.NumRetractions, request.NumRetractions + 1);
         Assert.True(Count(RequestEvent.Prefill) >= Count(RequestEvent.Admitted));
@@ -171,6 +172,13 @@ public sealed class SchedulerStreamTests
                 break;
             case 5 when random.Next(10) == 0:
                 harness.Scheduler.AbortAll("everything");
+                break;
+            case 6:
+                harness.Scheduler.Pause();
+                while (harness.Scheduler.Outstanding.Any()) Assert.Null(harness.Step());
+                Assert.Null(harness.Step());
+                if (random.Next(2) == 0) harness.Scheduler.SuspendAll();
+                harness.Scheduler.Resume();
                 break;
         }
         harness.After("interference");

@@ -96,6 +96,14 @@ public class HealthCheckTests
     }
 
     [Fact]
+    public async Task A_paused_engine_is_healthy_without_a_probe()
+    {
+        _probe = _ => throw new InvalidOperationException("in a pause nothing is generated");
+        _stats = _stats with { IsPaused = true };
+        Assert.True(await Check());
+    }
+
+    [Fact]
     public async Task A_full_queue_is_no_fault_while_steps_go_on()
     {
         _probe = _ =>
