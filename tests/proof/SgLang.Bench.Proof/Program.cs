@@ -110,7 +110,7 @@ static Dictionary<int, (long[] Planned, long[] Sent)> Read(string file)
 // True when every limit of the run was kept.
 static bool Report(string name, ServingRun run, Dictionary<int, (long[] Planned, long[] Sent)> streams, int interval)
 {
-    List<double> server = [], ttft = [], arrival = [], itl = [];
+    List<double> server = [], ttft = [], arrival = [], itl = [], ownTtft = [], ownItl = [];
     foreach (RequestRecord record in run.Records)
     {
         if (!record.IsSuccess) throw new InvalidOperationException($"a request failed: {record.Error}");
@@ -124,9 +124,15 @@ static bool Report(string name, ServingRun run, Dictionary<int, (long[] Planned,
             {
                 server.Add(Microseconds(planned[token], sent[token]));
                 arrival.Add(Microseconds(planned[token], arrivals[i].At));
-                if (token == 0) ttft.Add(Microseconds(planned[0], arrivals[0].At));
+                if (token > 0) continue;
+                ttft.Add(Microseconds(planned[0], arrivals[0].At));
+                ownTtft.Add(Microseconds(sent[0], arrivals[0].At));
             }
-            if (i > 0) itl.Add(Math.Abs(Microseconds(arrivals[i - 1].At, arrivals[i].At) - (interval * 1000.0)));
+            if (i == 0) continue;
+            double gap = Microseconds(arrivals[i - 1].At, arrivals[i].At);
+            itl.Add(Math.Abs(gap - (interval * 1000.0)));
+            // Between the last tokens of both reads.
+            ownItl.Add(Math.Abs(gap - Microseconds(sent[token - (arrivals[i].Tokens ?? 0) - 1], sent[token - 1])));
         }
         if (token != planned.Length) throw new InvalidOperationException($"stream {record.Index}: {token} tokens were counted of {planned.Length}");
     }
@@ -139,6 +145,9 @@ static bool Report(string name, ServingRun run, Dictionary<int, (long[] Planned,
     bool isKept = Line("TTFT reported minus scheduled", ttft, Microseconds200);
     Line("token reported minus scheduled", arrival);
     if (itl.Count > 0) isKept &= Line("ITL reported against schedule", itl, Microseconds200);
+    // What the server sent late is not the client's error.
+    Line("TTFT reported minus sent", ownTtft);
+    if (ownItl.Count > 0) Line("ITL reported against sent", ownItl);
     // All at once, requests wait for each other.
     isKept &= Line("request sent after schedule", [.. run.Records.Select(r => Microseconds(r.Scheduled, r.Sent))], isOpenLoop ? Microseconds200 : null);
     double cores = (double)run.Line["client_cpu_s"]! / seconds;
