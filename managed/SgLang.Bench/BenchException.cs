@@ -1,4 +1,4 @@
 namespace SgLang.Bench;
 
 /// <summary>A benchmark that cannot be carried out; the message says what to change.</summary>
-public sealed class BenchException(string message) : Exception(message);
+public class BenchException(string message) : Exception(message);

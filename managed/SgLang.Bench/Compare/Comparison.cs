@@ -36,7 +36,7 @@ public static class Comparison
     /// <exception cref="BenchException">A file cannot be read.</exception>
     public static ComparedRuns Of(CompareOptions options)
     {
-        IReadOnlyList<ResultLine> first = ResultLine.ReadAll(options.First), second = ResultLine.ReadAll(options.Second);
+        IReadOnlyList<ResultLine> first = ResultLine.ReadAll(options.First, options.MayDiffer), second = ResultLine.ReadAll(options.Second, options.MayDiffer);
         IReadOnlyList<string> notCompared = Likeness.Check(options, first, second);
         List<CaseChange> cases = [];
         foreach (IGrouping<string, ResultLine> group in first.GroupBy(line => line.Case))

@@ -17,6 +17,8 @@ internal static class Likeness
         "profile_output_dir", "profile_prefix",
     ];
 
+    private const string FailedRequests = "failed_requests";
+
     /// <summary>Facts beside the arguments: name for the user, and where it is.</summary>
     private static readonly (string Name, Func<JsonObject, JsonNode?> Of)[] s_facts =
     [
@@ -24,6 +26,9 @@ internal static class Likeness
         ("dtype", line => line["engine"]?["dtype"]), ("host_name", line => line["host"]?["name"]), ("processor", line => line["host"]?["processor"]),
         ("dataset", line => line["dataset"]?["sha256"]), ("cache_state", line => line["cache_state"]),
     ];
+
+    private static bool IsKnown(string name, IEnumerable<ResultLine> lines) =>
+        name == FailedRequests || s_facts.Any(fact => fact.Name == name) || ComparedFigures.Case.Contains(name) || lines.Any(line => (line.Json["arguments"] as JsonObject)?.ContainsKey(name) == true);
 
     /// <returns>
     /// Arguments that could not be compared, each with its value where one is set: a version that does not know a flag records nothing of it, and
@@ -33,6 +38,8 @@ internal static class Likeness
     public static IReadOnlyList<string> Check(CompareOptions options, IReadOnlyList<ResultLine> first, IReadOnlyList<ResultLine> second)
     {
         List<string> differences = [];
+        string[] unknown = [.. options.MayDiffer.Where(name => !IsKnown(name, first.Concat(second)))];
+        if (unknown.Length > 0) throw new BenchException($"--allow-difference: no line has {string.Join(", ", unknown)}; names are those of arguments and facts in result lines");
         SortedDictionary<string, string> notCompared = new(StringComparer.Ordinal);
         string[] missing = [.. first.Select(line => line.Case).Except(second.Select(line => line.Case)).Select(name => $"case '{name}' is only in {options.First}"),
             .. second.Select(line => line.Case).Except(first.Select(line => line.Case)).Select(name => $"case '{name}' is only in {options.Second}")];
@@ -46,8 +53,8 @@ internal static class Likeness
                 CompareArguments(reference["arguments"] as JsonObject ?? [], line.Json["arguments"] as JsonObject ?? []);
             }
         }
-        if (first.Sum(line => line.Failures) + second.Sum(line => line.Failures) > 0 && !options.MayDiffer.Contains("failed_requests"))
-            differences.Add("requests failed, and failed ones are in no figure (failed_requests)");
+        if (first.Sum(line => line.Failures) + second.Sum(line => line.Failures) > 0 && !options.MayDiffer.Contains(FailedRequests))
+            differences.Add($"requests failed, and failed ones are in no figure ({FailedRequests})");
         if (differences.Count > 0)
             throw new UnlikeRunsException($"these are not runs of the same thing:\n  {string.Join("\n  ", differences.Distinct())}\nName what is under test with --allow-difference, or measure again.");
         return [.. notCompared.Select(pair => pair.Key + pair.Value)];

@@ -5,7 +5,8 @@ using SgLang.Bench.Reports;
 namespace SgLang.Bench.Compare;
 
 /// <summary>A line of a result file.</summary>
-internal sealed class ResultLine(JsonObject json)
+/// <param name="underTest">Fields that do not tell cases apart, since they are what is compared.</param>
+internal sealed class ResultLine(JsonObject json, IReadOnlySet<string> underTest)
 {
     private const string SearchSummary = "bench-serving-max-rate";
 
@@ -14,7 +15,7 @@ internal sealed class ResultLine(JsonObject json)
     public string Tool => (string?)Json["tool"] ?? "";
 
     /// <summary>Which case of a sweep it is, in words.</summary>
-    public string Case { get; } = string.Join(", ", ComparedFigures.Case.Where(field => json[field] is not null).Select(field => $"{field} {json[field]!.ToJsonString().Trim('"')}"));
+    public string Case { get; } = string.Join(", ", ComparedFigures.Case.Where(field => json[field] is not null && !underTest.Contains(field)).Select(field => $"{field} {json[field]!.ToJsonString().Trim('"')}"));
 
     /// <summary>Requests that failed are in no figure, so a run with many looks fast.</summary>
     public long Failures => (long?)Json["failed_requests"] ?? 0;
@@ -23,7 +24,7 @@ internal sealed class ResultLine(JsonObject json)
 
     /// <summary>All lines that hold the figures of a run.</summary>
     /// <exception cref="BenchException">It cannot be read, or a line is not one of ours.</exception>
-    public static IReadOnlyList<ResultLine> ReadAll(string path)
+    public static IReadOnlyList<ResultLine> ReadAll(string path, IReadOnlySet<string> underTest)
     {
         List<ResultLine> lines = [];
         string[] text;
@@ -38,9 +39,14 @@ internal sealed class ResultLine(JsonObject json)
         for (int i = 0; i < text.Length; i++)
         {
             if (string.IsNullOrWhiteSpace(text[i])) continue;
-            ResultLine line = new(Parse(path, i + 1, text[i]));
+            ResultLine line = new(Parse(path, i + 1, text[i]), underTest);
             if (line.Tool == SearchSummary) continue;
             lines.Add(line);
+        }
+        foreach (string field in ComparedFigures.Case.Where(underTest.Contains))
+        {
+            string[] values = [.. lines.Select(line => line.Json[field]?.ToJsonString() ?? "null").Distinct()];
+            if (values.Length > 1) throw new BenchException($"'{path}' has runs with {field} {string.Join(", ", values)}; with --allow-difference {field} each file must hold one of them");
         }
         return lines.Count > 0 ? lines : throw new BenchException($"'{path}' has no result lines");
     }

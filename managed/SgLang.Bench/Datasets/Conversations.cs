@@ -65,12 +65,12 @@ public static class Conversations
         try
         {
             using JsonDocument document = JsonDocument.Parse(file);
-            if (document.RootElement.ValueKind != JsonValueKind.Array) throw new BenchException($"--dataset-path: '{path}' is not a JSON array of conversations (use --dataset-name custom for JSON lines)");
+            if (document.RootElement.ValueKind != JsonValueKind.Array) throw new BenchUsageException($"--dataset-path: '{path}' is not a JSON array of conversations (use --dataset-name custom for JSON lines)");
             return [.. document.RootElement.EnumerateArray().Select(FirstExchange).OfType<Exchange>()];
         }
         catch (JsonException e)
         {
-            throw new BenchException($"--dataset-path: '{path}' is not JSON: {e.Message}");
+            throw new BenchUsageException($"--dataset-path: '{path}' is not JSON: {e.Message}");
         }
     }
 
@@ -120,7 +120,7 @@ public static class Conversations
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BenchException($"--dataset-path: cannot read '{path}': {e.Message}");
+            throw new BenchUsageException($"--dataset-path: cannot read '{path}': {e.Message}");
         }
     }
 }

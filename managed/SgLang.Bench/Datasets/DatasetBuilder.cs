@@ -26,7 +26,7 @@ public static class DatasetBuilder
             "random" => RandomText(options, vocabulary, notices),
             _ => RandomIds(options, vocabulary, notices),
         };
-        if (dataset.Rows.Count == 0) throw new BenchException($"--dataset-name {options.Name} gave no prompt; check --num-prompts, --dataset-path and the lengths asked for");
+        if (dataset.Rows.Count == 0) throw new BenchUsageException($"--dataset-name {options.Name} gave no prompt; check --num-prompts, --dataset-path and the lengths asked for");
         if (dataset.Rows.Count < options.NumPrompts && options.Name != "generated-shared-prefix")
             notices.WriteLine($"Only {dataset.Rows.Count} of {options.NumPrompts} prompts: the data set has no more that fit.");
         notices.WriteLine($"#Input tokens: {dataset.InputTokens}");
@@ -37,7 +37,7 @@ public static class DatasetBuilder
     private static Dataset OfConversations(DatasetOptions options, Vocabulary vocabulary, TextWriter notices)
     {
         if (options.ShareGptOutputLength is < ShortestFixedOutput)
-            throw new BenchException($"--sharegpt-output-len must be at least {ShortestFixedOutput}, got {options.ShareGptOutputLength}");
+            throw new BenchUsageException($"--sharegpt-output-len must be at least {ShortestFixedOutput}, got {options.ShareGptOutputLength}");
         Tokenizer tokenizer = vocabulary.Require($"--dataset-name {options.Name}");
         (List<Exchange> exchanges, string source) = Exchanges(options, notices);
         // A trace keeps its order: what comes first in it is sent first.
@@ -74,7 +74,7 @@ public static class DatasetBuilder
     {
         if (options.Path.Length == 0)
         {
-            if (options.Name == "custom") throw new BenchException("--dataset-name custom needs --dataset-path: a file of JSON lines with conversations");
+            if (options.Name == "custom") throw new BenchUsageException("--dataset-name custom needs --dataset-path: a file of JSON lines with conversations");
             notices.WriteLine("No --dataset-path: using the built-in conversations (public-domain text), not ShareGPT.");
             return (Conversations.BuiltIn(), Conversations.BuiltInSource);
         }
@@ -93,7 +93,7 @@ public static class DatasetBuilder
         (List<Exchange> exchanges, string source) = Exchanges(options with { Name = "sharegpt" }, notices);
         new PythonRandom(options.Seed).Shuffle(exchanges);
         int[][] questions = [.. exchanges.Take(options.NumPrompts).Select(e => tokenizer.Encode(e.Question, addSpecialTokens: false)).Where(ids => ids.Length >= ShortestSequence)];
-        if (questions.Length == 0) throw new BenchException($"--dataset-path: '{options.Path}' has no conversation to take text from");
+        if (questions.Length == 0) throw new BenchUsageException($"--dataset-path: '{options.Path}' has no conversation to take text from");
         int added = options.TokenizePrompt ? 0 : AddedBy(tokenizer);
         List<PromptRow> rows = [];
         for (int i = 0; i < options.NumPrompts; i++)

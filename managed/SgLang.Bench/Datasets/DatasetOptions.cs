@@ -6,6 +6,9 @@ public sealed record DatasetOptions
     public static IReadOnlyList<string> Names { get; } =
         ["sharegpt", "random", "random-ids", "custom", "openai", "generated-shared-prefix", "mooncake", "longbench_v2", "speed-bench", "agentic-trace"];
 
+    /// <summary>Made from <see cref="Path"/> alone.</summary>
+    public static IReadOnlyList<string> NeedingFile { get; } = ["custom", "openai", "mooncake", "longbench_v2", "speed-bench", "agentic-trace"];
+
     /// <summary>Known by name, but made of images.</summary>
     public static IReadOnlyList<string> OfImages { get; } = ["image", "mmmu"];
 

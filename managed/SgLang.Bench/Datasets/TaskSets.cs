@@ -17,7 +17,7 @@ internal static class TaskSets
     public static Dataset LongBench(DatasetOptions options, Vocabulary vocabulary, TextWriter notices)
     {
         if (options.Path.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase))
-            throw new BenchException($"--dataset-path: '{options.Path}' is a Parquet file; longbench_v2 is read from its JSON form (data.json), or from JSON lines");
+            throw new BenchUsageException($"--dataset-path: '{options.Path}' is a Parquet file; longbench_v2 is read from its JSON form (data.json), or from JSON lines");
         List<string> prompts = [];
         foreach (JsonObject item in IsArray(options) ? Items(options) : TraceSets.Lines(options with { Offset = 0 }, notices))
         {
@@ -68,7 +68,7 @@ internal static class TaskSets
 
     private static bool IsArray(DatasetOptions options)
     {
-        if (options.Path.Length == 0) throw new BenchException($"--dataset-name {options.Name} needs --dataset-path: its JSON file");
+        if (options.Path.Length == 0) throw new BenchUsageException($"--dataset-name {options.Name} needs --dataset-path: its JSON file");
         using StreamReader reader = new(Conversations.Open(options.Path));
         int c = reader.Read();
         while (c >= 0 && char.IsWhiteSpace((char)c)) c = reader.Read();
@@ -84,7 +84,7 @@ internal static class TaskSets
         }
         catch (JsonException e)
         {
-            throw new BenchException($"--dataset-path: '{options.Path}' is not JSON: {e.Message}");
+            throw new BenchUsageException($"--dataset-path: '{options.Path}' is not JSON: {e.Message}");
         }
     }
 }

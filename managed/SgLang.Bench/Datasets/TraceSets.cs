@@ -93,16 +93,16 @@ internal static class TraceSets
     /// </summary>
     public static Dataset Agentic(DatasetOptions options, Vocabulary vocabulary)
     {
-        if (options.Path.Length == 0) throw new BenchException("--dataset-name agentic-trace needs --dataset-path: a JSON file with conversations");
+        if (options.Path.Length == 0) throw new BenchUsageException("--dataset-name agentic-trace needs --dataset-path: a JSON file with conversations");
         JsonArray conversations;
         try
         {
             using FileStream file = Conversations.Open(options.Path);
-            conversations = JsonNode.Parse(file)?["conversations"] as JsonArray ?? throw new BenchException($"--dataset-path: '{options.Path}' has no array \"conversations\"");
+            conversations = JsonNode.Parse(file)?["conversations"] as JsonArray ?? throw new BenchUsageException($"--dataset-path: '{options.Path}' has no array \"conversations\"");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new BenchException($"--dataset-path: '{options.Path}' is not a JSON object: {e.Message}");
+            throw new BenchUsageException($"--dataset-path: '{options.Path}' is not a JSON object: {e.Message}");
         }
         List<PromptRow> rows = [];
         // The offset turns the set around instead of cutting it, so that several clients can each begin elsewhere.
@@ -120,7 +120,7 @@ internal static class TraceSets
 
     internal static IEnumerable<JsonObject> Lines(DatasetOptions options, TextWriter notices)
     {
-        if (options.Path.Length == 0) throw new BenchException($"--dataset-name {options.Name} needs --dataset-path: a file of JSON lines");
+        if (options.Path.Length == 0) throw new BenchUsageException($"--dataset-name {options.Name} needs --dataset-path: a file of JSON lines");
         int skipped = 0, bad = 0;
         using StreamReader reader = new(Conversations.Open(options.Path));
         while (reader.ReadLine() is { } text)

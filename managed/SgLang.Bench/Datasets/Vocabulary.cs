@@ -10,7 +10,7 @@ public sealed record Vocabulary(Tokenizer? Tokenizer, int Size, ChatTemplate? Te
     public static Vocabulary Of(Tokenizer tokenizer, ChatTemplate? template = null) => new(tokenizer, tokenizer.VocabularySize, template);
 
     internal Tokenizer Require(string what) => Tokenizer
-        ?? throw new BenchException($"{what} needs a tokenizer, and there is none; use --dataset-name random-ids, or name a tokenizer");
+        ?? throw new BenchUsageException($"{what} needs a tokenizer, and there is none; use --dataset-name random-ids, or name a tokenizer");
 
     /// <summary>A single user message through the chat template, up to where the assistant begins. The text contains the special tokens.</summary>
     internal string Chat(string flag, string message) => Chat(flag, new JsonArray(new JsonObject { ["role"] = "user", ["content"] = message }), null);
@@ -18,14 +18,14 @@ public sealed record Vocabulary(Tokenizer? Tokenizer, int Size, ChatTemplate? Te
     /// <summary>A conversation through the chat template, up to where the assistant begins.</summary>
     internal string Chat(string flag, JsonArray messages, JsonArray? tools)
     {
-        ChatTemplate template = Template ?? throw new BenchException($"{flag} needs a chat template, and the model has none; leave the flag out, or name an instruct model's tokenizer");
+        ChatTemplate template = Template ?? throw new BenchUsageException($"{flag} needs a chat template, and the model has none; leave the flag out, or name an instruct model's tokenizer");
         try
         {
             return template.Render(messages, tools, addGenerationPrompt: true);
         }
         catch (ChatTemplateException e)
         {
-            throw new BenchException($"{flag}: the chat template refused the messages: {e.Message}");
+            throw new BenchUsageException($"{flag}: the chat template refused the messages: {e.Message}");
         }
     }
 }

@@ -19,8 +19,8 @@ internal static class VocabularyFinder
         }
         catch (Exception e) when (e is TokenizerException or ChatTemplateException or JsonException)
         {
-            throw new BenchException($"{flag}: {e.Message}");
+            throw new BenchUsageException($"{flag}: {e.Message}");
         }
-        throw new BenchException($"no tokenizer.json, tokenizer.model or config.json in '{directory}'; name the model's directory on this machine with {flag}");
+        throw new BenchUsageException($"no tokenizer.json, tokenizer.model or config.json in '{directory}'; name the model's directory on this machine with {flag}");
     }
 }

@@ -12,8 +12,8 @@ public static class LoraChoice
     {
         string?[] chosen = new string?[count];
         if (names.Count == 0) return chosen;
-        if (distribution is not "uniform" && names.Count < 2) throw new BenchException($"--lora-request-distribution {distribution} needs at least two of --lora-name, got {names.Count}");
-        if (distribution is "skewed" && !(alpha > 1)) throw new BenchException(FormattableString.Invariant($"--lora-zipf-alpha must be above 1, got {alpha}"));
+        if (distribution is not "uniform" && names.Count < 2) throw new BenchUsageException($"--lora-request-distribution {distribution} needs at least two of --lora-name, got {names.Count}");
+        if (distribution is "skewed" && !(alpha > 1)) throw new BenchUsageException(FormattableString.Invariant($"--lora-zipf-alpha must be above 1, got {alpha}"));
         var python = new PythonRandom(seed);
         var numpy = new NumpyRandom(seed);
         double[] weights = [.. names.Select((_, k) => Math.Pow(alpha, -k))];

@@ -22,11 +22,12 @@ public static class OfflineBenchmark
     public static async Task<OfflineResult> RunAsync(OfflineOptions options, TextWriter output, Action<string, long, long>? progress = null, ILogger? logger = null,
         CancellationToken cancellation = default)
     {
+        ResultFile.CheckWritable("--result-filename", options.ResultFile);
         await using InferenceEngine engine = InferenceEngine.Start(options.Engine, progress, logger);
         var vocabulary = new Vocabulary(engine.Tokenizer, engine.Info.VocabularySize);
         int context = engine.Info.MaxRequestInputLength;
         Dataset dataset = DatasetBuilder.Build(options.Dataset with { TokenizePrompt = true, ShareGptContextLength = options.Dataset.ShareGptContextLength ?? context }, vocabulary, output);
-        if (dataset.Rows.Any(row => row.Ids is null)) throw new BenchException($"--dataset-name {dataset.Name} is made of messages, which the engine alone does not take; measure a server, with bench-serving and a chat backend");
+        if (dataset.Rows.Any(row => row.Ids is null)) throw new BenchUsageException($"--dataset-name {dataset.Name} is made of messages, which the engine alone does not take; measure a server, with bench-serving and a chat backend");
         if (!options.SkipWarmup)
         {
             int count = Math.Min(dataset.Rows.Count, WarmUpPrompts);
@@ -118,7 +119,7 @@ public static class OfflineBenchmark
         }
         catch (Exception e) when (e is JsonException or InvalidRequestException)
         {
-            throw new BenchException($"--extra-request-body: {e.Message}");
+            throw new BenchUsageException($"--extra-request-body: {e.Message}");
         }
     }
 

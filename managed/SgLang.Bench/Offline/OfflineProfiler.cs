@@ -19,14 +19,14 @@ internal sealed class OfflineProfiler(EngineProfiler profiler, OfflineProfileOpt
             WithStack = options.WithStack,
             RecordShapes = options.RecordShapes,
         };
-        if (profiler.ReasonAgainst(window) is { } reason) throw new BenchException($"--profile-activities: {reason}");
+        if (profiler.ReasonAgainst(window) is { } reason) throw new BenchUsageException($"--profile-activities: {reason}");
         try
         {
             if (profiler.Start(window) is { } refusal) throw new BenchException($"--profile: {refusal}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BenchException($"--profile: cannot write to {options.Directory}: {e.Message} SGLANG_TORCH_PROFILER_DIR names another directory.");
+            throw new BenchUsageException($"--profile: cannot write to {options.Directory}: {e.Message} SGLANG_TORCH_PROFILER_DIR names another directory.");
         }
     }
 

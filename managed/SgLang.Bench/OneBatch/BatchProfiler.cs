@@ -55,14 +55,14 @@ internal sealed class BatchProfiler(StaticBatch model, BatchProfileOptions optio
             RecordShapes = options.RecordShapes,
             WithStack = options.WithStack,
         };
-        if (model.Profiler.ReasonAgainst(window) is { } reason) throw new BenchException($"--profile-activities: {reason}");
+        if (model.Profiler.ReasonAgainst(window) is { } reason) throw new BenchUsageException($"--profile-activities: {reason}");
         try
         {
             if (model.Profiler.Start(window) is { } refusal) throw new BenchException($"--profile: {refusal}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BenchException($"--profile: cannot write to {options.Directory}: {e.Message} SGLANG_TORCH_PROFILER_DIR names another directory.");
+            throw new BenchUsageException($"--profile: cannot write to {options.Directory}: {e.Message} SGLANG_TORCH_PROFILER_DIR names another directory.");
         }
         Task<ProfileResult>? stopping;
         try

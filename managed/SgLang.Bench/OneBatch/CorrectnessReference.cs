@@ -36,12 +36,12 @@ internal static class CorrectnessReference
     public static double Compare(string path, double tolerance, int[][] prompts, float[][] logits, IReadOnlyList<int>[] sequences)
     {
         JsonArray rows = Read(path);
-        if (rows.Count != prompts.Length) throw new BenchException($"--reference: '{path}' has {rows.Count} prompts, this test {prompts.Length}");
+        if (rows.Count != prompts.Length) throw new BenchUsageException($"--reference: '{path}' has {rows.Count} prompts, this test {prompts.Length}");
         List<string> wrong = [];
         double largest = 0;
         for (int row = 0; row < prompts.Length; row++)
         {
-            if (!Numbers(rows[row]!["input_ids"]).SequenceEqual(prompts[row])) throw new BenchException($"--reference: prompt {row} of '{path}' has other tokens; use the same prompts and tokenizer");
+            if (!Numbers(rows[row]!["input_ids"]).SequenceEqual(prompts[row])) throw new BenchUsageException($"--reference: prompt {row} of '{path}' has other tokens; use the same prompts and tokenizer");
             foreach ((string id, JsonNode? value) in rows[row]!["largest_logits"]!.AsObject())
             {
                 float expected = value!.GetValue<float>(), got = logits[row][int.Parse(id, CultureInfo.InvariantCulture)];
@@ -62,11 +62,11 @@ internal static class CorrectnessReference
         try
         {
             if (JsonNode.Parse(File.ReadAllText(path)) is JsonArray rows && rows.All(row => row?["input_ids"] is JsonArray && row["largest_logits"] is JsonObject && row["output_ids"] is JsonArray)) return rows;
-            throw new BenchException($"--reference: '{path}' was not written by --save-reference");
+            throw new BenchUsageException($"--reference: '{path}' was not written by --save-reference");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
-            throw new BenchException($"--reference: cannot read '{path}': {e.Message}");
+            throw new BenchUsageException($"--reference: cannot read '{path}': {e.Message}");
         }
     }
 

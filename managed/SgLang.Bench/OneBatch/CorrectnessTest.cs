@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
+using SgLang.Bench.Reports;
 using SgLang.Engine;
 
 namespace SgLang.Bench.OneBatch;
@@ -17,6 +18,8 @@ public static class CorrectnessTest
     /// <summary>Texts of prompt and output, in the order of the prompts.</summary>
     public static IReadOnlyList<string> Run(OneBatchOptions options, TextWriter output, Action<string, long, long>? progress = null, ILogger? logger = null)
     {
+        ResultFile.CheckWritable("--save-reference", options.SaveReference);
+        ResultFile.CheckWritable("--save-logits", options.SaveLogits);
         string[] prompts = CustomPrompts.Read(options.PromptFile, output) is { } lines ? lines[..Math.Min(lines.Length, options.BatchSizes[0])] : s_prompts;
         int mostTokens = prompts.Sum(text => Encoding.UTF8.GetByteCount(text) + 2);
         using StaticBatch model = StaticBatch.Load(options.Engine, prompts.Length, mostTokens, progress, logger);
@@ -24,7 +27,7 @@ public static class CorrectnessTest
         int[][] ids = Encode(prompts, model, options);
         for (int i = 0; i < ids.Length; i++)
             if (ids[i].Length <= options.CutLength)
-                throw new BenchException($"--cut-len must be less than the tokens of every prompt; prompt {i} has {ids[i].Length}, --cut-len is {options.CutLength}");
+                throw new BenchUsageException($"--cut-len must be less than the tokens of every prompt; prompt {i} has {ids[i].Length}, --cut-len is {options.CutLength}");
         output.WriteLine($"\ninput_ids=[{string.Join(", ", ids.Select(row => $"[{string.Join(", ", row)}]"))}]\n");
 
         int outputLength = options.OutputLengths[0];
@@ -69,7 +72,7 @@ public static class CorrectnessTest
     {
         if (model.Tokenizer is { } tokenizer) return [.. prompts.Select(text => tokenizer.Encode(text, addSpecialTokens: true))];
         if (options.PromptFile.Length == 0 || !File.Exists(options.PromptFile))
-            throw new BenchException($"--correctness-test needs a tokenizer, and {model.Info.ModelPath} has none; name one with --tokenizer-path, or give token ids in --prompt-filename");
+            throw new BenchUsageException($"--correctness-test needs a tokenizer, and {model.Info.ModelPath} has none; name one with --tokenizer-path, or give token ids in --prompt-filename");
         return [.. prompts.Select((line, i) => CustomPrompts.ParseIds(line, i, model.Info.VocabularySize))];
     }
 

@@ -16,7 +16,7 @@ internal static class CustomPrompts
             return null;
         }
         string[] lines = File.ReadAllLines(path);
-        return lines.Length > 0 ? lines : throw new BenchException($"--prompt-filename: '{path}' is empty; give one prompt a line");
+        return lines.Length > 0 ? lines : throw new BenchUsageException($"--prompt-filename: '{path}' is empty; give one prompt a line");
     }
 
     /// <summary>A line of token ids, separated by spaces or commas; <paramref name="line"/> counts from 0.</summary>
@@ -26,8 +26,8 @@ internal static class CustomPrompts
         int[] ids = new int[words.Length];
         for (int i = 0; i < words.Length; i++)
             if (!int.TryParse(words[i], NumberStyles.None, CultureInfo.InvariantCulture, out ids[i]) || ids[i] >= vocabularySize)
-                throw new BenchException($"--prompt-filename: '{words[i]}' in line {line + 1} is no token id: without a tokenizer, give ids from 0 to {vocabularySize - 1}");
-        return ids.Length > 0 ? ids : throw new BenchException($"--prompt-filename: line {line + 1} has no tokens");
+                throw new BenchUsageException($"--prompt-filename: '{words[i]}' in line {line + 1} is no token id: without a tokenizer, give ids from 0 to {vocabularySize - 1}");
+        return ids.Length > 0 ? ids : throw new BenchUsageException($"--prompt-filename: line {line + 1} has no tokens");
     }
 
     /// <summary>The first of them, or the last repeated, and one line that says so.</summary>
@@ -42,7 +42,7 @@ internal static class CustomPrompts
         {
             string text = prompts[Math.Min(i, prompts.Length - 1)];
             ids[i] = tokenizer.Encode(text, addSpecialTokens: true);
-            if (ids[i].Length == 0) throw new BenchException($"--prompt-filename: line {Math.Min(i, prompts.Length - 1) + 1} has no tokens");
+            if (ids[i].Length == 0) throw new BenchUsageException($"--prompt-filename: line {Math.Min(i, prompts.Length - 1) + 1} has no tokens");
         }
         return ids;
     }

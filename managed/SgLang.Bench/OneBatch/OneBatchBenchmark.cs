@@ -36,11 +36,12 @@ public sealed class OneBatchBenchmark
     /// <returns>The results, one for each case that was not skipped.</returns>
     public static IReadOnlyList<OneBatchResult> Run(OneBatchOptions options, TextWriter output, Action<string, long, long>? progress = null, ILogger? logger = null)
     {
+        ResultFile.CheckWritable("--result-filename", options.ResultFile);
         string[]? custom = CustomPrompts.Read(options.PromptFile, output);
         long largest = (long)options.BatchSizes.Max() * options.InputLengths.Max();
         // Lines of a prompt file may be longer than --input-len; the tokenizer is not known yet, and a token is at least a byte.
         if (custom is not null) largest = Math.Max(largest, (long)options.BatchSizes.Max() * custom.Max(line => System.Text.Encoding.UTF8.GetByteCount(line) + 2));
-        if (largest > int.MaxValue / 2) throw new BenchException($"--batch-size times --input-len is {largest} tokens, more than one step can take; lower one of them");
+        if (largest > int.MaxValue / 2) throw new BenchUsageException($"--batch-size times --input-len is {largest} tokens, more than one step can take; lower one of them");
         using StaticBatch model = StaticBatch.Load(options.Engine, options.BatchSizes.Max(), (int)largest, progress, logger);
         output.WriteLine($"max_total_num_tokens={model.Info.MaxTotalTokens}");
         return new OneBatchBenchmark(options, output, model).Sweep(custom);
@@ -118,7 +119,7 @@ public sealed class OneBatchBenchmark
         Print($"{stage} on the device. latency: {seconds,6:F5} s, {work.FlopsPerSecond / 1e12,8:F3} TFLOP/s, {work.BytesPerSecond / 1e9,8:F1} GB/s");
 
     private SgLang.Tokenization.Tokenizer Tokenizer => _model.Tokenizer
-        ?? throw new BenchException($"--prompt-filename needs a tokenizer, and {_model.Info.ModelPath} has none; leave it out, or name one with --tokenizer-path");
+        ?? throw new BenchUsageException($"--prompt-filename needs a tokenizer, and {_model.Info.ModelPath} has none; leave it out, or name one with --tokenizer-path");
 
     private int[][] RandomPrompts(int batch, int input)
     {

@@ -37,7 +37,7 @@ internal sealed class BatchPrompts(OneBatchServerOptions options, Vocabulary voc
 
     private Dataset Fixed(int batch, int tokens, Tokenizer? tokenizer)
     {
-        if (tokenizer is null) throw new BenchException("--fixed-prompt-file needs a tokenizer; name one with --local-tokenizer-path");
+        if (tokenizer is null) throw new BenchUsageException("--fixed-prompt-file needs a tokenizer; name one with --local-tokenizer-path");
         string text;
         try
         {
@@ -45,12 +45,12 @@ internal sealed class BatchPrompts(OneBatchServerOptions options, Vocabulary voc
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BenchException($"--fixed-prompt-file: cannot read '{options.FixedPromptFile}': {e.Message}");
+            throw new BenchUsageException($"--fixed-prompt-file: cannot read '{options.FixedPromptFile}': {e.Message}");
         }
         int[] ids = options.ApplyChatTemplate
             ? tokenizer.Encode(vocabulary.Chat("--apply-chat-template", text), addSpecialTokens: false)
             : tokenizer.Encode(text, addSpecialTokens: true);
-        if (ids.Length == 0) throw new BenchException($"--fixed-prompt-file: '{options.FixedPromptFile}' has no tokens");
+        if (ids.Length == 0) throw new BenchUsageException($"--fixed-prompt-file: '{options.FixedPromptFile}' has no tokens");
         PromptRow row = new() { Text = text, Ids = ids, PromptLength = ids.Length, OutputLength = tokens };
         return new Dataset("fixed-prompt", $"file {Path.GetFileName(options.FixedPromptFile)}", [.. Enumerable.Repeat(row, batch)]);
     }

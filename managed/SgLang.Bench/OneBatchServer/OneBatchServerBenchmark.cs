@@ -30,6 +30,9 @@ public sealed class OneBatchServerBenchmark(OneBatchServerOptions options, TextW
     /// <exception cref="BenchException">It could not be run, or a batch failed.</exception>
     public async Task<IReadOnlyList<OneBatchServerResult>> RunAsync(CancellationToken cancellation = default)
     {
+        ResultFile.CheckWritable("--result-filename", options.ResultFile);
+        ResultFile.CheckWritable("--pydantic-result-filename", options.SummaryFile);
+
         // :: Step 1.
         JsonNode? info = await _api.GetJsonAsync("/server_info", cancellation);
         _facts = ServerFacts.From(info);
@@ -176,7 +179,7 @@ public sealed class OneBatchServerBenchmark(OneBatchServerOptions options, TextW
             PromptTokens = ids.Sum(row => (long)row.Length),
             Latency = Seconds(start, end),
             LastTtft = Seconds(start, reader.LastFirstToken),
-            LastGenerationThroughput = ServerFacts.LastState(info, "last_gen_throughput"),
+            LastGenerationThroughput = ServerFacts.LastState(info, "last_gen_throughput") is > 0 and var last ? last : null,
             AcceptLength = ServerFacts.LastState(info, "avg_spec_accept_length"),
             CacheHitRate = counted ?? reader.CacheHitRate,
         };

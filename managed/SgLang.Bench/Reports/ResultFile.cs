@@ -23,6 +23,26 @@ public static class ResultFile
         }
     }
 
+    /// <summary>A file that cannot be written is said before anything is measured. Does nothing for an empty path.</summary>
+    /// <param name="flag">What names the file.</param>
+    /// <exception cref="BenchUsageException">It cannot be written.</exception>
+    public static void CheckWritable(string flag, string path)
+    {
+        if (path.Length == 0) return;
+        bool isThere = File.Exists(path);
+        try
+        {
+            using (new FileStream(path, FileMode.Append))
+            {
+            }
+            if (!isThere) File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BenchUsageException($"{flag}: cannot write '{path}': {e.Message}");
+        }
+    }
+
     public static string ToLine(JsonNode? node)
     {
         var text = new StringBuilder();

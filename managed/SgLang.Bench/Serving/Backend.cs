@@ -132,5 +132,5 @@ public sealed record Backend(string Name, AnswerShape Shape, string Path, int De
     }
 
     private string Text(PromptRow row) => row.Text
-        ?? throw new BenchException($"--backend {Name} sends text, and there is {(row.Messages is null ? "no tokenizer to make it; name one with --tokenizer, or use --backend sglang" : "none in a data set of messages; use a chat backend")}");
+        ?? throw new BenchUsageException($"--backend {Name} sends text, and there is {(row.Messages is null ? "no tokenizer to make it; name one with --tokenizer, or use --backend sglang" : "none in a data set of messages; use a chat backend")}");
 }

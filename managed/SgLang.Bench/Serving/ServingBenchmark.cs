@@ -15,6 +15,10 @@ public sealed class ServingBenchmark(ServingOptions options, TextWriter output, 
     /// <exception cref="BenchException">It could not be run; a run whose requests failed is a result, not an exception.</exception>
     public async Task<IReadOnlyList<ServingRun>> RunAsync(CancellationToken cancellation = default)
     {
+        ResultFile.CheckWritable("--output-file", options.OutputFile ?? DefaultFile());
+        if (options.HtmlFile is { } page) ResultFile.CheckWritable("--html", page);
+        if (options.PlotDirectory is { } pictures) ServingPlots.CheckWritable(pictures);
+        await output.WriteLineAsync($"benchmark_args={ResultFile.ToLine(options.Arguments)}");
         using ServingSession session = await ServingSession.OpenAsync(options, output, error, cancellation);
         if (options.FindMaxRate)
         {

@@ -68,8 +68,8 @@ internal sealed class ServingSession : IDisposable
             int? context = (int?)card?["max_model_len"];
             DatasetOptions wanted = options.Dataset with { ShareGptContextLength = options.Dataset.ShareGptContextLength ?? (context is { } length ? length - 8 : null) };
             Dataset dataset = DatasetBuilder.Build(wanted, vocabulary, output);
-            if (!options.Backend.IsChat && dataset.Rows.Any(row => row.LaterTurns.Count > 0)) throw new BenchException($"conversations of several turns need a chat backend, not --backend {options.Backend.Name}");
-            if (options.UseTraceTimestamps && dataset.Rows.Any(row => row.Timestamp is null)) throw new BenchException($"--use-trace-timestamps: the data set {dataset.Name} has no time stamps; use mooncake, or custom lines with a timestamp each");
+            if (!options.Backend.IsChat && dataset.Rows.Any(row => row.LaterTurns.Count > 0)) throw new BenchUsageException($"conversations of several turns need a chat backend, not --backend {options.Backend.Name}");
+            if (options.UseTraceTimestamps && dataset.Rows.Any(row => row.Timestamp is null)) throw new BenchUsageException($"--use-trace-timestamps: the data set {dataset.Name} has no time stamps; use mooncake, or custom lines with a timestamp each");
             ServingSession session = new(options, output, error, api, model, vocabulary, dataset);
 
             // :: Step 4.

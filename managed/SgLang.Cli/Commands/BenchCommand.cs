@@ -19,7 +19,7 @@ internal static class BenchCommand
 
     public static IReadOnlyList<string> Activities(FlagValues flags) => flags.IsGiven("--profile-activities") ? flags.List("--profile-activities") : ["CPU", "GPU"];
 
-    /// <summary>A command over a set of flags whose failures are one line on stderr and exit code 1.</summary>
+    /// <summary>A command over a set of flags whose failures are one line on stderr and exit code 1, or 2 where what was asked for cannot be done.</summary>
     public static Command Create(string name, string help, FlagSet flags, TextWriter error, Func<FlagValues, CancellationToken, Task<int>> run)
     {
         var command = new Command(name, help);
@@ -31,6 +31,10 @@ internal static class BenchCommand
                 FlagValues values = FlagValues.From(result, flags, options);
                 foreach ((string flag, string reason) in values.WithoutEffect()) await error.WriteLineAsync($"{name}: {flag} has no effect: {reason}.");
                 return await run(values, cancellation);
+            }
+            catch (BenchUsageException e)
+            {
+                throw new UsageException(e.Message);
             }
             catch (Exception e) when (e is BenchException or EngineStartException or StepFailedException)
             {

@@ -43,7 +43,7 @@ internal static class BenchServingCommand
     internal static ServingOptions Options(FlagValues flags)
     {
         string name = flags.Text("--backend")!;
-        if (name == Backend.NotImplemented) throw new UsageException($"--backend {name}: how it is spoken to is not published; nobody implements it. Use another backend");
+        if (name == Backend.NotImplemented) throw new UsageException($"--backend {name}: how it is spoken to is not published, and SGLang's own client does not speak to it either. Where such a server also speaks an OpenAI form, use --backend vllm or vllm-chat with --port 9988");
         Backend backend = Backend.All.Single(b => b.Name == name);
         if (backend.NeedsModel && !flags.IsGiven("--model")) throw new UsageException($"--backend {name} needs --model: such a server does not name its model");
         if (backend.NeedsModel && !flags.IsGiven("--tokenizer") && !Directory.Exists(flags.Text("--model"))) throw new UsageException($"--backend {name} needs --tokenizer: the model's directory on this machine");
@@ -84,7 +84,7 @@ internal static class BenchServingCommand
             OutputFile = flags.Text("--output-file"),
             OutputDetails = flags.Switch("--output-details"),
             WarmupRequests = flags.Integer("--warmup-requests")!.Value,
-            FlushCache = flags.Switch("--flush-cache"),
+            FlushCache = flags.Switch("--flush-cache") || (backend.IsSglang && FlushesInContinuousIntegration()),
             FlushCacheTimeout = flags.Number("--flush-cache-timeout")!.Value,
             ReadyTimeout = flags.Number("--ready-check-timeout-sec")!.Value,
             IsStreaming = !flags.Switch("--disable-stream"),
@@ -117,6 +117,8 @@ internal static class BenchServingCommand
             Arguments = BenchCommand.Shown(flags),
         };
     }
+
+    private static bool FlushesInContinuousIntegration() => Environment.GetEnvironmentVariable("SGLANG_IS_IN_CI")?.ToLowerInvariant() is "true" or "1";
 
     private static ProfileRequest Profile(FlagValues flags) => new()
     {

@@ -48,13 +48,16 @@ internal static class DatasetFlags
         string name = flags.Text("--dataset-name")!;
         if (DatasetOptions.OfImages.Contains(name))
             throw new UsageException($"--dataset-name {name}: its requests are images, and those made here are text or token ids; one of: {string.Join(", ", DatasetOptions.Names)}");
+        string path = flags.Text("--dataset-path")!;
+        if (path.Length > 0 && !File.Exists(path)) throw new UsageException($"--dataset-path: there is no file '{path}'");
+        if (path.Length == 0 && DatasetOptions.NeedingFile.Contains(name)) throw new UsageException($"--dataset-name {name} needs --dataset-path: a file of your own; nothing is downloaded");
         bool isZipf = flags.Text("--gsp-group-distribution") == "zipf";
         if (isZipf != flags.IsGiven("--gsp-zipf-alpha"))
             throw new UsageException(isZipf ? "--gsp-group-distribution zipf needs --gsp-zipf-alpha" : "--gsp-zipf-alpha is only for --gsp-group-distribution zipf");
         return new DatasetOptions
         {
             Name = name,
-            Path = flags.Text("--dataset-path")!,
+            Path = path,
             NumPrompts = flags.Integer("--num-prompts")!.Value,
             Seed = (uint)flags.Long("--seed")!.Value,
             ShareGptOutputLength = flags.Integer("--sharegpt-output-len"),

@@ -16,6 +16,18 @@ public class CommandLineTests
         Assert.Equal((0, $"sglang 0.1.0{Environment.NewLine}", ""), await Run("--version"));
     }
 
+    [Theory]
+    [InlineData("bench-one-batch --input-len 8 --output-len 2 --result-filename /no/such/directory/r.jsonl", "--result-filename: cannot write '/no/such/directory/r.jsonl'")]
+    [InlineData("bench-offline-throughput --num-prompts 2 --result-filename /no/such/directory/r.jsonl", "--result-filename: cannot write '/no/such/directory/r.jsonl'")]
+    [InlineData("bench-one-batch-server --base-url http://127.0.0.1:9 --result-filename /no/such/directory/r.jsonl", "--result-filename: cannot write '/no/such/directory/r.jsonl'")]
+    [InlineData("bench-serving --base-url http://127.0.0.1:9 --output-file /no/such/directory/r.jsonl", "--output-file: cannot write '/no/such/directory/r.jsonl'")]
+    public async Task A_benchmark_that_could_not_write_its_result_is_not_begun(string line, string message)
+    {
+        (int code, string output, string error) = await Run(line.Split(' '));
+        Assert.Equal((2, ""), (code, output));
+        Assert.Contains(message, error);
+    }
+
     [Fact]
     public async Task Help_lists_the_commands()
     {

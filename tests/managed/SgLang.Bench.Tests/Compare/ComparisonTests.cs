@@ -82,6 +82,30 @@ public class ComparisonTests
     }
 
     [Fact]
+    public void What_tells_cases_apart_may_be_under_test_too()
+    {
+        JsonObject Limited(int? concurrency, double throughput)
+        {
+            JsonObject line = Line(1, throughput, 50);
+            line["max_concurrency"] = concurrency;
+            line["arguments"]!["max_concurrency"] = concurrency;
+            return line;
+        }
+        string open = FileOf(Limited(null, 100), Limited(null, 101)), four = FileOf(Limited(4, 80), Limited(4, 81)), both = FileOf(Limited(4, 80), Limited(8, 90));
+        Assert.Contains("is only in", Assert.Throws<UnlikeRunsException>(() => Compare(open, four)).Message);
+        CaseChange change = Compare(open, four, "max_concurrency").Single();
+        Assert.Equal(("batch_size 1", Verdict.Worse), (change.Case, change.Figures[0].Verdict));
+        Assert.Contains("has runs with max_concurrency 4, 8", Assert.ThrowsAny<BenchException>(() => Compare(open, both, "max_concurrency")).Message);
+    }
+
+    [Fact]
+    public void A_name_that_no_line_has_is_refused()
+    {
+        string file = FileOf(Line(1, 100, 50));
+        Assert.Contains("no line has sead", Assert.ThrowsAny<BenchException>(() => Compare(file, file, "seed", "sead", "device", "batch_size", "failed_requests")).Message);
+    }
+
+    [Fact]
     public void Flags_that_only_one_version_knows_are_named_and_not_compared()
     {
         JsonObject newer = Line(1, 100, 50);
@@ -122,6 +146,6 @@ public class ComparisonTests
     {
         string path = DemoModel.ResultFile();
         File.WriteAllText(path, text);
-        Assert.Contains(message, Assert.Throws<BenchException>(() => Compare(path, path)).Message);
+        Assert.Contains(message, Assert.ThrowsAny<BenchException>(() => Compare(path, path)).Message);
     }
 }

@@ -105,14 +105,14 @@ public class DatasetTests
     [InlineData("agentic-trace", "", "needs --dataset-path")]
     public void What_is_missing_is_named(string name, string path, string message)
     {
-        Assert.Contains(message, Assert.Throws<BenchException>(() => Build(new DatasetOptions { Name = name, Path = path })).Message);
+        Assert.Contains(message, Assert.ThrowsAny<BenchException>(() => Build(new DatasetOptions { Name = name, Path = path })).Message);
     }
 
     [Fact]
     public void Text_without_a_tokenizer_is_refused_but_ids_are_not()
     {
         Vocabulary none = new(null, 100);
-        Assert.Contains("needs a tokenizer", Assert.Throws<BenchException>(() => Build(new DatasetOptions(), none)).Message);
+        Assert.Contains("needs a tokenizer", Assert.ThrowsAny<BenchException>(() => Build(new DatasetOptions(), none)).Message);
         Assert.All(Build(new DatasetOptions { Name = "random-ids", NumPrompts = 2 }, none).Rows, row => Assert.Null(row.Text));
     }
 
@@ -125,7 +125,7 @@ public class DatasetTests
         Assert.StartsWith("7 hi hi ", dataset.Rows[0].Text);
         Assert.Equal(2 * 128, dataset.Rows[0].Text!.Split("hi").Length - 1);
         Assert.Equal(dataset.Rows[0].Text!.Split('9')[0], dataset.Rows[1].Text!.Split('8')[0]);
-        Assert.Contains("needs --dataset-path", Assert.Throws<BenchException>(() => Build(new DatasetOptions { Name = "mooncake" })).Message);
+        Assert.Contains("needs --dataset-path", Assert.ThrowsAny<BenchException>(() => Build(new DatasetOptions { Name = "mooncake" })).Message);
     }
 
     [Fact]
@@ -152,8 +152,8 @@ public class DatasetTests
         Assert.Contains("A text.\n\nQuestion: Q1?\nA. a1\nB. b2\nC. c3\nD. d4\nAnswer:", dataset.Rows.Select(r => r.Text));
         Assert.All(dataset.Rows, row => Assert.Equal((10, row.Ids!.Length), (row.OutputLength, row.PromptLength)));
         Assert.Equal(7, Build(options with { ShareGptOutputLength = 7 }).Rows[0].OutputLength);
-        Assert.Contains("gave no prompt", Assert.Throws<BenchException>(() => Build(options with { ShareGptContextLength = 12 })).Message);
-        Assert.Contains("is a Parquet file", Assert.Throws<BenchException>(() => Build(options with { Path = "x.parquet" })).Message);
+        Assert.Contains("gave no prompt", Assert.ThrowsAny<BenchException>(() => Build(options with { ShareGptContextLength = 12 })).Message);
+        Assert.Contains("is a Parquet file", Assert.ThrowsAny<BenchException>(() => Build(options with { Path = "x.parquet" })).Message);
     }
 
     [Fact]
@@ -182,7 +182,7 @@ public class DatasetTests
         Assert.Equal((2, 220), (dataset.Rows[0].Messages!.Count, dataset.Rows[0].OutputLength));
         Assert.Single(Build(options with { AgenticMaxTurns = 2 }).Rows[0].LaterTurns);
         Assert.Equal("other", (string?)Build(options with { Offset = 1 }).Rows[0].Messages![0]!["content"]);
-        Assert.Contains("no array \"conversations\"", Assert.Throws<BenchException>(() => Build(options with { Path = FileOf("{}") })).Message);
+        Assert.Contains("no array \"conversations\"", Assert.ThrowsAny<BenchException>(() => Build(options with { Path = FileOf("{}") })).Message);
     }
 
     [Fact]
@@ -233,6 +233,6 @@ public class DatasetTests
         Vocabulary vocabulary = Vocabulary.Of(tokenizer, ChatTemplate.Parse(begin + "<u>{{ messages[0].content }}</u>"));
         Dataset plain = Build(new DatasetOptions { NumPrompts = 3 }), wrapped = Build(new DatasetOptions { NumPrompts = 3, ApplyChatTemplate = true }, vocabulary);
         Assert.Equal(plain.Rows.Select(row => $"<u>{row.Text}</u>"), wrapped.Rows.Select(row => row.Text));
-        Assert.Contains("--apply-chat-template needs a chat template", Assert.Throws<BenchException>(() => Build(new DatasetOptions { ApplyChatTemplate = true })).Message);
+        Assert.Contains("--apply-chat-template needs a chat template", Assert.ThrowsAny<BenchException>(() => Build(new DatasetOptions { ApplyChatTemplate = true })).Message);
     }
 }

@@ -52,7 +52,7 @@ public class OfflineTests
         File.WriteAllText(path, """{"messages": [{"role": "user", "content": "hi"}]}""");
         OfflineOptions options = Options("");
         Assert.Contains("--dataset-name openai is made of messages",
-            (await Assert.ThrowsAsync<BenchException>(() => OfflineBenchmark.RunAsync(options with { Dataset = options.Dataset with { Name = "openai", Path = path } }, TextWriter.Null))).Message);
+            (await Assert.ThrowsAnyAsync<BenchException>(() => OfflineBenchmark.RunAsync(options with { Dataset = options.Dataset with { Name = "openai", Path = path } }, TextWriter.Null))).Message);
     }
 
     [Fact]

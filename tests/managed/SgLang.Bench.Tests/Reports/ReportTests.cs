@@ -23,6 +23,21 @@ public class ReportTests
     }
 
     [Fact]
+    public void Whether_a_file_can_be_written_is_found_out_without_a_trace()
+    {
+        string directory = Directory.CreateTempSubdirectory("sgl-test").FullName;
+        string path = Path.Combine(directory, "r.jsonl");
+        ResultFile.CheckWritable("--output-file", path);
+        Assert.False(File.Exists(path));
+        File.WriteAllText(path, "{}\n");
+        ResultFile.CheckWritable("--output-file", path);
+        Assert.Equal("{}\n", File.ReadAllText(path));
+        ResultFile.CheckWritable("--output-file", "");
+        Assert.StartsWith("--output-file: cannot write", Assert.Throws<BenchUsageException>(() => ResultFile.CheckWritable("--output-file", Path.Combine(directory, "no", "r.jsonl"))).Message);
+        Assert.StartsWith("--html: cannot write", Assert.Throws<BenchUsageException>(() => ResultFile.CheckWritable("--html", directory)).Message);
+    }
+
+    [Fact]
     public void Lines_are_strict_json_in_python_s_spelling()
     {
         JsonObject result = new() { ["a"] = 1, ["b"] = 2.0, ["c"] = "é\n\"", ["d"] = new JsonArray(1.5, null), ["e"] = ResultFile.Number(double.NaN), ["f"] = true };
@@ -45,6 +60,6 @@ public class ReportTests
     [Fact]
     public void A_file_that_cannot_be_written_is_said()
     {
-        Assert.Contains("/nowhere/r.jsonl", Assert.Throws<BenchException>(() => ResultFile.Append("/nowhere/r.jsonl", [])).Message);
+        Assert.Contains("/nowhere/r.jsonl", Assert.ThrowsAny<BenchException>(() => ResultFile.Append("/nowhere/r.jsonl", [])).Message);
     }
 }

@@ -50,6 +50,24 @@ public class ServingBenchmarkTests
     }
 
     [Fact]
+    public async Task What_cannot_be_written_is_said_before_anything_is_sent()
+    {
+        await using MockServer server = await MockServer.StartAsync((context, _) => Three(context));
+        string directory = Directory.CreateTempSubdirectory("sgl-test").FullName;
+        string file = Path.Combine(directory, "file");
+        File.WriteAllText(file, "");
+        foreach (ServingOptions options in (ServingOptions[])
+                 [Options(server, Path.Combine(directory, "no", "r.jsonl")), Options(server) with { HtmlFile = directory }, Options(server) with { PlotDirectory = Path.Combine(file, "pictures") }])
+            await Assert.ThrowsAsync<BenchUsageException>(() => RunAll(options));
+        Assert.Empty(server.Requests);
+
+        using StringWriter output = new();
+        await RunAll(Options(server) with { PlotDirectory = Path.Combine(directory, "pictures"), Arguments = new() { ["seed"] = 42 } }, output);
+        Assert.StartsWith("benchmark_args={\"seed\": 42}\n", output.ToString());
+        Assert.All(Directory.GetFiles(Path.Combine(directory, "pictures")), picture => Assert.EndsWith(".svg", picture));
+    }
+
+    [Fact]
     public async Task Refused_and_broken_requests_are_failures_with_reasons()
     {
         await using MockServer server = await MockServer.StartAsync(async (context, i) =>
@@ -181,7 +199,7 @@ public class ServingBenchmarkTests
     public async Task A_server_that_is_not_there_is_said()
     {
         ServingOptions options = new() { BaseUrl = new Uri("http://127.0.0.1:1"), ReadyTimeout = 0.5 };
-        Assert.Contains("http://127.0.0.1:1/ is not ready", (await Assert.ThrowsAsync<BenchException>(() => Run(options))).Message);
+        Assert.Contains("http://127.0.0.1:1/ is not ready", (await Assert.ThrowsAnyAsync<BenchException>(() => Run(options))).Message);
     }
 
     [Fact]
@@ -247,7 +265,7 @@ public class ServingBenchmarkTests
         Assert.Equal([0, 40, 80], due);
         Assert.All(run.Records, record => Assert.True(record.Sent >= record.Scheduled));
         Assert.Equal("trace", (string?)run.Line["request_rate"]);
-        Assert.Contains("has no time stamps", (await Assert.ThrowsAsync<BenchException>(() => Run(Options(server) with { UseTraceTimestamps = true }))).Message);
+        Assert.Contains("has no time stamps", (await Assert.ThrowsAnyAsync<BenchException>(() => Run(Options(server) with { UseTraceTimestamps = true }))).Message);
     }
 
     [Fact]
@@ -266,7 +284,7 @@ public class ServingBenchmarkTests
         Assert.Equal([1, 3, 5], bodies.Select(b => b.GetArrayLength()));
         Assert.Equal(["answer 0", "answer 1"], new[] { 1, 3 }.Select(i => bodies[2][i].GetProperty("content").GetString()));
         Assert.All(server.Headers, headers => Assert.Equal("group-0", headers["X-SMG-Routing-Key"]));
-        Assert.Contains("need a chat backend", (await Assert.ThrowsAsync<BenchException>(() => Run(options with { Backend = Backend.Sglang }))).Message);
+        Assert.Contains("need a chat backend", (await Assert.ThrowsAnyAsync<BenchException>(() => Run(options with { Backend = Backend.Sglang }))).Message);
     }
 
     [Fact]

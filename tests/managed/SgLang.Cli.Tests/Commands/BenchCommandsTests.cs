@@ -150,7 +150,7 @@ public class BenchCommandsTests
         Assert.Equal((1.0, 0.5, 3), (options.Arrivals.Rate, options.Arrivals.Burstiness, options.Repeats));
         Assert.Equal(new ServiceObjectives(200, 50, 5000), options.Objectives);
         Assert.Equal(("d", "f", "skewed", true), (options.PlotDirectory, options.HtmlFile, options.LoraDistribution, options.FreshConnections));
-        options = BenchServingCommand.Options(Parse(BenchServingFlags.All, "--ramp-up-strategy linear --ramp-up-start-rps 1 --ramp-up-end-rps 9 --dataset-name mooncake --dataset-path t"));
+        options = BenchServingCommand.Options(Parse(BenchServingFlags.All, $"--ramp-up-strategy linear --ramp-up-start-rps 1 --ramp-up-end-rps 9 --dataset-name mooncake --dataset-path {Environment.ProcessPath}"));
         Assert.Equal(("linear", 1.0, 9.0, true), (options.Arrivals.RampStrategy, options.Arrivals.RampStart, options.Arrivals.RampEnd, options.UseTraceTimestamps));
     }
 
@@ -181,6 +181,9 @@ public class BenchCommandsTests
     [InlineData("--header x", "--header: must be NAME=VALUE, got 'x'")]
     [InlineData("--dataset-name mmmu", "--dataset-name mmmu: its requests are images, and those made here are text or token ids; one of: sharegpt, random, random-ids, custom, openai,")]
     [InlineData("--dataset-name image", "--dataset-name image: its requests are images")]
+    [InlineData("--dataset-name custom", "--dataset-name custom needs --dataset-path")]
+    [InlineData("--dataset-name mooncake", "--dataset-name mooncake needs --dataset-path")]
+    [InlineData("--dataset-path no-such-file.json", "--dataset-path: there is no file 'no-such-file.json'")]
     [InlineData("--dataset-name nothing", "--dataset-name: must be one of: sharegpt, random, random-ids,")]
     [InlineData("--agentic-max-turns 0", "--agentic-max-turns")]
     public void What_cannot_be_done_is_refused_by_name(string line, string message)
