@@ -44,6 +44,7 @@ public sealed class Dataset
         {
             string prompt = row.Text ?? (row.Messages is { } messages ? ResultFile.ToLine(messages) : string.Join(',', row.Ids ?? []));
             string line = FormattableString.Invariant($"{prompt.Length}:{prompt}|{row.OutputLength}");
+            foreach (string image in row.Images) line += "|" + Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(image)));
             foreach (JsonArray turn in row.LaterTurns) line += "|" + ResultFile.ToLine(turn);
             if (row.Timestamp is { } at) line += FormattableString.Invariant($"|@{at:R}");
             if (row.ExtraBody is { } extra) line += "|" + ResultFile.ToLine(extra);

@@ -4,13 +4,13 @@ namespace SgLang.Bench.Datasets;
 public sealed record DatasetOptions
 {
     public static IReadOnlyList<string> Names { get; } =
-        ["sharegpt", "random", "random-ids", "custom", "openai", "generated-shared-prefix", "mooncake", "longbench_v2", "speed-bench", "agentic-trace"];
+        ["sharegpt", "random", "random-ids", "custom", "openai", "generated-shared-prefix", "mooncake", "longbench_v2", "speed-bench", "agentic-trace", "image"];
 
     /// <summary>Made from <see cref="Path"/> alone.</summary>
     public static IReadOnlyList<string> NeedingFile { get; } = ["custom", "openai", "mooncake", "longbench_v2", "speed-bench", "agentic-trace"];
 
-    /// <summary>Known by name, but made of images.</summary>
-    public static IReadOnlyList<string> OfImages { get; } = ["image", "mmmu"];
+    /// <summary>Requests have images beside their text.</summary>
+    public bool IsOfImages => Name == "image";
 
     public string Name { get; init; } = "sharegpt";
 
@@ -72,6 +72,21 @@ public sealed record DatasetOptions
 
     /// <summary>agentic-trace: turns taken of each conversation; null: all.</summary>
     public int? AgenticMaxTurns { get; init; }
+
+    /// <summary>image: images of each request, or the most of them.</summary>
+    public int ImageCount { get; init; } = 1;
+
+    /// <summary>image: the number of images is drawn for each request.</summary>
+    public bool HasRandomImageCount { get; init; }
+
+    /// <summary>image: what <see cref="ImageResolution.Parse"/> takes.</summary>
+    public string ImageResolution { get; init; } = "1080p";
+
+    /// <summary>image: jpeg or png.</summary>
+    public string ImageFormat { get; init; } = "jpeg";
+
+    /// <summary>image: random or blank.</summary>
+    public string ImageContent { get; init; } = "random";
 
     /// <summary>Times of a trace are stretched by this.</summary>
     public double SlowdownFactor { get; init; } = 1;

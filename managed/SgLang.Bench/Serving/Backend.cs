@@ -50,6 +50,9 @@ public sealed record Backend(string Name, AnswerShape Shape, string Path, int De
     /// <summary>Whether it takes messages, which conversations of several turns need.</summary>
     public bool IsChat => Shape == AnswerShape.Chat;
 
+    /// <summary>Whether its requests can have images.</summary>
+    public bool TakesImages => Shape is AnswerShape.Native or AnswerShape.Chat;
+
     public string FlushPath => Name.StartsWith("vllm", StringComparison.Ordinal) ? "/reset_prefix_cache" : "/flush_cache";
 
     /// <param name="lora">Adapter of this request; null: none.</param>
@@ -74,6 +77,7 @@ public sealed record Backend(string Name, AnswerShape Shape, string Path, int De
         JsonObject body = [];
         if (row.Text is not null) body["text"] = row.Text;
         else body["input_ids"] = new JsonArray([.. row.Ids!.Select(id => (JsonNode)id)]);
+        if (row.Images.Count > 0) body["image_data"] = new JsonArray([.. row.Images.Select(image => (JsonNode)image)]);
         body["sampling_params"] = sampling;
         body["stream"] = options.IsStreaming;
         if (lora is not null) body["lora_path"] = lora;
@@ -98,7 +102,7 @@ public sealed record Backend(string Name, AnswerShape Shape, string Path, int De
         JsonObject body = new() { ["model"] = lora ?? model };
         if (Shape == AnswerShape.Chat)
         {
-            body["messages"] = row.Messages?.DeepClone() ?? PromptRow.FromUser(Text(row));
+            body["messages"] = row.Messages?.DeepClone() ?? PromptRow.FromUser(Text(row), row.Images);
             body["max_completion_tokens"] = outputLength;
         }
         else

@@ -16,6 +16,14 @@ public static class ServingReport
     /// <summary>Lag above this share of the mean latency makes the client part of what is measured.</summary>
     private const double NotableLag = 0.01;
 
+    /// <summary>
+    /// Prompt tokens beyond those of the texts, by the server's count: of images, and of what its chat template puts around them. Only a model's own
+    /// image processor could count them here. Null where the server does not count.
+    /// </summary>
+    private static long? VisionTokens(ServingOptions options, ServingMetrics m) => options.Dataset.IsOfImages ? m.ServerInputTokens - m.InputTokens : 0;
+
+    private static long InputTokens(ServingOptions options, ServingMetrics m) => m.InputTokens + (VisionTokens(options, m) ?? 0);
+
     public static string ToText(ServingOptions options, ArrivalOptions arrivals, ServingMetrics m, JsonNode? serverInfo = null)
     {
         ReportTable table = new ReportTable()
@@ -25,16 +33,18 @@ public static class ServingReport
             .Row("Max request concurrency:", options.MaxConcurrency?.ToString(CultureInfo.InvariantCulture) ?? "not set")
             .Row("Successful requests:", m.Completed)
             .Row("Benchmark duration (s):", m.Duration)
-            .Row("Total input tokens:", m.InputTokens)
-            .Row("Total input text tokens:", m.InputTokens)
+            .Row("Total input tokens:", InputTokens(options, m))
+            .Row("Total input text tokens:", m.InputTokens);
+        if (options.Dataset.IsOfImages) table = table.Row("Total input vision tokens:", VisionTokens(options, m)?.ToString(CultureInfo.InvariantCulture) ?? "n/a");
+        table = table
             .Row("Total generated tokens:", m.OutputTokens)
             .Row("Total generated tokens (retokenized):", m.OutputTokensRetokenized?.ToString(CultureInfo.InvariantCulture) ?? "n/a")
             .Row("Request throughput (req/s):", m.Completed / m.Duration)
-            .Row("Input token throughput (tok/s):", m.InputTokens / m.Duration)
+            .Row("Input token throughput (tok/s):", InputTokens(options, m) / m.Duration)
             .Row("Output token throughput (tok/s):", m.OutputTokens / m.Duration)
             .Row("Peak output token throughput (tok/s):", m.PeakOutputTokens)
             .Row("Peak concurrent requests:", m.PeakConcurrency)
-            .Row("Total token throughput (tok/s):", (m.InputTokens + m.OutputTokens) / m.Duration)
+            .Row("Total token throughput (tok/s):", (InputTokens(options, m) + m.OutputTokens) / m.Duration)
             .Row("Concurrency:", m.Concurrency);
         double? accepted = AcceptLength(serverInfo);
         if (accepted is > 0) table.Row("Accept length:", accepted);
@@ -86,15 +96,15 @@ public static class ServingReport
             ["server_info"] = serverInfo?.DeepClone(),
             ["duration"] = m.Duration,
             ["completed"] = m.Completed,
-            ["total_input_tokens"] = m.InputTokens,
+            ["total_input_tokens"] = InputTokens(options, m),
             ["total_input_text_tokens"] = m.InputTokens,
-            ["total_input_vision_tokens"] = 0,
+            ["total_input_vision_tokens"] = VisionTokens(options, m),
             ["total_output_tokens"] = m.OutputTokens,
             ["total_output_tokens_retokenized"] = m.OutputTokensRetokenized,
             ["request_throughput"] = m.Completed / m.Duration,
-            ["input_throughput"] = m.InputTokens / m.Duration,
+            ["input_throughput"] = InputTokens(options, m) / m.Duration,
             ["output_throughput"] = m.OutputTokens / m.Duration,
-            ["total_throughput"] = (m.InputTokens + m.OutputTokens) / m.Duration,
+            ["total_throughput"] = (InputTokens(options, m) + m.OutputTokens) / m.Duration,
         };
         Add(json, "e2e_latency", m.E2E);
         Add(json, "ttft", m.Ttft);

@@ -41,7 +41,9 @@ internal static class BenchOfflineCommand
     internal static OfflineOptions Options(FlagValues flags, LaunchServerSettings settings) => new()
     {
         Engine = settings.Engine,
-        Dataset = DatasetFlags.Options(flags),
+        Dataset = DatasetFlags.Options(flags) is { IsOfImages: false } dataset
+            ? dataset
+            : throw new UsageException($"--dataset-name {flags.Text("--dataset-name")}: the engine alone takes no images; measure a server with bench-serving"),
         ResultFile = flags.Text("--result-filename")!,
         IgnoreEos = !flags.Switch("--disable-ignore-eos"),
         ReturnLogprob = flags.Switch("--return-logprob"),

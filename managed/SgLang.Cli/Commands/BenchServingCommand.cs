@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using SgLang.Bench.Datasets;
 using SgLang.Bench.Http;
 using SgLang.Bench.Load;
 using SgLang.Bench.Profiling;
@@ -65,7 +66,7 @@ internal static class BenchServingCommand
             Model = flags.Text("--model"),
             ServedModelName = flags.Text("--served-model-name"),
             Tokenizer = flags.Text("--tokenizer"),
-            Dataset = DatasetFlags.Options(flags) with { TokenizePrompt = asIds, Offset = flags.Integer("--dataset-offset")!.Value },
+            Dataset = Images(flags, backend, DatasetFlags.Options(flags) with { TokenizePrompt = asIds, Offset = flags.Integer("--dataset-offset")!.Value }),
             Arrivals = new ArrivalOptions
             {
                 Rate = rates[0],
@@ -115,6 +116,30 @@ internal static class BenchServingCommand
                 ? [.. Workers(flags, "--profile-prefill-url", "Prefill"), .. Workers(flags, "--profile-decode-url", "Decode")]
                 : [],
             Arguments = BenchCommand.Shown(flags),
+        };
+    }
+
+    private static DatasetOptions Images(FlagValues flags, Backend backend, DatasetOptions dataset)
+    {
+        if (dataset.IsOfImages && !backend.TakesImages)
+            throw new UsageException($"--dataset-name {dataset.Name}: --backend {backend.Name} takes no images; one of: {string.Join(", ", Backend.All.Where(b => b.TakesImages).Select(b => b.Name))}");
+        if (dataset is { IsOfImages: true, TokenizePrompt: true }) throw new UsageException($"--tokenize-prompt: --dataset-name {dataset.Name} is sent as text with its images");
+        string resolution = flags.Text("--image-resolution")!;
+        try
+        {
+            ImageResolution.Parse(resolution);
+        }
+        catch (FormatException)
+        {
+            throw new UsageException($"--image-resolution: must be {ImageResolution.Forms}; got '{resolution}'");
+        }
+        return dataset with
+        {
+            ImageCount = flags.Integer("--image-count")!.Value,
+            HasRandomImageCount = flags.Switch("--random-image-count"),
+            ImageResolution = resolution,
+            ImageFormat = flags.Text("--image-format")!,
+            ImageContent = flags.Text("--image-content")!,
         };
     }
 

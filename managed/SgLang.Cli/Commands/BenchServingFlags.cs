@@ -1,3 +1,4 @@
+using SgLang.Bench.Datasets;
 using SgLang.Bench.Http;
 using SgLang.Bench.Load;
 using SgLang.Bench.Serving;
@@ -10,9 +11,8 @@ namespace SgLang.Cli.Commands;
 internal static class BenchServingFlags
 {
     private const int Most = 1 << 24;
-    private const string TextOnly = "requests are text or token ids";
 
-    public static FlagSet All { get; } = new([.. Server(), .. DatasetFlags.All, .. Load(), .. Requests(), .. Output(), .. Profile(), .. NotServed()]);
+    public static FlagSet All { get; } = new([.. Server(), .. DatasetFlags.All, .. Load(), .. Requests(), .. Output(), .. Profile(), .. Images()]);
 
     private static Flag Switch(string name, string help) => new(name, FlagKind.Switch, help);
 
@@ -99,12 +99,12 @@ internal static class BenchServingFlags
         new("--profile-decode-url", TextList, "Decode workers to profile; not together with prefill workers."),
     ];
 
-    private static IEnumerable<Flag> NotServed() =>
+    private static IEnumerable<Flag> Images() =>
     [
-        new("--image-count", Integer, "") { OnlyDefault = TextOnly },
-        Switch("--random-image-count", "") with { OnlyDefault = TextOnly },
-        new("--image-resolution", Text, "") { OnlyDefault = TextOnly },
-        new("--image-format", Text, "") { OnlyDefault = TextOnly },
-        new("--image-content", Text, "") { OnlyDefault = TextOnly },
+        new("--image-count", Integer, "image: images of each request.") { Default = "1", Min = 1, Max = 1024 },
+        Switch("--random-image-count", "image: draw each request's number of images, up to --image-count."),
+        new("--image-resolution", Text, $"image: {ImageResolution.Forms}.") { Default = "1080p" },
+        new("--image-format", Text, "image: how images are stored.") { Default = "jpeg", Choices = ["jpeg", "png"] },
+        new("--image-content", Text, "image: pixels of random colours, or all white.") { Default = "random", Choices = ["random", "blank"] },
     ];
 }

@@ -12,7 +12,7 @@ internal static class DatasetFlags
 
     public static IReadOnlyList<Flag> All { get; } =
     [
-        new("--dataset-name", Text, "Which requests are made; sharegpt and random use built-in text where no --dataset-path is given.") { Default = "sharegpt", Choices = [.. DatasetOptions.Names, .. DatasetOptions.OfImages] },
+        new("--dataset-name", Text, "Which requests are made; sharegpt and random use built-in text where no --dataset-path is given.") { Default = "sharegpt", Choices = [.. DatasetOptions.Names] },
         new("--dataset-path", Text, "File of the data set: JSON for sharegpt, agentic-trace and longbench_v2, JSON lines for custom, openai, mooncake and speed-bench.") { Default = "" },
         new("--num-prompts", Integer, "Requests made.") { Default = "1000", Min = 1, Max = Most },
         new("--seed", Integer, "Of every random draw.") { Default = "42", Min = 0, Max = int.MaxValue },
@@ -46,8 +46,6 @@ internal static class DatasetFlags
     public static DatasetOptions Options(FlagValues flags)
     {
         string name = flags.Text("--dataset-name")!;
-        if (DatasetOptions.OfImages.Contains(name))
-            throw new UsageException($"--dataset-name {name}: its requests are images, and those made here are text or token ids; one of: {string.Join(", ", DatasetOptions.Names)}");
         string path = flags.Text("--dataset-path")!;
         if (path.Length > 0 && !File.Exists(path)) throw new UsageException($"--dataset-path: there is no file '{path}'");
         if (path.Length == 0 && DatasetOptions.NeedingFile.Contains(name)) throw new UsageException($"--dataset-name {name} needs --dataset-path: a file of your own; nothing is downloaded");

@@ -68,6 +68,25 @@ public class ServingBenchmarkTests
     }
 
     [Fact]
+    public async Task Tokens_of_images_are_those_that_the_server_counts_beyond_the_text()
+    {
+        await using MockServer server = await MockServer.StartAsync((context, _) =>
+            MockServer.SayAsync(context, """{"text": "a", "meta_info": {"finish_reason": null, "prompt_tokens": 1000, "completion_tokens": 1, "cached_tokens": 0}}""", "[DONE]"));
+        string file = DemoModel.ResultFile();
+        using StringWriter output = new();
+        ServingMetrics m = await Run(Options(server, file) with
+        {
+            Tokenizer = DemoModel.ModelPath,
+            Dataset = new DatasetOptions { Name = "image", NumPrompts = 3, RandomInputLength = 9, RandomOutputLength = 1, RandomRangeRatio = 1, ImageResolution = "4x4" },
+        }, output);
+        JsonElement line = DemoModel.Lines(file).Single();
+        Assert.Equal((3000, m.InputTokens, 3000 - m.InputTokens),
+            (line.GetProperty("total_input_tokens").GetInt64(), line.GetProperty("total_input_text_tokens").GetInt64(), line.GetProperty("total_input_vision_tokens").GetInt64()));
+        Assert.Contains($"Total input vision tokens:               {3000 - m.InputTokens} ", output.ToString());
+        Assert.All(server.Requests.Where(request => request.Path == "/generate"), request => Assert.Contains("\"image_data\": [\"data:image/jpeg;base64,", request.Body));
+    }
+
+    [Fact]
     public async Task Refused_and_broken_requests_are_failures_with_reasons()
     {
         await using MockServer server = await MockServer.StartAsync(async (context, i) =>

@@ -27,7 +27,7 @@ public class BenchFlagsTests
             + "--profile --profile-activities=CPU,GPU --profile-steps"),
         ("bench-serving", BenchServingFlags.All,
             Datasets + "--backend=sglang --base-url --host --port --ready-check-timeout-sec=60 --model --served-model-name --tokenizer --dataset-offset=0 "
-            + "--image-count --random-image-count --image-resolution --image-format --image-content --request-rate=inf --max-concurrency --use-trace-timestamps --output-file --output-details "
+            + "--image-count=1 --random-image-count --image-resolution=1080p --image-format=jpeg --image-content=random --request-rate=inf --max-concurrency --use-trace-timestamps --output-file --output-details "
             + "--warmup-requests=1 --flush-cache --flush-cache-timeout=60 --disable-tqdm --disable-stream --print-requests --disable-ignore-eos --temperature=0.0 --top-p=1.0 --extra-request-body "
             + "--tokenize-prompt --return-logprob --top-logprobs-num=0 --token-ids-logprob --logprob-start-len=-1 --return-routed-experts --cache-report --lora-name "
             + "--lora-request-distribution=uniform --lora-zipf-alpha=1.5 --plot-throughput --pd-separated --profile-prefill-url --profile-decode-url "
