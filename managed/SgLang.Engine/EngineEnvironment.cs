@@ -41,6 +41,9 @@ internal sealed record EngineEnvironment
     /// <summary>SGLANG_MEM_PROFILE_MAX_ENTRIES: changes of memory that a window keeps, for each rank.</summary>
     public int MaxMemoryChanges { get; init; } = 100_000;
 
+    /// <summary>SGLANG_PROFILE_ATTACH_AT_START: device activity is made ready while the server starts, and launches cost more from then on.</summary>
+    public bool AttachesProfilerAtStart { get; init; }
+
     /// <exception cref="EngineStartException">A variable whose value cannot be read.</exception>
     public static EngineEnvironment Read(Func<string, string?> variable)
     {
@@ -62,6 +65,7 @@ internal sealed record EngineEnvironment
             RetractDecodeSteps = Integer("SGLANG_RETRACT_DECODE_STEPS", 0, 10_000, defaults.RetractDecodeSteps, "a number of tokens from 0 to 10000", variable),
             ClipMaxNewTokensEstimation = Integer("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", 1, int.MaxValue, defaults.ClipMaxNewTokensEstimation, "a number of tokens from 1", variable),
             MaxMemoryChanges = Integer("SGLANG_MEM_PROFILE_MAX_ENTRIES", 1, int.MaxValue, defaults.MaxMemoryChanges, "a number of changes from 1", variable),
+            AttachesProfilerAtStart = Switch("SGLANG_PROFILE_ATTACH_AT_START", variable),
         };
     }
 
@@ -81,6 +85,13 @@ internal sealed record EngineEnvironment
             ? number
             : throw new EngineStartException($"{name} must be {allowed}, got '{value}'.");
     }
+
+    private static bool Switch(string name, Func<string, string?> variable) => variable(name)?.ToLowerInvariant() switch
+    {
+        null or "" or "0" or "false" => false,
+        "1" or "true" => true,
+        _ => throw new EngineStartException($"{name} must be 1 or 0, true or false, got '{variable(name)}'."),
+    };
 
     private static double Share(string name, double otherwise, Func<string, string?> variable)
     {

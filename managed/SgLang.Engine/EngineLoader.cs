@@ -26,7 +26,8 @@ internal static partial class EngineLoader
     public static (RankWorld World, GrammarStore Grammars, NodeWindow Window) LoadNode(EngineOptions options, Action<string, long, long>? progress, ILogger logger, INodes nodes) => Guarded(() =>
     {
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, _) = ReadModel(options, logger);
-        EngineProfiler profiler = new(logger);
+        EngineEnvironment environment = EngineEnvironment.Read(Environment.GetEnvironmentVariable);
+        EngineProfiler profiler = new(logger) { MaxMemoryChanges = environment.MaxMemoryChanges, AttachesAtStart = environment.AttachesProfilerAtStart };
         profiler.GraphCapture = GraphCaptureProfile.For(options, Environment.GetEnvironmentVariable, profiler);
         RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler, nodes);
         return (world, new GrammarStore(options, tokenizer, config.VocabSize), new NodeWindow(profiler));
@@ -86,7 +87,7 @@ internal static partial class EngineLoader
         long started = Stopwatch.GetTimestamp();
         EngineEnvironment environment = EngineEnvironment.Read(Environment.GetEnvironmentVariable);
         (ModelConfig config, int contextLength, Tokenizer? tokenizer, ChatTemplate? template) = ReadModel(options, logger);
-        EngineProfiler profiler = new(logger, options.FlightRecorder) { MaxMemoryChanges = environment.MaxMemoryChanges };
+        EngineProfiler profiler = new(logger, options.FlightRecorder) { MaxMemoryChanges = environment.MaxMemoryChanges, AttachesAtStart = environment.AttachesProfilerAtStart };
         profiler.GraphCapture = GraphCaptureProfile.For(options, Environment.GetEnvironmentVariable, profiler);
 
         RankWorld world = RankWorld.Load(options, config, contextLength, progress, warning => Log.ModelWarning(logger, warning), profiler, nodes);

@@ -262,13 +262,16 @@ public sealed partial class ServerHost : IAsyncDisposable
         }
     }
 
+    /// <summary>Questions about windows, which who waits for one asks many times a second: they leave no spans in it.</summary>
+    private static bool IsAboutWindows(string endpoint) => endpoint is "/profile_status" or "/profile_list" or "/profile_clock" or "/profile_download/{id}/{file}";
+
     /// <summary>Counts requests under way, for draining, metrics and the access log.</summary>
     private async Task CountAsync(HttpContext context, RequestDelegate next)
     {
         string endpoint = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "other";
         Interlocked.Increment(ref _active);
         TraceRecorder recorder = _serving.Engine.Profiler.Recorder;
-        int lane = recorder.Lanes.Open(recorder.Names.Register(endpoint == "other" ? "HTTP other" : $"HTTP {context.Request.Method} {endpoint}", "status"));
+        int lane = IsAboutWindows(endpoint) ? -1 : recorder.Lanes.Open(recorder.Names.Register(endpoint == "other" ? "HTTP other" : $"HTTP {context.Request.Method} {endpoint}", "status"));
         if (_serving.Options.EnableMetrics) _serving.Metrics.HttpBegan(endpoint, context.Request.Method);
         try
         {
@@ -278,7 +281,7 @@ public sealed partial class ServerHost : IAsyncDisposable
         }
         finally
         {
-            recorder.EndRequest(lane, context.Response.StatusCode);
+            if (lane >= 0) recorder.EndRequest(lane, context.Response.StatusCode);
             if (_serving.Options.EnableMetrics) _serving.Metrics.HttpEnded(endpoint, context.Request.Method, context.Response.StatusCode);
             Interlocked.Decrement(ref _active);
             if (_access.IsEnabled(LogLevel.Information))

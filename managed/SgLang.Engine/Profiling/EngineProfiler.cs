@@ -86,6 +86,9 @@ public sealed partial class EngineProfiler : IDisposable
     /// <summary>Of each rank's memory that a window keeps.</summary>
     internal int MaxMemoryChanges { get; init; } = new EngineEnvironment().MaxMemoryChanges;
 
+    /// <summary>The first window then finds CUPTI attached.</summary>
+    internal bool AttachesAtStart { get; init; }
+
     /// <summary>Of all ranks; null where there is none.</summary>
     internal DeviceTrace? Device { get; private set; }
 
@@ -106,7 +109,7 @@ public sealed partial class EngineProfiler : IDisposable
         {
             // Of several ranks one cannot attach CUPTI while the others' graphs run. A rank alone does at the first window, up to which its
             // launches cost what they cost without CUPTI.
-            if (Places.Count > 1) Device?.Attach();
+            if (Places.Count > 1 || AttachesAtStart) Device?.Attach();
         }
         catch (SglException error)
         {

@@ -13,10 +13,13 @@ public readonly record struct TracedThread(int Ring, int ThreadId, string Name);
 public sealed class TraceCapture : ITraceRecords
 {
     public const long DefaultSpoolBytes = 512L << 20;
-    /// <summary>Of sweeps between two questions to CUPTI, which takes its locks for each.</summary>
-    private const int SweepsPerFlush = 20;
     private static long s_windows;
-    private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Between two sweeps, where rings fill quickly and where they do not: on a CPU that computes with all its cores each sweep takes one away for a while.</summary>
+    private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(5), s_longInterval = TimeSpan.FromMilliseconds(15);
+
+    /// <summary>Between two questions to CUPTI, which takes its locks for each.</summary>
+    private static readonly TimeSpan s_flushInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly TraceRecorder _recorder;
     private readonly TraceSpool<TraceRecord> _spool;
@@ -130,10 +133,15 @@ public sealed class TraceCapture : ITraceRecords
     {
         try
         {
-            for (int sweep = 1; !_ended.Wait(s_interval); sweep++)
+            long flushed = Stopwatch.GetTimestamp();
+            TimeSpan interval = s_interval;
+            while (!_ended.Wait(interval))
             {
-                Sweep();
-                if (sweep % SweepsPerFlush == 0) SweepDevice();
+                // Longer only where the fullest ring has room for many times as much: the fastest thread leaves some thousand records in that time.
+                interval = Sweep() * 16 < _recorder.RingCapacity ? s_longInterval : s_interval;
+                if (Stopwatch.GetElapsedTime(flushed) < s_flushInterval) continue;
+                SweepDevice();
+                flushed = Stopwatch.GetTimestamp();
             }
             EndDevice();
             // A thread may stand between reading the clock and publishing its record.
@@ -154,15 +162,23 @@ public sealed class TraceCapture : ITraceRecords
         }
     }
 
-    private void Sweep()
+    /// <summary>Returns how many records the fullest ring had.</summary>
+    private int Sweep()
     {
         long start = Stopwatch.GetTimestamp();
+        int most = 0;
         foreach (TraceRing ring in _recorder.Rings)
         {
-            int count;
-            while ((count = ring.Take(_block)) > 0) _spool.Append(ring.Index, _block.AsSpan(0, count));
+            int count, all = 0;
+            while ((count = ring.Take(_block)) > 0)
+            {
+                _spool.Append(ring.Index, _block.AsSpan(0, count));
+                all += count;
+            }
+            most = Math.Max(most, all);
         }
         _collectorTicks += Stopwatch.GetTimestamp() - start;
+        return most;
     }
 
     private void SweepDevice()

@@ -30,6 +30,8 @@ public sealed class TraceRecorder
         _ringCapacity = ringCapacity;
     }
 
+    internal int RingCapacity => _ringCapacity;
+
     public TraceNames Names { get; } = new();
     public GraphMaps Graphs { get; } = new();
     public RequestLanes Lanes { get; } = new();

@@ -35,6 +35,7 @@ public sealed class ProfileTests(DemoServer server) : IDisposable
         using HttpResponseMessage started = await server.Client.PostAsync("/start_profile", DemoServer.Json(
             $$"""{"output_dir": "{{_directory}}", "num_steps": "5", "profile_prefix": "demo", "profile_id": "42", "detailed_annotations": true}"""));
         Assert.Equal("Start profiling.\n", await started.Content.ReadAsStringAsync());
+        await server.GetOkAsync("/profile_status");
         await server.StreamAsync("/generate", """{"text": "The capital of France is", "stream": true, "sampling_params": {"max_new_tokens": 9, "temperature": 0, "ignore_eos": true}}""");
         JsonNode last = await EndAsync();
         string file = (string)last["files"]![0]!;
@@ -65,6 +66,8 @@ public sealed class ProfileTests(DemoServer server) : IDisposable
         string[] names = [.. Track(trace, _ => true).Select(span => span.Name)];
         foreach (string name in (string[])["scheduler.get_next_batch_to_run", "scheduler.run_batch", "scheduler.process_batch_result", "sampler.sample", "tokenizer.encode", "detokenizer.decode", "HTTP POST /generate"])
             Assert.Contains(name, names);
+        // Who waits for the window must not fill it.
+        Assert.DoesNotContain("HTTP GET /profile_status", names);
         Assert.Contains("no device activity", trace["sglang"]!["notes"]!.ToJsonString());
     }
 

@@ -40,6 +40,8 @@ public sealed class EngineEnvironmentTests
         Assert.Equal(none with { MinNewTokenRatioFactor = 1 }, Read("SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR", "1"));
         Assert.Equal(none with { NewTokenRatioDecaySteps = 1000 }, Read("SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS", "1000"));
         Assert.Equal(none with { RetractDecodeSteps = 0 }, Read("SGLANG_RETRACT_DECODE_STEPS", "0"));
+        Assert.Equal(none with { AttachesProfilerAtStart = true }, Read("SGLANG_PROFILE_ATTACH_AT_START", "True"));
+        Assert.Equal(none, Read("SGLANG_PROFILE_ATTACH_AT_START", "0"));
         Assert.Equal(none with { ClipMaxNewTokensEstimation = 100 }, Read("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", "100"));
         Assert.Equal(none with { MaxNewTokensLimit = 256 }, Read("SGLANG_MAX_NEW_TOKENS_LIMIT", "256"));
         Assert.Equal(none, Read("SGLANG_MAX_NEW_TOKENS_LIMIT", "-1"));
@@ -50,6 +52,7 @@ public sealed class EngineEnvironmentTests
     [InlineData("SGLANG_INIT_NEW_TOKEN_RATIO", "1.5", "SGLANG_INIT_NEW_TOKEN_RATIO must be a number in [0, 1], got '1.5'.")]
     [InlineData("SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR", "NaN", "SGLANG_MIN_NEW_TOKEN_RATIO_FACTOR must be a number in [0, 1], got 'NaN'.")]
     [InlineData("SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS", "0", "SGLANG_NEW_TOKEN_RATIO_DECAY_STEPS must be a number of steps from 1, got '0'.")]
+    [InlineData("SGLANG_PROFILE_ATTACH_AT_START", "yes", "SGLANG_PROFILE_ATTACH_AT_START must be 1 or 0, true or false, got 'yes'.")]
     [InlineData("SGLANG_RETRACT_DECODE_STEPS", "10001", "SGLANG_RETRACT_DECODE_STEPS must be a number of tokens from 0 to 10000, got '10001'.")]
     [InlineData("SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION", "0", "SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION must be a number of tokens from 1, got '0'.")]
     [InlineData("SGLANG_MAX_NEW_TOKENS_LIMIT", "many", "SGLANG_MAX_NEW_TOKENS_LIMIT must be a number of tokens (0: no limit), got 'many'.")]
