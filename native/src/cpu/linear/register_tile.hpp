@@ -25,7 +25,7 @@ struct TileArgs {
   const void* x;              // [num_steps, rows] operands
   const uint32_t* panels[2];  // each [num_steps, kPanelWidth]
   int64_t num_steps;
-  // At every step a tile fetches two lines for each of its panels from here on, `prefetch_stride` bytes further each time.
+  // At every step a tile may fetch two lines for each of its panels from here on, `prefetch_stride` bytes further each time.
   const char* prefetch[2];
   int64_t prefetch_stride;
   // The same for what is wanted later still, so that each line is asked for twice: a core drops requests that it has no room

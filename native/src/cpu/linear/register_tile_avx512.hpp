@@ -10,6 +10,10 @@ namespace {
 template <class Tile, int kRows, int kPanels>
 inline void multiply_avx512(const TileArgs& args) {
   constexpr int kVectors = 2 * kPanels;
+  // Up to five rows are done with a line before memory has the next, and the hardware, which sees two streams in order, fetches
+  // ahead better than requests of ours, which take room from its own (Zen 4: 3 % faster without them at five rows, 12 to 19 %
+  // at fewer).
+  constexpr bool kFetchesAhead = kPanels == 1 || kRows > 5;
   // Two panels are bound by memory, and the second-level cache has more misses in flight; one panel's next block fits the
   // first.
   constexpr auto kNear = kPanels == 2 ? _MM_HINT_T1 : _MM_HINT_T0;
@@ -31,12 +35,14 @@ inline void multiply_avx512(const TileArgs& args) {
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) {
       const uint32_t* lines = panels[p] + step * kPanelWidth;
-      _mm_prefetch(prefetch[p], kNear);
-      _mm_prefetch(prefetch[p] + 64, kNear);
-      _mm_prefetch(far[p], _MM_HINT_T1);
-      _mm_prefetch(far[p] + 64, _MM_HINT_T1);
-      far[p] += args.prefetch_stride;
-      prefetch[p] += args.prefetch_stride;
+      if constexpr (kFetchesAhead) {
+        _mm_prefetch(prefetch[p], kNear);
+        _mm_prefetch(prefetch[p] + 64, kNear);
+        _mm_prefetch(far[p], _MM_HINT_T1);
+        _mm_prefetch(far[p] + 64, _MM_HINT_T1);
+        far[p] += args.prefetch_stride;
+        prefetch[p] += args.prefetch_stride;
+      }
       weights[2 * p] = _mm512_loadu_si512(lines);
       weights[2 * p + 1] = _mm512_loadu_si512(lines + 16);
     }
