@@ -142,12 +142,16 @@ public sealed class TraceAnalyzer
     private void AddHostRows(bool areAll)
     {
         var own = new long[_host.Count];
+        // Of spans that hold operators and have no library's name: modules, those at the root, as "lm_head", included.
+        var holders = new HashSet<int>();
         for (int i = 0; i < _host.Count; i++)
         {
             if (_host[i].Kind != HostKind.Operator) continue;
             own[i] += _host[i].End - _host[i].Start;
             int outer = _host.ParentOf(i) is >= 0 and var parent ? _host.Enclosing(parent, HostKind.Operator) : -1;
-            if (outer >= 0) own[outer] -= _host[i].End - _host[i].Start;
+            if (outer < 0) continue;
+            own[outer] -= _host[i].End - _host[i].Start;
+            if (_data.Names.Bytes(_host[outer].Name).IndexOf("::"u8) < 0) holders.Add(_host[outer].Name);
         }
         for (int i = 0; i < _host.Count; i++)
         {
@@ -156,7 +160,7 @@ public sealed class TraceAnalyzer
             string name = _data.Names[span.Name];
             int range = _host.Enclosing(i, HostKind.Range);
             // Spans of modules are operators too, named by their paths.
-            string module = _data.IsPath(span.Name) ? name : ModuleAround(i) ?? (range >= 0 ? _data.Names[_host[range].Name] : Unknown);
+            string module = _data.IsPath(span.Name) || holders.Contains(span.Name) ? name : ModuleAround(i, holders) ?? (range >= 0 ? _data.Names[_host[range].Name] : Unknown);
             long time = Math.Max(0, own[i]);
             bool isBounded = span.Flops > 0 || span.Bytes > 0;
             string collapsed = RowTable.Collapse(name);
@@ -180,10 +184,10 @@ public sealed class TraceAnalyzer
         return $"{name} {_data.Names[shapes][1..^1]}";
     }
 
-    private string? ModuleAround(int index)
+    private string? ModuleAround(int index, HashSet<int> holders)
     {
         for (int i = _host.ParentOf(index); i >= 0; i = _host.ParentOf(i))
-            if (_host[i].Kind == HostKind.Operator && _data.IsPath(_host[i].Name)) return _data.Names[_host[i].Name];
+            if (_host[i].Kind == HostKind.Operator && (_data.IsPath(_host[i].Name) || holders.Contains(_host[i].Name))) return _data.Names[_host[i].Name];
         return null;
     }
 

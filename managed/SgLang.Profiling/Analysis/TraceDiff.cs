@@ -47,15 +47,19 @@ public sealed record TraceDiff(string OtherName, double Threshold, IReadOnlyList
     {
         List<DiffRow> rows = [];
         Add("step", Steps(before), Steps(after));
-        Add("module", Times(before.Modules, before), Times(after.Modules, after));
-        Add("operator", Times(before.Operators, before), Times(after.Operators, after));
-        Add("kernel", Times(before.Kernels, before), Times(after.Kernels, after));
+        Add("module", Times(before.Modules), Times(after.Modules), isTime: true);
+        Add("operator", Times(before.Operators), Times(after.Operators), isTime: true);
+        Add("kernel", Times(before.Kernels), Times(after.Kernels), isTime: true);
         return new TraceDiff(string.Join(", ", before.Files.Select(Path.GetFileName)), threshold, rows);
 
-        void Add(string table, Dictionary<string, TimeStatistics> a, Dictionary<string, TimeStatistics> b)
+        void Add(string table, Dictionary<string, TimeStatistics> a, Dictionary<string, TimeStatistics> b, bool isTime = false)
         {
             foreach (string name in a.Keys.Union(b.Keys).OrderByDescending(name => Math.Max(Total(a, name), Total(b, name))).ThenBy(name => name, StringComparer.Ordinal))
+            {
+                // What is little in both; little in one only is still there.
+                if (isTime && Total(a, name) < LeastShare * before.TotalNanoseconds && Total(b, name) < LeastShare * after.TotalNanoseconds) continue;
                 rows.Add(Row(table, name, a.GetValueOrDefault(name), b.GetValueOrDefault(name), threshold));
+            }
         }
     }
 
@@ -105,11 +109,7 @@ public sealed record TraceDiff(string OtherName, double Threshold, IReadOnlyList
         return kinds;
     }
 
-    private static Dictionary<string, TimeStatistics> Times(IReadOnlyList<TimeRow> rows, TraceAnalysis a)
-    {
-        double total = a.TotalNanoseconds;
-        return rows.Where(row => row.Time.Total >= LeastShare * total).ToDictionary(row => row.Name, row => row.Time, StringComparer.Ordinal);
-    }
+    private static Dictionary<string, TimeStatistics> Times(IReadOnlyList<TimeRow> rows) => rows.ToDictionary(row => row.Name, row => row.Time, StringComparer.Ordinal);
 
     private static double Total(Dictionary<string, TimeStatistics> of, string name) => of.TryGetValue(name, out TimeStatistics? time) ? time.Total : 0;
 }

@@ -108,6 +108,9 @@ public sealed class TraceAnalyzerTests : IDisposable
         TraceAnalysis a = Analyze(new TraceText().Host("cpu_op", "lm_head", 0, 10).Host("cpu_op", "sgl::linear", 1, 9).Kernel("gemm", 2, 3, 4, 5).Host("cpu_op", "custom_op", 20, 30).Kernel("k", 22, 23, 24, 26));
         Assert.Equal([("(unknown)", 2_000.0), ("lm_head", 1_000)], a.Modules.Select(row => (row.Name, row.Time.Total)));
         Assert.Equal(["custom_op", "sgl::linear"], a.Operators.Select(row => row.Name));
+        // Without a device likewise.
+        a = Analyze(new TraceText().Host("cpu_op", "lm_head", 0, 10).Host("cpu_op", "sgl::linear", 1, 9).Host("cpu_op", "custom_op", 20, 30));
+        Assert.Equal([("(unknown)", 10_000.0), ("lm_head", 10_000)], a.Modules.Select(row => (row.Name, row.Time.Total)).Order());
     }
 
     [Fact]

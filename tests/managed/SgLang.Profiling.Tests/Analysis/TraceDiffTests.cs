@@ -56,6 +56,24 @@ public sealed class TraceDiffTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public void What_is_little_in_one_trace_only_is_compared_all_the_same()
+    {
+        TraceAnalysis much = Two("a", 50), little = Two("b", 3);
+        Assert.Equal([("large", DiffVerdict.Same), ("small", DiffVerdict.Faster)], Verdicts(TraceDiff.Compare(much, little, 0.05)));
+        Assert.Equal([("large", DiffVerdict.Same), ("small", DiffVerdict.Slower)], Verdicts(TraceDiff.Compare(little, much, 0.05)));
+        Assert.Equal([("large", DiffVerdict.Same)], Verdicts(TraceDiff.Compare(little, little, 0.05)));
+
+        TraceAnalysis Two(string name, double small)
+        {
+            TraceText trace = new();
+            for (int i = 0; i < 5; i++) trace.Kernel("large", 3000 * i, 3000 * i + 1, 3000 * i + 2, 3000 * i + 1002).Kernel("small", 3000 * i + 1100, 3000 * i + 1101, 3000 * i + 1102, 3000 * i + 1102 + small);
+            return TraceAnalyzer.Analyze([trace.Save(Path.Combine(_directory, name))]);
+        }
+
+        static (string, DiffVerdict)[] Verdicts(TraceDiff diff) => [.. diff.Rows.Where(row => row.Table == "kernel").Select(row => (row.Name, row.Verdict))];
+    }
+
+    [Fact]
     public void What_only_one_trace_has_is_said_but_is_not_slower()
     {
         string a = new TraceText().Kernel("old", 0, 1, 2, 3).Save(Path.Combine(_directory, "a")), b = new TraceText().Kernel("new", 0, 1, 2, 3).Save(Path.Combine(_directory, "b"));
