@@ -168,6 +168,15 @@ public sealed record EngineOptions
     /// <summary>CPU worker threads of all ranks together; 0 means one per physical core.</summary>
     public int NumThreads { get; init; }
 
+    /// <summary>
+    /// Memory node whose processors the threads of each rank keep to, in the order replica, stage, tensor rank; empty: ranks of a CPU are dealt out over the
+    /// nodes, others are not bound.
+    /// </summary>
+    public IReadOnlyList<int> NumaNodes { get; init; } = [];
+
+    /// <summary>Where the machine describes its memory nodes.</summary>
+    public string NumaDirectory { get; init; } = "/sys/devices/system/node";
+
     /// <summary>(weights + KV pool) / device memory.</summary>
     public double? MemFractionStatic { get; init; }
     public int? MaxRunningRequests { get; init; }

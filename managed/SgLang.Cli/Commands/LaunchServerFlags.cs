@@ -99,6 +99,7 @@ internal static class LaunchServerFlags
     [
         new("--device", Text, "Where the model runs; auto takes a GPU when there is one.") { Default = "auto", Choices = ["auto", "cuda", "cpu"] },
         new("--num-threads", Integer, "CPU worker threads of all ranks together; 0 is one for each physical core.") { Default = "0", Min = 0, Max = 1024 },
+        new("--numa-node", IntegerList, "Memory node of each rank on this node, in the order replica, stage, tensor rank, whose processors its threads keep to; default: ranks of a CPU are dealt out over the nodes.") { Min = 0, Max = 1023 },
         new("--tp-size", Integer, "Tensor-parallel ranks: each has a part of every layer.") { Aliases = ["--tensor-parallel-size", "--tp"], Default = "1", Min = 1, Max = 64 },
         new("--dp-size", Integer, "Data-parallel replicas, each with scheduler and cache of its own.") { Aliases = ["--data-parallel-size", "--dp"], Default = "1", Min = 1, Max = 64 },
         new("--pp-size", Integer, "Pipeline stages: each has some of the layers.") { Aliases = ["--pipeline-parallel-size"], Default = "1", Min = 1, Max = 64 },

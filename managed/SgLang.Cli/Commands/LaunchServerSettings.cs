@@ -59,6 +59,7 @@ internal sealed record LaunchServerSettings
                 _ => LoadBalanceMethod.CacheAware,
             },
             NumThreads = flags.Integer("--num-threads")!.Value,
+            NumaNodes = flags.Integers("--numa-node"),
             MemFractionStatic = flags.Number("--mem-fraction-static"),
             MaxRunningRequests = flags.Integer("--max-running-requests"),
             MaxQueuedRequests = flags.Integer("--max-queued-requests"),

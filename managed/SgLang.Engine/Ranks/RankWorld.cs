@@ -28,6 +28,7 @@ internal sealed record RankWorld
         RankDevices devices = RankDevices.Assign(options, places.Length);
         Dictionary<int, DeviceInfo> infos = devices.Ordinals.Distinct().ToDictionary(ordinal => ordinal, ordinal => DeviceContext.GetInfo(devices.Kind, ordinal));
         int threads = ThreadsOfEach(options.NumThreads, infos[devices.Ordinals[0]], places.Length);
+        int[][] processors = Processors(options, devices.Kind, places.Length);
         ReplicaGroups[] groups = new ReplicaGroups[options.DpSize];
         StepRounds? rounds = null;
         TimeSpan timeout = TimeSpan.FromSeconds(options.DistTimeoutSeconds);
@@ -69,6 +70,8 @@ internal sealed record RankWorld
             {
                 try
                 {
+                    // Before its device, whose worker threads inherit it.
+                    if (processors[rank].Length > 0 && !ThreadAffinity.TrySet(processors[rank])) warn($"Rank {rank} could not be bound to processors {string.Join(',', processors[rank])}.");
                     Action<string, long, long>? report = loading is null ? null : (_, done, total) => loading.Report(rank, done, total);
                     loaded[rank] = LoadedRank.Load(options, config, contextLength, report, rank == 0 ? warn : static _ => { }, setup, profiler);
                     return wrap is null ? loaded[rank].Runner : wrap(rank, loaded[rank].Runner);
@@ -130,6 +133,19 @@ internal sealed record RankWorld
             }
         }
         return new RankGroup([.. channels], maxSamples, groups, reporter, recovers: nodes is null or { Rank: 0 }, maxSteps, rounds, replica);
+    }
+
+    /// <summary>Of each rank of this node those that its threads keep to; empty: all.</summary>
+    private static int[][] Processors(EngineOptions options, DeviceKind kind, int numRanks)
+    {
+        if (options.NumaNodes.Count > 0 && options.NumaNodes.Count != numRanks)
+            throw new EngineStartException($"--numa-node names {options.NumaNodes.Count} nodes; one for each of {numRanks} ranks (tp x pp x dp) is needed.");
+        NumaTopology topology = NumaTopology.Read(options.NumaDirectory, ThreadAffinity.Read());
+        return
+        [
+            .. Enumerable.Range(0, numRanks).Select(rank => options.NumaNodes.Count > 0 ? topology.ProcessorsOfNode(options.NumaNodes[rank])
+                : kind == DeviceKind.Cpu ? topology.ProcessorsOf(rank, numRanks) : []),
+        ];
     }
 
     /// <summary>All of the CPU's threads in equal shares; 0, one for each core, where a rank has the machine or drives a GPU.</summary>
