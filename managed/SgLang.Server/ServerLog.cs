@@ -6,6 +6,7 @@ using Serilog.Events;
 using Serilog.Extensions.Logging;
 using Serilog.Formatting;
 using SgLang.Engine;
+using SgLang.Server.Monitoring;
 
 namespace SgLang.Server;
 
@@ -26,10 +27,10 @@ public static class ServerLog
             .MinimumLevel.Is(Parse(level))
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override(ServerHost.AccessLogCategory, Parse(httpLevel));
-        configuration = console is null
-            ? configuration.WriteTo.Console(new LineFormatter())
-            : configuration.WriteTo.Sink(new WriterSink(console));
-        if (file is not null) configuration = configuration.WriteTo.File(new LineFormatter(), file, shared: true);
+        configuration = configuration.WriteTo.Sink(BackgroundSink.Of(target => console is null
+            ? target.Console(new LineFormatter())
+            : target.Sink(new WriterSink(console))));
+        if (file is not null) configuration = configuration.WriteTo.Sink(BackgroundSink.Of(target => target.File(new LineFormatter(), file, shared: true)));
         return new SerilogLoggerFactory(configuration.CreateLogger(), dispose: true);
     }
 
@@ -77,11 +78,7 @@ public static class ServerLog
     private sealed class WriterSink(TextWriter writer) : ILogEventSink
     {
         private readonly LineFormatter _formatter = new();
-        private readonly Lock _gate = new();
 
-        public void Emit(LogEvent logEvent)
-        {
-            lock (_gate) _formatter.Format(logEvent, writer);
-        }
+        public void Emit(LogEvent logEvent) => _formatter.Format(logEvent, writer);
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Serilog;
+using Serilog.Configuration;
 using SgLang.Core;
 using SgLang.Engine;
 
@@ -15,7 +16,7 @@ internal sealed partial class RequestLog : IDisposable
     public const int MaxText = 2048;
 
     private readonly List<Action<string>> _targets = [];
-    private readonly List<Serilog.Core.Logger> _files = [];
+    private readonly List<Serilog.Core.Logger> _loggers = [];
     private readonly int _level;
     private readonly bool _isJson;
 
@@ -30,9 +31,8 @@ internal sealed partial class RequestLog : IDisposable
     /// <summary>Whether the lines show texts and ids.</summary>
     public bool ShowsText => IsOn && _level >= 2;
 
-    /// <param name="console">Takes the JSON lines in place of standard output.</param>
     /// <exception cref="ServerStartException">A folder cannot be written to.</exception>
-    public static RequestLog Create(Microsoft.Extensions.Logging.ILogger log, ServerOptions options, TextWriter? console = null)
+    public static RequestLog Create(Microsoft.Extensions.Logging.ILogger log, ServerOptions options)
     {
         var made = new RequestLog(options.LogRequestsLevel, options.LogRequestsAsJson);
         if (!options.LogRequests) return made;
@@ -40,7 +40,7 @@ internal sealed partial class RequestLog : IDisposable
         {
             if (target != "stdout") made.AddFolder(target);
             // A line for programs has no time before it.
-            else if (options.LogRequestsAsJson) made._targets.Add((console ?? Console.Out).WriteLine);
+            else if (options.LogRequestsAsJson) made.Add(target => target.Console(new ServerLog.BareFormatter()));
             else made._targets.Add(line => Log.Line(log, line));
         }
         return made;
@@ -61,7 +61,7 @@ internal sealed partial class RequestLog : IDisposable
 
     public void Dispose()
     {
-        foreach (Serilog.Core.Logger file in _files) file.Dispose();
+        foreach (Serilog.Core.Logger logger in _loggers) logger.Dispose();
     }
 
     /// <summary>The middle of a long text is left out below level 3.</summary>
@@ -82,12 +82,15 @@ internal sealed partial class RequestLog : IDisposable
         }
         // Several servers may share a folder.
         string path = Path.Combine(folder, $"requests-{Environment.MachineName}-{Environment.ProcessId}-.log");
-        Serilog.Core.Logger file = new LoggerConfiguration()
-            .WriteTo.File(_isJson ? new ServerLog.BareFormatter() : new ServerLog.LineFormatter(), path, rollingInterval: RollingInterval.Hour,
-                fileSizeLimitBytes: null, retainedFileCountLimit: null, shared: true)
-            .CreateLogger();
-        _files.Add(file);
-        _targets.Add(line => file.Information("{Line:l}", line));
+        Add(target => target.File(_isJson ? new ServerLog.BareFormatter() : new ServerLog.LineFormatter(), path, rollingInterval: RollingInterval.Hour,
+            fileSizeLimitBytes: null, retainedFileCountLimit: null, shared: true));
+    }
+
+    private void Add(Func<LoggerSinkConfiguration, LoggerConfiguration> target)
+    {
+        Serilog.Core.Logger logger = new LoggerConfiguration().WriteTo.Sink(BackgroundSink.Of(target)).CreateLogger();
+        _loggers.Add(logger);
+        _targets.Add(line => logger.Information("{Line:l}", line));
     }
 
     private void Write(string line)

@@ -31,13 +31,7 @@ public sealed class ServerProcess : IAsyncDisposable
     /// <param name="wrapper">A command that runs the one that follows it.</param>
     public static ServerProcess StartIn(string[] wrapper, Dictionary<string, string> environment, params string[] arguments)
     {
-        // The test's own host runs it: the program need not have been built for this machine.
-        string[] command = [.. wrapper, "dotnet"];
-        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "sglang.dll"));
-        foreach (string argument in arguments) start.ArgumentList.Add(argument);
-        foreach ((string name, string value) in environment) start.Environment[name] = value;
-        var process = new Process { StartInfo = start };
+        var process = new Process { StartInfo = Command(wrapper, environment, arguments) };
         var server = new ServerProcess(process);
         process.OutputDataReceived += (_, e) => server.Line(e.Data);
         process.ErrorDataReceived += (_, e) => server.Line(e.Data);
@@ -45,6 +39,18 @@ public sealed class ServerProcess : IAsyncDisposable
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         return server;
+    }
+
+    /// <summary>The program with its output redirected, to be started and read.</summary>
+    public static ProcessStartInfo Command(string[] wrapper, Dictionary<string, string> environment, params string[] arguments)
+    {
+        // The test's own host runs it: the program need not have been built for this machine.
+        string[] command = [.. wrapper, "dotnet"];
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "sglang.dll"));
+        foreach (string argument in arguments) start.ArgumentList.Add(argument);
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
+        return start;
     }
 
     /// <summary>The server's address, once it says it is ready.</summary>
