@@ -2,8 +2,8 @@ using SgLang.Models.Experts;
 
 namespace SgLang.Engine;
 
-/// <summary>Rows of activations that a replica's expert ranks have sent and received by all-to-all since the start, over the stages of this node.</summary>
-/// <param name="Sent">By each expert rank, to itself too.</param>
+/// <summary>Rows of activations that a replica's expert ranks have sent and received by all-to-all since the start, over the ranks of each part and the stages of this node.</summary>
+/// <param name="Sent">By each expert-parallel part, to itself too.</param>
 /// <param name="Received">By each: what its experts have computed on.</param>
 public sealed record ExchangedRows(long[] Sent, long[] Received)
 {
@@ -12,8 +12,8 @@ public sealed record ExchangedRows(long[] Sent, long[] Received)
         ExchangedRows rows = new(new long[epSize], new long[epSize]);
         foreach (ExpertExchange exchange in exchanges)
         {
-            rows.Sent[exchange.Rule.Rank] += exchange.NumSent;
-            rows.Received[exchange.Rule.Rank] += exchange.NumReceived;
+            rows.Sent[exchange.Rule.Part] += exchange.NumSent;
+            rows.Received[exchange.Rule.Part] += exchange.NumReceived;
         }
         return rows;
     }

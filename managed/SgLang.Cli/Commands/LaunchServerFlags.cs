@@ -110,7 +110,7 @@ internal static class LaunchServerFlags
         },
         Switch("--enable-dp-attention", "The replicas of --dp-size share the ranks of --tp-size: each attends with its part of them, and all compute experts and MLPs for everybody."),
         Switch("--enable-dp-lm-head", "Cut the vocabulary over a replica's ranks alone; always so with --enable-dp-attention, which it needs."),
-        new("--moe-a2a-backend", Text, "Whether ranks send each other tokens for their experts where --ep-size is --tp-size: auto, where that moves enough fewer bytes; native, in every eager step.") { Default = "auto", Choices = ["auto", "none", "native"] },
+        new("--moe-a2a-backend", Text, "Whether ranks send each other tokens for their experts where --ep-size is above 1: auto, where that moves enough fewer bytes; native, in every eager step.") { Default = "auto", Choices = ["auto", "none", "native"] },
         new("--nnodes", Integer, "Nodes that share the stages of all replicas: each is started with the same options and its own --node-rank.") { Default = "1", Min = 1, Max = 64 },
         new("--node-rank", Integer, "Which node this is; node 0 serves HTTP.") { Default = "0", Min = 0, Max = 63 },
         new("--dist-init-addr", Text, "HOST:PORT where node 0 listens for the others, in a network that only they can reach.") { Aliases = ["--nccl-init-addr"] },

@@ -39,7 +39,7 @@ public sealed class ExpertExchangePlan
     }
 
     /// <summary>Most rows that a rank with so many tokens sends.</summary>
-    public long MostSent(long ownTokens) => ownTokens * Math.Min(_rule.NumRanks, _rule.ExpertsPerToken);
+    public long MostSent(long ownTokens) => ownTokens * Math.Min(_rule.NumRanks, _rule.ExpertsPerToken * _rule.RanksPerPart);
 
     /// <param name="ids">[tokens * k]: the experts of all tokens.</param>
     /// <param name="sentRows">Written: for each row sent, in the order of destinations, which of this rank's tokens it is.</param>
@@ -85,10 +85,11 @@ public sealed class ExpertExchangePlan
         return (sent, received);
     }
 
-    /// <summary>The ranks that have some of a token's experts.</summary>
+    /// <summary>The ranks that have some of a token's experts, or a share of them.</summary>
     private void Mark(ReadOnlySpan<int> experts)
     {
         Array.Clear(_isWanted);
-        foreach (int expert in experts) _isWanted[expert / _rule.ExpertsPerRank] = true;
+        int ranks = _rule.RanksPerPart;
+        foreach (int expert in experts) _isWanted.AsSpan(expert / _rule.ExpertsPerPart * ranks, ranks).Fill(true);
     }
 }

@@ -15,10 +15,10 @@ public sealed class ExpertExchangePlanTests(ITestOutputHelper output)
         var random = new Random(seed);
         for (int round = 0; round < 200; round++)
         {
-            int ranks = random.Next(2, 9), expertsPerRank = random.Next(1, 5), experts = ranks * expertsPerRank, k = random.Next(1, Math.Min(8, experts) + 1);
+            int parts = random.Next(1, 5), ranks = parts * random.Next(1, 4), expertsPerPart = random.Next(1, 5), experts = parts * expertsPerPart, k = random.Next(1, Math.Min(8, experts) + 1);
             int tokens = random.Next(1, 40);
             int[] ids = [.. Enumerable.Range(0, tokens).SelectMany(_ => Draw(random, experts, k))];
-            Played[] all = [.. Enumerable.Range(0, ranks).Select(rank => Played.Of(Rule(rank, ranks, experts, k), ids))];
+            Played[] all = [.. Enumerable.Range(0, ranks).Select(rank => Played.Of(Rule(rank, ranks, parts, experts, k), ids))];
             for (int from = 0; from < ranks; from++)
                 for (int to = 0; to < ranks; to++)
                     Assert.Equal(all[from].Sends[to], all[to].Receives[from]);
@@ -27,7 +27,7 @@ public sealed class ExpertExchangePlanTests(ITestOutputHelper output)
                 // In the order of sources, each source's in the order that it sends.
                 int[] arrived = [.. Enumerable.Range(0, ranks).SelectMany(from => all[from].SentTo(to))];
                 Assert.Equal(all[to].ReceivedTokens, arrived);
-                Assert.Equal(Enumerable.Range(0, tokens).Where(token => Wants(ids, k, token, to, expertsPerRank)), arrived);
+                Assert.Equal(Enumerable.Range(0, tokens).Where(token => Wants(ids, k, token, to * parts / ranks, expertsPerPart)), arrived);
             }
             for (int rank = 0; rank < ranks; rank++)
             {
@@ -37,7 +37,7 @@ public sealed class ExpertExchangePlanTests(ITestOutputHelper output)
                     for (int peer = 0; peer < ranks; peer++)
                     {
                         int row = all[rank].Combined[own * ranks + peer];
-                        Assert.Equal(Wants(ids, k, (int)first + own, peer, expertsPerRank), row >= 0);
+                        Assert.Equal(Wants(ids, k, (int)first + own, peer * parts / ranks, expertsPerPart), row >= 0);
                         if (row >= 0) Assert.Equal((own, peer), (all[rank].SentRows[row], all[rank].DestinationOf(row)));
                     }
                 }
@@ -58,8 +58,8 @@ public sealed class ExpertExchangePlanTests(ITestOutputHelper output)
                 }));
     }
 
-    private static ExpertExchangeRule Rule(int rank, int ranks, int experts, int k) =>
-        new() { Rank = rank, NumRanks = ranks, NumExperts = experts, ExpertsPerToken = k, RowBytes = 2, Threshold = long.MinValue };
+    private static ExpertExchangeRule Rule(int rank, int ranks, int parts, int experts, int k) =>
+        new() { Rank = rank, NumRanks = ranks, NumParts = parts, NumExperts = experts, ExpertsPerToken = k, RowBytes = 2, Threshold = long.MinValue };
 
     private static int[] Draw(Random random, int experts, int k)
     {
@@ -68,7 +68,7 @@ public sealed class ExpertExchangePlanTests(ITestOutputHelper output)
         return order[..k];
     }
 
-    private static bool Wants(int[] ids, int k, int token, int rank, int expertsPerRank) => ids.AsSpan(token * k, k).ToArray().Any(expert => expert / expertsPerRank == rank);
+    private static bool Wants(int[] ids, int k, int token, int part, int expertsPerPart) => ids.AsSpan(token * k, k).ToArray().Any(expert => expert / expertsPerPart == part);
 
     private sealed record Played(long First, long[] Sends, long[] Receives, int[] SentRows, int[] ReceivedTokens, int[] Combined)
     {
