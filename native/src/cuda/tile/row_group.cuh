@@ -83,7 +83,7 @@ class RowGroup {
     __syncthreads();
   }
 
- private:
+  /// A place in shared memory of this block as another block of the group has it.
   template <class T>
   __device__ T* of_block(T* address, int block) {
 #if __CUDA_ARCH__ >= 900
@@ -93,6 +93,7 @@ class RowGroup {
     return address;
   }
 
+ private:
   Shared& shared_;
   const int num_blocks_;
   int parity_ = 0;

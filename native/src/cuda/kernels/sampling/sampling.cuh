@@ -5,7 +5,7 @@
 #include "sgl/sampling.h"
 
 // Sampling of one row of logits by a cluster of up to 8 blocks, each with its part of the vocabulary. Greedy is one pass over
-// the row, a plain draw four, top-k or top-p up to 12 more; after the first all come from L2 while the rows fit it.
+// the row, a plain draw two, top-k or top-p some four more; after the first all come from L2 while the rows fit it.
 
 namespace sgl::cuda {
 
@@ -82,21 +82,24 @@ __device__ inline int draw_uniform(SamplingGroup& group, const LogitRow& row, co
   constexpr int kWarps = SamplingGroup::kWarps;
   __shared__ double warp_sums[kWarps];
   const int warp = threadIdx.x / kWarpSize, lane = threadIdx.x % kWarpSize;
-  // Neighbouring ids belong to one warp, so that sums of warps and blocks are sums of ranges of ids.
-  const int share = ((row.end - row.begin + kWarps - 1) / kWarps + kWarpSize - 1) / kWarpSize * kWarpSize;
-  const int begin = min(row.begin + warp * share, row.end), end = min(begin + share, row.end);
-  const auto weight_of = [&](int id) {
-    if (id >= end) return 0.0;
-    const float logit = row[id];
+  const auto weight_of = [&](int id, float logit) {
     return kept(logit, id) ? static_cast<double>(kept.weighting.fast(logit)) : 0.0;
   };
-  double sum = 0;
-  row.for_each_of(begin + lane, end, kWarpSize, [&](int id, float logit) {
-    if (kept(logit, id)) sum += static_cast<double>(kept.weighting.fast(logit));
-  });
-  sum = warp_reduce(sum, Sum());
-  if (lane == 0) warp_sums[warp] = sum;
-  __syncthreads();
+  // Sums the kept weights of [begin, end) by warps. Neighbouring ids belong to one warp, so that sums of warps and blocks are
+  // sums of ranges of ids, `share` of each. All warps may read the sums until the next call.
+  const auto sum_by_warps = [&](int begin, int end, int share) {
+    double sum = 0;
+    const int first = min(begin + warp * share, end);
+    row.for_each_of(first + lane, min(first + share, end), kWarpSize, [&](int id, float logit) { sum += weight_of(id, logit); });
+    sum = warp_reduce(sum, Sum());
+    __syncthreads();
+    if (lane == 0) warp_sums[warp] = sum;
+    __syncthreads();
+  };
+  const auto share_of = [](int count) { return ((count + kWarps - 1) / kWarps + kWarpSize - 1) / kWarpSize * kWarpSize; };
+
+  int begin = row.begin, end = row.end, share = share_of(row.end - row.begin);
+  sum_by_warps(begin, end, share);
   double block_sum = 0;
   for (int i = 0; i < kWarps; ++i) block_sum += warp_sums[i];
   double block_sums[SamplingGroup::kMaxBlocks];
@@ -120,26 +123,29 @@ __device__ inline int draw_uniform(SamplingGroup& group, const LogitRow& row, co
     return owner;
   };
   if (find(block_sums, group.num_blocks()) != group.block()) return -1;
-  if (find(warp_sums, kWarps) != warp) return -1;
-  int last_kept = -1;
-  for (int first = begin; first < end; first += kWarpSize) {
-    const double weight = weight_of(first + lane);
-    double through = weight;
-#pragma unroll
-    for (int distance = 1; distance < kWarpSize; distance *= 2) {
-      const double before = __shfl_up_sync(0xffffffffu, through, distance);
-      if (lane >= distance) through += before;
-    }
-    const unsigned has_weight = __ballot_sync(0xffffffffu, weight > 0);
-    const unsigned exceeds = __ballot_sync(0xffffffffu, weight > 0 && through > rest);
-    if (exceeds != 0) {
-      const int winner = __ffs(static_cast<int>(exceeds)) - 1;
-      return lane == winner ? first + lane : -1;
-    }
-    if (has_weight != 0) last_kept = first + 31 - __clz(static_cast<int>(has_weight));
-    rest -= __shfl_sync(0xffffffffu, through, kWarpSize - 1);
+  // All warps of the block go on with the share of one of them, until that is one id a lane.
+  while (true) {
+    const int owner = find(warp_sums, kWarps);
+    if (owner < 0) return -1;  // no id is kept
+    begin += owner * share;
+    end = min(begin + share, end);
+    if (share == kWarpSize) break;
+    share = share_of(end - begin);
+    sum_by_warps(begin, end, share);
   }
-  return lane == 0 ? last_kept : -1;
+  if (warp != 0) return -1;
+  const int id = begin + lane;
+  const double weight = id < end ? weight_of(id, row[id]) : 0;
+  double through = weight;
+#pragma unroll
+  for (int distance = 1; distance < kWarpSize; distance *= 2) {
+    const double before = __shfl_up_sync(0xffffffffu, through, distance);
+    if (lane >= distance) through += before;
+  }
+  const unsigned has_weight = __ballot_sync(0xffffffffu, weight > 0);
+  const unsigned exceeds = __ballot_sync(0xffffffffu, weight > 0 && through > rest);
+  const int winner = exceeds != 0 ? __ffs(static_cast<int>(exceeds)) - 1 : 31 - __clz(static_cast<int>(has_weight));
+  return lane == winner ? id : -1;
 }
 
 /// For rows that are all greedy and of which no log-probability is asked: few registers, so that several blocks share a
@@ -157,8 +163,10 @@ __global__ void __launch_bounds__(kSamplingThreads, kGreedyBlocksPerProcessor)
   group.synchronize();
 }
 
-__global__ void __launch_bounds__(kSamplingThreads) sample_kernel(const __grid_constant__ SamplingParams params) {
+// NOTE: some spills, and still a quarter faster with 256 rows than one block a processor.
+__global__ void __launch_bounds__(kSamplingThreads, 2) sample_kernel(const __grid_constant__ SamplingParams params) {
   __shared__ SamplingGroup::Shared shared;
+  __shared__ CutList list;
   __shared__ sgl_sampling_row how;
   SamplingGroup group(shared, params.blocks_per_row);
   const int r = group.row();
@@ -183,7 +191,8 @@ __global__ void __launch_bounds__(kSamplingThreads) sample_kernel(const __grid_c
   }
   const Weighting weighting(max, how.temperature);
   const bool is_greedy = how.temperature <= 0;
-  const double total = is_greedy && params.logprobs == nullptr ? 1 : total_weight(group, row, weighting);
+  const bool needs_total = params.logprobs != nullptr || (!is_greedy && (how.top_p < 1 || how.seeded != 0));
+  const double total = needs_total ? total_weight(group, row, weighting) : 1;
 
   int id = is_writer ? id_of(top) : -1;  // in one lane of the group, -1 in all others
   if (!is_greedy) {
@@ -192,13 +201,13 @@ __global__ void __launch_bounds__(kSamplingThreads) sample_kernel(const __grid_c
     if (k < params.vocabulary || how.top_p < 1) {
       double norm = total;
       if (how.min_p > 0 && k < params.vocabulary && how.top_p < 1) {
-        const Cut top_k = find_cut(group, row, weighting, params.vocabulary, k, INFINITY);
+        const Cut top_k = find_cut(group, row, weighting, params.vocabulary, k, INFINITY, list);
         norm = 0;
         row.for_each([&](int i, float logit) { norm += top_k.keeps(logit, i) ? weighting.fast(logit) : 0; });
         norm = group.reduce(norm, Sum());
       }
       const double max_weight = how.top_p < 1 ? static_cast<double>(how.top_p) * norm : INFINITY;
-      kept.cut = find_cut(group, row, weighting, params.vocabulary, k, max_weight);
+      kept.cut = find_cut(group, row, weighting, params.vocabulary, k, max_weight, list);
     }
     if (how.seeded != 0) {
       const int drawn = draw_seeded(group, row, kept, how, total);
