@@ -402,6 +402,7 @@ public sealed partial class EngineProfiler : IDisposable
         else
         {
             result = WriteFiles(capture, options, result, memory);
+            if (result.Error is null) Log.Done(_logger, options.OutputDirectory);
         }
         lock (_gate) Complete(result);
     }
@@ -418,7 +419,6 @@ public sealed partial class EngineProfiler : IDisposable
             result = result with { RecordsDropped = result.RecordsDropped + others.Sum(node => node.RecordsDropped) };
             if (others.Where(node => node.Error is not null).Select(node => $"node {node.Node}: {node.Error}").ToArray() is { Length: > 0 } errors)
                 throw new IOException(string.Join("; ", errors));
-            Log.Done(_logger, options.OutputDirectory);
         }
         // Nothing that goes wrong with a file may end the process.
         catch (Exception error)
