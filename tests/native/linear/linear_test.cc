@@ -100,6 +100,19 @@ TEST_F(Linear, Residual_may_be_f32_beside_bf16_activations) {
   EXPECT_TRUE(is_close(y, expected, product_tolerance(SGL_BF16, 64)));
 }
 
+TEST_F(Linear, A_gate_far_below_zero_closes) {
+  for (const int64_t width : {32, 33}) {
+    HostTensor rows(SGL_F32, {2 * width, 1});
+    for (int64_t i = 0; i < 2 * width; ++i) rows.set(i, i < width ? -1000 : 1);
+    const Weight weight(context, SGL_F32, rows);
+    HostTensor x(SGL_F32, {1, 1});
+    x.set(0, 1);
+    const HostTensor y(SGL_F32, {1, width});
+    ASSERT_OK(run_linear(context, y, x, weight, nullptr, nullptr, SGL_EPILOGUE_SILU_MUL));
+    for (const double value : y.values()) EXPECT_EQ(value, 0);
+  }
+}
+
 TEST_F(Linear, No_rows_is_no_work) {
   const Weight weight(context, SGL_BF16, random_rows(random, SGL_BF16, 40, 30));
   const HostTensor x(SGL_BF16, {0, 30}), y(SGL_BF16, {0, 40});

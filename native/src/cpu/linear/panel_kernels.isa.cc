@@ -1,5 +1,6 @@
 #include "cpu/linear/panel_kernels.hpp"
 
+#include "cpu/isa/simd.hpp"
 #include "cpu/linear/register_tile.hpp"
 
 // A product with a packed weight. Bound: with r rows, a bf16 weight gives r FLOPs per byte read, so below the machine's balance
@@ -223,24 +224,6 @@ void product(float* acc, const std::byte* packed, const RowTiles& tiles, int64_t
   }
 }
 
-/// e^x with a relative error below 2e-7, x clamped to the finite range of the result. Cody-Waite reduction and the polynomial
-/// of Cephes' expf; written so that compilers vectorise loops over it.
-inline float exponential(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  x = x > 88.0f ? 88.0f : x;
-  const float shifted = x * 1.44269504088896341f + 12582912.0f;  // 1.5 * 2^23: the low bits hold the rounded quotient
-  const float n = shifted - 12582912.0f;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  return p * bits_to_float((float_to_bits(shifted) + (127u - 0x4b400000u)) << 23);
-}
-
 inline float load(const void* data, sgl_dtype dtype, int64_t index) {
   return dtype == SGL_F32 ? static_cast<const float*>(data)[index] : bf16_to_float(static_cast<const uint16_t*>(data)[index]);
 }
@@ -251,19 +234,19 @@ void store(const StoreArgs& args) {
     for (int64_t first = 0; first < args.num_columns; first += kChunk) {
       const int count = static_cast<int>(args.num_columns - first < kChunk ? args.num_columns - first : kChunk);
       const float* acc = args.acc + row * args.acc_stride + first;
-      float values[kChunk];
+      float values[kChunk] = {};
       for (int c = 0; c < count; ++c) values[c] = acc[c];
       if (args.bias != nullptr) {
         for (int c = 0; c < count; ++c) values[c] += load(args.bias, args.bias_dtype, first + c);
       }
       if (args.up != nullptr) {
         const float* acc_up = args.up + row * args.acc_stride + first;
-        float up[kChunk];
+        float up[kChunk] = {};
         for (int c = 0; c < count; ++c) up[c] = acc_up[c];
         if (args.up_bias != nullptr) {
           for (int c = 0; c < count; ++c) up[c] += load(args.up_bias, args.bias_dtype, first + c);
         }
-        for (int c = 0; c < count; ++c) values[c] = values[c] / (1.0f + exponential(-values[c])) * up[c];
+        for (int c = 0; c < count; c += kLanes) cpu::store(values + c, silu(cpu::load(values + c)) * cpu::load(up + c));
       }
       if (args.residual != nullptr) {
         const int64_t offset = row * args.residual_stride + first;
