@@ -22,6 +22,7 @@ public static class DatasetBuilder
             "longbench_v2" => TaskSets.LongBench(options, vocabulary, notices),
             "speed-bench" => TaskSets.SpeedBench(options, vocabulary, notices),
             "agentic-trace" => TraceSets.Agentic(options, vocabulary),
+            "mmmu" => MmmuSet.Build(options, vocabulary, notices),
             "image" => ImageSet.Build(options, vocabulary, notices),
             "generated-shared-prefix" => SharedPrefixSet.Build(options, vocabulary),
             "random" => RandomText(options, vocabulary, notices),

@@ -4,13 +4,13 @@ namespace SgLang.Bench.Datasets;
 public sealed record DatasetOptions
 {
     public static IReadOnlyList<string> Names { get; } =
-        ["sharegpt", "random", "random-ids", "custom", "openai", "generated-shared-prefix", "mooncake", "longbench_v2", "speed-bench", "agentic-trace", "image"];
+        ["sharegpt", "random", "random-ids", "custom", "openai", "generated-shared-prefix", "mooncake", "longbench_v2", "speed-bench", "agentic-trace", "image", "mmmu"];
 
     /// <summary>Made from <see cref="Path"/> alone.</summary>
-    public static IReadOnlyList<string> NeedingFile { get; } = ["custom", "openai", "mooncake", "longbench_v2", "speed-bench", "agentic-trace"];
+    public static IReadOnlyList<string> NeedingFile { get; } = ["custom", "openai", "mooncake", "longbench_v2", "speed-bench", "agentic-trace", "mmmu"];
 
     /// <summary>Requests have images beside their text.</summary>
-    public bool IsOfImages => Name == "image";
+    public bool IsOfImages => Name is "image" or "mmmu";
 
     public string Name { get; init; } = "sharegpt";
 

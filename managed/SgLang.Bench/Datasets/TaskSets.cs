@@ -13,20 +13,27 @@ internal static class TaskSets
 
     private static readonly string[] s_longBenchKeys = ["context", "question", "choice_A", "choice_B", "choice_C", "choice_D"];
 
-    /// <summary>LongBench v2: a long text and a question with four answers to choose from. A JSON array, or JSON lines.</summary>
+    /// <summary>LongBench v2: a long text and a question with four answers to choose from. A JSON array, JSON lines, or Parquet.</summary>
     public static Dataset LongBench(DatasetOptions options, Vocabulary vocabulary, TextWriter notices)
     {
-        if (options.Path.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase))
-            throw new BenchUsageException($"--dataset-path: '{options.Path}' is a Parquet file; longbench_v2 is read from its JSON form (data.json), or from JSON lines");
         List<string> prompts = [];
-        foreach (JsonObject item in IsArray(options) ? Items(options) : TraceSets.Lines(options with { Offset = 0 }, notices))
+        foreach (string?[] parts in ParquetColumns.IsParquet(options.Path) ? LongBenchColumns(options.Path) : LongBenchItems(options, notices))
         {
-            string?[] parts = [.. s_longBenchKeys.Select(key => item[key] is JsonValue value && value.TryGetValue(out string? text) ? text : null)];
             if (parts.Contains(null)) continue;
             prompts.Add($"{parts[0]}\n\nQuestion: {parts[1]}\nA. {parts[2]}\nB. {parts[3]}\nC. {parts[4]}\nD. {parts[5]}\nAnswer:");
         }
         new PythonRandom(options.Seed).Shuffle(prompts);
         return Texts(options, vocabulary, prompts, options.ShareGptOutputLength ?? LongBenchOutput);
+    }
+
+    private static IEnumerable<string?[]> LongBenchItems(DatasetOptions options, TextWriter notices) =>
+        (IsArray(options) ? Items(options) : TraceSets.Lines(options with { Offset = 0 }, notices))
+        .Select(item => s_longBenchKeys.Select(key => item[key] is JsonValue value && value.TryGetValue(out string? text) ? text : null).ToArray());
+
+    private static IEnumerable<string?[]> LongBenchColumns(string path)
+    {
+        string?[][] columns = [.. s_longBenchKeys.Select(key => ParquetColumns.Texts(path, key))];
+        return Enumerable.Range(0, columns[0].Length).Select(row => columns.Select(column => column[row]).ToArray());
     }
 
     /// <summary>SPEED-Bench: the first of a line's "turns". Fewer lines than requests are sent again.</summary>

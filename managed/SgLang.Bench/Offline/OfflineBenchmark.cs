@@ -23,6 +23,7 @@ public static class OfflineBenchmark
         CancellationToken cancellation = default)
     {
         ResultFile.CheckWritable("--result-filename", options.ResultFile);
+        if (options.Profile is { } asked) ResultFile.CheckDirectory("--profile-output-dir (or SGLANG_TORCH_PROFILER_DIR)", asked.Directory);
         await using InferenceEngine engine = InferenceEngine.Start(options.Engine, progress, logger);
         var vocabulary = new Vocabulary(engine.Tokenizer, engine.Info.VocabularySize);
         int context = engine.Info.MaxRequestInputLength;

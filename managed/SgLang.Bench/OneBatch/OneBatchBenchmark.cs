@@ -37,6 +37,7 @@ public sealed class OneBatchBenchmark
     public static IReadOnlyList<OneBatchResult> Run(OneBatchOptions options, TextWriter output, Action<string, long, long>? progress = null, ILogger? logger = null)
     {
         ResultFile.CheckWritable("--result-filename", options.ResultFile);
+        if (options.Profile is { } traces) ResultFile.CheckDirectory("--profile-output-dir (or SGLANG_TORCH_PROFILER_DIR)", traces.Directory);
         string[]? custom = CustomPrompts.Read(options.PromptFile, output);
         long largest = (long)options.BatchSizes.Max() * options.InputLengths.Max();
         // Lines of a prompt file may be longer than --input-len; the tokenizer is not known yet, and a token is at least a byte.

@@ -32,6 +32,7 @@ public sealed class OneBatchServerBenchmark(OneBatchServerOptions options, TextW
     {
         ResultFile.CheckWritable("--result-filename", options.ResultFile);
         ResultFile.CheckWritable("--pydantic-result-filename", options.SummaryFile);
+        ResultFile.CheckWritable("GITHUB_STEP_SUMMARY", options.GithubSummaryFile ?? "");
 
         // :: Step 1.
         JsonNode? info = await _api.GetJsonAsync("/server_info", cancellation);
@@ -67,7 +68,7 @@ public sealed class OneBatchServerBenchmark(OneBatchServerOptions options, TextW
         }
 
         // :: Step 5.
-        if (options.ResultFile.Length > 0) await output.WriteLineAsync($"\nResults are saved to {options.ResultFile}");
+        if (options.ResultFile.Length > 0 && results.Count > 0) await output.WriteLineAsync($"\nResults are saved to {options.ResultFile}");
         string report = OneBatchServerReport.ToText(options, results, options.HourlyPrice * _facts.TensorParallelSize);
         if (options.ShowReport) await output.WriteAsync(report);
         if (options.GithubSummaryFile is { } summary) await File.AppendAllTextAsync(summary, report, cancellation);

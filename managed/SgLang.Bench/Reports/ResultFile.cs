@@ -43,6 +43,21 @@ public static class ResultFile
         }
     }
 
+    /// <summary>Likewise of a directory for several files, which is made.</summary>
+    /// <exception cref="BenchUsageException">It cannot be written into.</exception>
+    public static void CheckDirectory(string flag, string directory)
+    {
+        try
+        {
+            Directory.CreateDirectory(directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BenchUsageException($"{flag}: cannot make '{directory}': {e.Message}");
+        }
+        CheckWritable(flag, Path.Combine(directory, $".sglang-{Guid.NewGuid():N}"));
+    }
+
     public static string ToLine(JsonNode? node)
     {
         var text = new StringBuilder();

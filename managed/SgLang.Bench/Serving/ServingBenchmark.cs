@@ -17,7 +17,7 @@ public sealed class ServingBenchmark(ServingOptions options, TextWriter output, 
     {
         ResultFile.CheckWritable("--output-file", options.OutputFile ?? DefaultFile());
         if (options.HtmlFile is { } page) ResultFile.CheckWritable("--html", page);
-        if (options.PlotDirectory is { } pictures) ServingPlots.CheckWritable(pictures);
+        if (options.PlotDirectory is { } pictures) ResultFile.CheckDirectory("--plot", pictures);
         // What is set; the result line has all of them.
         JsonObject set = new(options.Arguments.Where(argument => argument.Value is { } value && !JsonNode.DeepEquals(value, false)).Select(argument => KeyValuePair.Create(argument.Key, (JsonNode?)argument.Value!.DeepClone())));
         await output.WriteLineAsync($"benchmark_args={ResultFile.ToLine(set)}");
@@ -88,7 +88,7 @@ public sealed class ServingBenchmark(ServingOptions options, TextWriter output, 
     {
         DatasetOptions d = options.Dataset;
         string prefix = $"{options.Backend.Name}_{DateTime.Now.ToString("MMdd", CultureInfo.InvariantCulture)}_{d.NumPrompts}_";
-        if (d.IsOfImages) return $"{prefix}{d.RandomInputLength}_{d.RandomOutputLength}_{d.ImageCount}imgs_{d.ImageResolution.Replace(':', '-')}.jsonl";
+        if (d.Name == "image") return $"{prefix}{d.RandomInputLength}_{d.RandomOutputLength}_{d.ImageCount}imgs_{d.ImageResolution.Replace(':', '-')}.jsonl";
         return prefix + (d.Name.StartsWith("random", StringComparison.Ordinal) ? $"{d.RandomInputLength}_{d.RandomOutputLength}.jsonl" : $"{d.Name}.jsonl");
     }
 }

@@ -12,21 +12,6 @@ internal static class ServingPlots
     private const double Milliseconds = 1000;
 
     /// <summary>The files written.</summary>
-    /// <summary>Makes the directory; one that cannot be written into is said before anything is measured.</summary>
-    /// <exception cref="BenchUsageException">It cannot be written into.</exception>
-    public static void CheckWritable(string directory)
-    {
-        try
-        {
-            Directory.CreateDirectory(directory);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BenchUsageException($"--plot: cannot make '{directory}': {e.Message}");
-        }
-        ResultFile.CheckWritable("--plot", Path.Combine(directory, ".sglang-writable"));
-    }
-
     public static IReadOnlyList<string> Write(string directory, IReadOnlyList<ServingRun> runs)
     {
         List<string> files = [];

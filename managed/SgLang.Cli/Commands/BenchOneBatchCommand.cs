@@ -49,7 +49,7 @@ internal static class BenchOneBatchCommand
         LoadProgress progress = BenchCommand.Progress(error);
         ILogger log = logs.CreateLogger("SgLang.Bench");
         if (flags.Switch("--correctness-test")) CorrectnessTest.Run(options, output, progress.Report, log);
-        else OneBatchBenchmark.Run(options, output, progress.Report, log);
+        else if (OneBatchBenchmark.Run(options, output, progress.Report, log).Count == 0) return 1;
         return 0;
     }
 

@@ -13,7 +13,7 @@ internal static class DatasetFlags
     public static IReadOnlyList<Flag> All { get; } =
     [
         new("--dataset-name", Text, "Which requests are made; sharegpt and random use built-in text where no --dataset-path is given.") { Default = "sharegpt", Choices = [.. DatasetOptions.Names] },
-        new("--dataset-path", Text, "File of the data set: JSON for sharegpt, agentic-trace and longbench_v2, JSON lines for custom, openai, mooncake and speed-bench.") { Default = "" },
+        new("--dataset-path", Text, "File of the data set: JSON for sharegpt, agentic-trace and longbench_v2, JSON lines for custom, openai, mooncake and speed-bench, Parquet for mmmu and, if it is so, longbench_v2.") { Default = "" },
         new("--num-prompts", Integer, "Requests made.") { Default = "1000", Min = 1, Max = Most },
         new("--seed", Integer, "Of every random draw.") { Default = "42", Min = 0, Max = int.MaxValue },
         new("--sharegpt-output-len", Integer, "Output length of every conversation; default: that of its answer.") { Min = 4, Max = Most },

@@ -29,6 +29,14 @@ public class CommandLineTests
     }
 
     [Fact]
+    public async Task A_benchmark_that_measured_nothing_did_not_succeed()
+    {
+        (int code, string output, _) = await Run("bench-one-batch", "--batch", "2", "--input-len", "100000", "--output-len", "8", "--max-total-tokens", "8192", "--result-filename", "");
+        Assert.Contains("skipping (2, 100000, 8)", output);
+        Assert.Equal(1, code);
+    }
+
+    [Fact]
     public async Task Help_lists_the_commands()
     {
         (int code, string output, _) = await Run("--help");

@@ -97,6 +97,6 @@ public class BatchProfilerTests
         Assert.Contains("CUDA_PROFILER needs a GPU", message);
         File.WriteAllText(Path.Combine(_directory, "file"), "");
         message = Assert.ThrowsAny<BenchException>(() => OneBatchBenchmark.Run(Options(new BatchProfileOptions { Directory = Path.Combine(_directory, "file", "below") }), TextWriter.Null)).Message;
-        Assert.Contains("--profile: cannot write to", message);
+        Assert.Contains("--profile-output-dir (or SGLANG_TORCH_PROFILER_DIR): cannot make", message);
     }
 }
