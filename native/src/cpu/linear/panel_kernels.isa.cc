@@ -110,7 +110,7 @@ void pack_rows(std::byte* packed, const RowSource& source, const RowTiles& tiles
     const int64_t begin = tiles.begin(tile);
     const int64_t num_rows = tiles.rows(tile);
     auto* operands = reinterpret_cast<typename Tile::Operand*>(packed) + begin * num_steps;
-    const Element* rows[Tile::kMaxRows];
+    const Element* rows[Tile::kMaxRows] = {};  // all set, or GCC 13 holds some for uninitialised
     for (int64_t r = 0; r < num_rows; ++r) {
       const int64_t row = source.row_index != nullptr ? source.row_index[begin + r] : begin + r;
       rows[r] = static_cast<const Element*>(source.x) + row * source.stride;
