@@ -41,12 +41,13 @@ internal sealed class NodeProfiles(NodePeer[] peers, TimeSpan patience) : INodeP
                 long received = TraceClock.NowNanoseconds();
                 peer.Heard();
                 ProfileMessage message = reader.Current;
+                // From the first question on, so that a call which ends early is not waited for.
+                if (!_arrivals.TryGetValue((message.Window, peer.Rank), out arrival)) throw new RpcException(new Status(StatusCode.FailedPrecondition, "nobody waits for this profile"));
                 if (message.KindCase == ProfileMessage.KindOneofCase.ClockQuestion)
                 {
                     await writer.WriteAsync(new ClockAnswer { Received = received, Answered = TraceClock.NowNanoseconds() }, over).ConfigureAwait(false);
                     continue;
                 }
-                if (!_arrivals.TryGetValue((message.Window, peer.Rank), out arrival)) throw new RpcException(new Status(StatusCode.FailedPrecondition, "nobody waits for this profile"));
                 if (message.KindCase == ProfileMessage.KindOneofCase.Part) arrival.Take(message.Part);
                 else arrival.Finish(message.Done);
             }
