@@ -81,8 +81,12 @@ void launch_prefill_sm90(const CudaContext& context, const AttentionPlan& plan, 
     const int64_t num_rows = k_cache.shape[0] * k_cache.shape[1] * k_cache.shape[2];
     params.page_rows = std::gcd(attention.page_size, kUnitKeys);
     params.num_eight_rows = static_cast<int32_t>(num_rows / 8);
-    params.keys = encode_rows_by_eight(attention.k_cache, num_rows, attention.head_dim, params.page_rows);
-    params.values = encode_rows_by_eight(attention.v_cache, num_rows, attention.head_dim, params.page_rows);
+    const auto encode = [&](const void* cache) {
+      return kernel.copies_blocks ? encode_matrix(cache, num_rows, attention.head_dim, attention.head_dim, params.page_rows)
+                                  : encode_rows_by_eight(cache, num_rows, attention.head_dim, params.page_rows);
+    };
+    params.keys = encode(attention.k_cache);
+    params.values = encode(attention.v_cache);
     // Eight rows of a tile are whole tokens, or heads of one token.
     params.query_heads = std::min(attention.group, 8);
     params.copies_queries = attention.group % params.query_heads == 0 && 8 % params.query_heads == 0 && q.stride[0] % 8 == 0 &&

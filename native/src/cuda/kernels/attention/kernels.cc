@@ -13,14 +13,14 @@ AttentionKernels kernels_for(int head_dim) {
 }
 
 PrefillSm90Kernel prefill_sm90_for(int head_dim, int page_size) {
-  // The copy engine takes eight whole rows at least.
-  const auto copies = [&](int dim) { return page_size % 8 == 0 && head_dim == dim; };
-  if (head_dim <= 64) return prefill_sm90_kernel_of<64>(copies(64));
-  // Below 96 a third of the wider kernel's work would be zeros, more than it is faster by.
-  if (head_dim < 96) return {};
-  if (head_dim <= 128) return prefill_sm90_kernel_of<128>(copies(128));
-  if (head_dim <= 192) return prefill_sm90_kernel_of<192>(copies(192));
-  return prefill_sm90_kernel_of<256>(copies(256));
+  // The copy engine takes eight rows at least, of as many columns as a kernel has unless it takes them in blocks.
+  const auto copies = [&](bool suits) { return page_size % 8 == 0 && suits; };
+  if (head_dim <= 64) return prefill_sm90_kernel_of<64>(copies(head_dim == 64));
+  if (head_dim <= 80) return prefill_sm90_kernel_of<80>(copies(head_dim % 8 == 0));
+  if (head_dim <= 96) return prefill_sm90_kernel_of<96>(copies(head_dim % 8 == 0));
+  if (head_dim <= 128) return prefill_sm90_kernel_of<128>(copies(head_dim == 128));
+  if (head_dim <= 192) return prefill_sm90_kernel_of<192>(copies(head_dim == 192));
+  return prefill_sm90_kernel_of<256>(copies(head_dim == 256));
 }
 
 }  // namespace

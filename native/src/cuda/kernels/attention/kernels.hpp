@@ -28,6 +28,8 @@ struct PrefillSm90Kernel {
   size_t partial_floats = 0;  // as AttentionKernel's
   /// Its keys and values come page by page through the copy engine.
   bool copies_pages = false;
+  /// The copy engine takes 64 columns of rows at a time, else whole rows.
+  bool copies_blocks = false;
 };
 
 struct DecodeSm90Kernel {
@@ -58,8 +60,7 @@ DecodeSm90Kernel decode_sm90_kernel_of();
 struct SelectedKernels {
   AttentionKernel decode;
   AttentionKernel prefill;
-  /// Null on other devices and for head dims between 64 and 96. Where it is there, tiles have its rows, which may not be those
-  /// of `prefill`.
+  /// Null on other devices. Where it is there, tiles have its rows, which may not be those of `prefill`.
   PrefillSm90Kernel prefill_sm90;
   /// For many requests, with the same parts as `decode`; null on other devices and where pages, heads or a window do not suit it.
   DecodeSm90Kernel decode_sm90;

@@ -47,7 +47,8 @@ __device__ __forceinline__ void clear_rows(uint32_t tile, int first_row, int war
   constexpr int kChunks = Config::kBlocks * 8;
   for (int i = threadIdx.x % 128; i < (Config::kKeys - first_row) * kChunks; i += 128) {
     const int row = first_row + i / kChunks, chunk = i % kChunks;
-    ptx::store_zeros_16(tile + row / 8 * Config::kEightRowsBytes + chunk / 8 * 1024 + row % 8 * 128 + chunk % 8 * 16);
+    ptx::store_zeros_16(tile + row / 8 * Config::kEightRowsBytes + chunk / 8 * Config::kBlockBytes + row % 8 * 128 +
+                        chunk % 8 * 16);
   }
   ptx::fence_async_proxy();
   ptx::named_barrier_wait<128>(4 + warpgroup);
@@ -58,7 +59,7 @@ template <class Config, int kKeyTiles>
 __device__ __forceinline__ void start_scores(float (&scores)[kKeyTiles][4], uint32_t query_rows, uint32_t key_tile) {
 #pragma unroll
   for (int i = 0; i < Config::kDim / 16; ++i) {
-    const uint32_t offset = i / 4 * 1024 + i % 4 * 32;
+    const uint32_t offset = i / 4 * Config::kBlockBytes + i % 4 * 32;
     ptx::wgmma(scores, ptx::WgmmaTile::row_major(query_rows + offset, Config::kEightRowsBytes),
                ptx::WgmmaTile::row_major(key_tile + offset, Config::kEightRowsBytes), i > 0);
   }
@@ -71,9 +72,10 @@ __device__ __forceinline__ void multiply_values(float (&out)[Config::kDim / 8][4
                                                 uint32_t value_rows) {
   constexpr int kLeft = Config::kDim / 8 - kFirst;
   if constexpr (kLeft > 0) {
-    constexpr int kTiles = kLeft >= 16 ? 16 : 8;
+    constexpr int kTiles = kLeft >= 16 ? 16 : kLeft >= 8 ? 8 : kLeft >= 4 ? 4 : 2;
     ptx::wgmma_transposed(reinterpret_cast<float(&)[kTiles][4]>(out[kFirst]), weights,
-                          ptx::WgmmaTile::transposed(value_rows + kFirst / 8 * 1024, 1024, Config::kEightRowsBytes));
+                          ptx::WgmmaTile::transposed(value_rows + kFirst / 8 * Config::kBlockBytes, Config::kBlockBytes,
+                                                     Config::kEightRowsBytes));
     multiply_values<Config, kFirst + kTiles>(out, weights, value_rows);
   }
 }
@@ -351,7 +353,8 @@ PrefillSm90Kernel kernel_of() {
           Config::kSharedBytes,
           Config::kRows,
           Partial<Config::kDim, Config::kRows>::kFloats,
-          Config::kCopiesPages};
+          Config::kCopiesPages,
+          Config::kCopiesBlocks};
 }
 
 }  // namespace sgl::cuda

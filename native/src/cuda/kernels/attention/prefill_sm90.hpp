@@ -9,8 +9,8 @@ namespace sgl::cuda {
 /// What Hopper's prefill kernel is launched with.
 struct PrefillSm90Params {
   AttentionParams attention;
-  /// Where `PrefillSm90Kernel::copies_pages`: the caches as eight rows after eight rows of 64 columns after 64 columns, in
-  /// copies of `page_rows` rows, a divisor of the page size; `num_eight_rows` are outside.
+  /// Where `PrefillSm90Kernel::copies_pages`: the caches in copies of `page_rows` rows, a divisor of the page size, or of 64
+  /// columns of them where `copies_blocks`. The `num_eight_rows`-th eight rows are outside.
   CUtensorMap keys;
   CUtensorMap values;
   int32_t page_rows;

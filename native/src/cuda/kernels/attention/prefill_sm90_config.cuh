@@ -30,11 +30,15 @@ struct PrefillSm90Config {
   static constexpr int kFirstQueryWarp = kCopiesPages ? 2 : 0;
   static constexpr int kQueryThreads = kProducerThreads - kFirstQueryWarp * kWarpSize;
   static constexpr int kKeyThreads = kCopiesPages ? 1 : kProducerThreads;
-  /// Tiles are stored eight rows after eight rows, of these 64 columns after 64 columns; products leave out columns past kDim.
+  /// Tiles are stored in blocks of 64 columns, eight rows after eight rows: block after block where a row is no whole number
+  /// of them, and the copy engine takes a block of a page at a time; else eight rows' blocks side by side, and it takes whole
+  /// pages. Products leave out columns past kDim.
   static constexpr int kBlocks = (kDim + 63) / 64;
-  static constexpr int kEightRowsBytes = kBlocks * 1024;
-  static constexpr int kQueryBytes = kRows / 8 * kEightRowsBytes;
-  static constexpr int kKeyBytes = kKeys / 8 * kEightRowsBytes;
+  static constexpr bool kCopiesBlocks = kDim % 64 != 0;
+  static constexpr int kEightRowsBytes = kCopiesBlocks ? 1024 : kBlocks * 1024;
+  static constexpr int kBlockBytes = kCopiesBlocks ? kRows * 128 : 1024;
+  static constexpr int kQueryBytes = kRows * kBlocks * 128;
+  static constexpr int kKeyBytes = kKeys * kBlocks * 128;
   /// Rows of the result on their way out: 16 rows of 64 columns a warp.
   static constexpr int kStagedBytes = 2048;
   static constexpr int kStagedOffset = kQueryStages * kQueryBytes + (kKeyStages + kValueStages) * kKeyBytes;
@@ -48,6 +52,7 @@ struct PrefillSm90Config {
   static constexpr int kItemReaders = (kCopiesPages ? 3 : 4) + 8;
   static constexpr int kSharedBytes = kItemsOffset + kItemStages * 16 + 1024;  // the base is aligned to 1024 by hand
   static_assert(kDim % 16 == 0, "a product takes 16 dims at a time");
+  static_assert(!kCopiesBlocks || kKeys == kRows, "blocks of keys are as large as those of queries");
   static_assert(kKeys == 128 || kKeys == 64, "the wrappers of wgmma for scores have as many columns, or half of them");
   static_assert(2 * (kQueryStages + kKeyStages + kValueStages + kItemStages) * 8 <= 240,
                 "barriers end before the word behind them");

@@ -25,7 +25,7 @@ __device__ __forceinline__ void gather_rows(uint32_t tile, int first_row, const 
     for (int block = 0; block < Config::kBlocks; ++block) {
       const int dim = block * 64 + chunk * 8;
       const bool is_valid = row_offset >= 0 && dim < head_dim;
-      ptx::cp_async_16(place + row / 8 * Config::kEightRowsBytes + block * 1024 + row % 8 * 128 + piece,
+      ptx::cp_async_16(place + row / 8 * Config::kEightRowsBytes + block * Config::kBlockBytes + row % 8 * 128 + piece,
                        source + (is_valid ? row_offset + dim : 0), is_valid);
     }
   }
@@ -63,14 +63,14 @@ __device__ __forceinline__ void copy_queries(const PrefillSm90Params& params, co
   const int num_eights = (tile->num_rows + 7) / 8, first_token = tile->first_token, row_begin = tile->row_begin;
   rings.queries.wait_free();
   if (lane == 0) {
-    ptx::mbarrier_arrive_expecting(rings.queries.filled(), num_eights * Config::kEightRowsBytes + sizeof(PrefillTile));
+    ptx::mbarrier_arrive_expecting(rings.queries.filled(), num_eights * Config::kBlocks * 1024 + sizeof(PrefillTile));
     ptx::bulk_load(tile_slot, tile, sizeof(PrefillTile), rings.queries.filled());
   }
   __syncwarp();
   for (int i = lane; i < num_eights * Config::kBlocks; i += kWarpSize) {
     const int eight = i / Config::kBlocks, block = i % Config::kBlocks, row = row_begin + eight * 8;
-    ptx::tma_load(rings.queries.tile() + eight * Config::kEightRowsBytes + block * 1024, &params.queries, block * 64,
-                  kv_head * group + row % group, first_token + row / group, rings.queries.filled());
+    ptx::tma_load(rings.queries.tile() + eight * Config::kEightRowsBytes + block * Config::kBlockBytes, &params.queries,
+                  block * 64, kv_head * group + row % group, first_token + row / group, rings.queries.filled());
   }
   rings.queries.next();
 }
@@ -141,7 +141,8 @@ struct KeyCursor {
     read_item();
     begin_item();
   }
-  __device__ int lane_key() const { return key + threadIdx.x % kWarpSize * page_rows; }
+  __device__ int lane_row() const { return threadIdx.x % kWarpSize * page_rows % Config::kKeys; }
+  __device__ int lane_key() const { return key + lane_row(); }
   __device__ void read_item() {
     has_next = items.next();
     if (!has_next) return;
@@ -175,7 +176,7 @@ struct KeyCursor {
   }
 };
 
-/// One warp has keys and values copied, a lane each page or part of a page.
+/// One warp has keys and values copied, a lane each page or part of a page, or a block of one.
 template <class Config>
 __device__ void copy_pages(const PrefillSm90Params& params, const StepHeader& step, PrefillRings<Config> rings) {
   const int lane = threadIdx.x % kWarpSize, page_rows = params.page_rows, outside = params.num_eight_rows;
@@ -183,9 +184,13 @@ __device__ void copy_pages(const PrefillSm90Params& params, const StepHeader& st
     ring.wait_free();
     if (lane == 0) ptx::mbarrier_arrive_expecting(ring.filled(), Config::kKeyBytes);
     __syncwarp();
-    if (lane * page_rows < Config::kKeys) {
-      ptx::tma_load_rows(ring.tile() + lane * page_rows / 8 * Config::kEightRowsBytes, cache,
-                         eight_rows < 0 ? outside : eight_rows, ring.filled());
+    const int row = lane * page_rows, block = row / Config::kKeys;
+    const uint32_t place = ring.tile() + row % Config::kKeys / 8 * Config::kEightRowsBytes + block * Config::kBlockBytes;
+    if (eight_rows < 0) eight_rows = outside;
+    if constexpr (Config::kCopiesBlocks) {
+      if (block < Config::kBlocks) ptx::tma_load(place, cache, block * 64, eight_rows * 8, ring.filled());
+    } else {
+      if (block == 0) ptx::tma_load_rows(place, cache, eight_rows, ring.filled());
     }
     ring.next();
   };
