@@ -43,18 +43,18 @@ TEST(SelectLinear, Past_64_rows_only_long_parts_and_whole_tiles_stream) {
   EXPECT_EQ("cublaslt", choice(plain(129, 128256)));
 }
 
-TEST(SelectLinear, A_gated_product_streams_from_9_rows_to_128_and_with_256) {
+TEST(SelectLinear, A_gated_product_streams_from_9_rows_to_256) {
   LinearDesc desc = plain(9, 28672);
   desc.is_gated = true;
   EXPECT_EQ("cluster 16 in 1 by 112", choice(desc)) << "224 tiles in 2 rounds";
   desc.num_rows = 128;
   EXPECT_EQ("cluster 128 in 1 by 112", choice(desc));
-  desc.num_rows = 256;
-  EXPECT_EQ("cluster 256 in 1 by 112", choice(desc));
-  for (const int64_t rows : {129, 255, 257}) {
+  for (const int64_t rows : {129, 255, 256}) {
     desc.num_rows = rows;
-    EXPECT_EQ("cublaslt + epilogue", choice(desc)) << rows;
+    EXPECT_EQ("cluster 256 in 1 by 112", choice(desc)) << rows;
   }
+  desc.num_rows = 257;
+  EXPECT_EQ("cublaslt + epilogue", choice(desc));
 }
 
 TEST(SelectLinear, A_gate_whose_rows_are_not_whole_groups_of_8_does_not_stream_by_clusters) {

@@ -71,6 +71,9 @@ TEST_F(AlignedLinear, Matches_the_reference_where_blocks_of_a_cluster_share_rows
     expect_matches_reference(context, random, {rows, 8, 8, SGL_BF16, SGL_BF16, false, false});
   }
   expect_matches_reference(context, random, {251, 17488, 200, SGL_BF16, SGL_F32, false, false, true});
+  for (const int64_t rows : {131, 136, 145, 191, 249}) {
+    expect_matches_reference(context, random, {rows, 272, 520, SGL_BF16, SGL_BF16, true, true, true, 8});
+  }
 }
 
 TEST_F(AlignedLinear, Gives_the_same_bits_every_time) {

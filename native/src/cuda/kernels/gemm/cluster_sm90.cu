@@ -39,8 +39,11 @@ void cluster_sm90(CudaContext& context, const sgl_linear_args& args, const Linea
       shape.is_gated
           ? encode_halves(data, weight.out_features / 2, weight.in_features, ClusterSm90Shape::kWeightRows)
           : encode_matrix(data, weight.out_features, weight.in_features, weight.in_features, ClusterSm90Shape::kWeightRows);
-  params.x = encode_matrix(args.x->data, args.x->shape[0], weight.in_features, args.x->stride[0], shape.rows);
   params.num_rows = static_cast<int32_t>(args.x->shape[0]);
+  // The copy engine is slow at rows that do not exist. What lies in their place in a stage makes rows that are not stored.
+  const int box_rows = (params.num_rows + 7) / 8 * 8;
+  params.x = encode_matrix(args.x->data, params.num_rows, weight.in_features, args.x->stride[0], box_rows);
+  params.x_bytes = box_rows * 128;
   params.width = static_cast<int32_t>(args.y->shape[1]);
   params.depth = static_cast<int32_t>(blocks_for(weight.in_features, shape.depth()));
   params.num_tiles = static_cast<int32_t>(blocks_for(params.width, shape.columns()));

@@ -22,7 +22,11 @@
 // Measured in docs/performance.md. Tried on one H100 80GB HBM3 and left out: neighbouring tiles whose blocks copy parts of x to
 // each other (multicast to two or four blocks: within 1 % at 128 and 256 rows, while a release to the whole cluster at a
 // stage's end, which is a fence of the device, halves the rate), two blocks of 64 weight rows a warpgroup (2 to 6 % slower at
-// 128 rows), and clusters of four or more, of which that H100 does not hold enough to fill its processors (15 to 60 % slower).
+// 128 rows), and clusters of four or more, of which that H100 holds 30, too few for its processors (15 to 60 % slower). Also
+// lost, a layer's products together: parts written into the shared memory of the block that adds them up (2 % at 64 and 128
+// rows), the parts of all of a warp's units and the residual asked for before the first sum (1 to 2 %), and all tiles' stages
+// dealt in equal stretches to 132 blocks, with a cut tile's sums through memory (1 to 3 % for gate and up at 160 to 256 rows,
+// more for the others).
 
 namespace sgl::cuda {
 
@@ -85,7 +89,7 @@ struct ClusterProducer {
 
   __device__ void load_weight(int tile, int unit) const {
     const int column = unit * Config::kDepthTiles * 64;
-    ptx::mbarrier_arrive_expecting(ring.filled(), Config::kStageBytes);
+    ptx::mbarrier_arrive_expecting(ring.filled(), Config::kDepthTiles * (Config::kWeightBytes + params.x_bytes));
 #pragma unroll
     for (int d = 0; d < Config::kDepthTiles; ++d) {
       const uint32_t destination = ring.tile() + d * Config::kWeightBytes;

@@ -11,7 +11,8 @@ class CudaContext;
 
 struct ClusterSm90Params {
   CUtensorMap weight;  // [out_features, in_features], boxes of a block's weight rows; with a gate, halves by turns
-  CUtensorMap x;       // [num_rows, in_features], boxes of as many rows as a tile
+  CUtensorMap x;       // [num_rows, in_features], boxes of all rows, in eights
+  int32_t x_bytes;     // of a box
   int32_t num_rows;
   int32_t width;      // columns of y
   int32_t depth;      // stages of a tile

@@ -21,8 +21,7 @@ constexpr int64_t kMaxGenericRows = 16;
 constexpr int64_t kMinClusterRows = 9, kMaxClusterRows = 256;
 
 /// Past this many rows adding up the parts of a tile takes longer, so that only long parts pay; past the next one, where the
-/// tensor cores are as busy as memory, only a gate that would otherwise be a kernel of its own does, and only in a full tile:
-/// the copy engine is slow at rows that do not exist (192 rows in a tile of 256 take 24 % longer than 256).
+/// tensor cores are as busy as memory, only a gate that would otherwise be a kernel of its own does.
 constexpr int64_t kMaxNarrowRows = 64, kMaxPlainRows = 128;
 constexpr int64_t kMinWideStages = 48;
 
@@ -45,7 +44,7 @@ LinearConfig cluster_config_of(const LinearDesc& desc, const DeviceInfo& device)
 bool is_best_by_clusters(const LinearDesc& desc, const DeviceInfo& device) {
   if (!fits_clusters(desc, device) || desc.num_rows < kMinClusterRows) return false;
   if (desc.num_rows <= kMaxNarrowRows) return true;
-  if (desc.num_rows > kMaxPlainRows) return desc.is_gated && desc.num_rows == kMaxClusterRows;
+  if (desc.num_rows > kMaxPlainRows) return desc.is_gated;
   if (desc.is_gated) return true;
   const LinearConfig config = cluster_config_of(desc, device);
   const int64_t stages = divide_up(desc.in_features, cluster_sm90_shape(config.tile_rows, false).depth());
