@@ -22,7 +22,8 @@
 // for the softmax, in which ptxas makes each addition wait for the exponential just before it; 700 between. A tile's end costs
 // 900 to read the next one and 1,700 to store. Tried: halves of a tile of keys where the diagonal leaves the other half empty
 // (349 at 512 and 524 at 4k, since every stage is then in a register of its own), tiles of 64 keys (330 and 454), one stage of
-// queries and three of keys (310 at 512, 552 at 4k), no turns (487 at 4k), tiles sorted by length over all requests.
+// queries and three of keys (310 at 512, 552 at 4k), no turns (487 at 4k), tiles sorted by length over all requests, and the
+// next tile read while products run, with results stored by the copy engine (313 and 514). Heads of 80 and 96 at 4k: 338, 392.
 //
 // Every product is behind a fence of its own: without one, nvcc 13.0 reports that it serialises all products of the kernel,
 // since a wait on a barrier lies between them (C7520).
