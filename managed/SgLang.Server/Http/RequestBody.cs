@@ -29,6 +29,7 @@ internal static class RequestBody
 
     private static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type, BodyRead<T>.Length length) where T : class
     {
+        await RequestTurns.Take();
         PipeReader reader = context.Request.BodyReader;
         while (true)
         {
