@@ -21,11 +21,15 @@ internal static class OperatorCosts
         FlopsPerPair: 4L * desc.NumQHeads * desc.HeadDim,
         BytesPerKey: 2L * desc.NumKvHeads * desc.HeadDim * desc.DType.SizeInBytes());
 
-    /// <summary>Three products for each token and chosen expert; the weights of as many experts as can be chosen are read.</summary>
-    public static OperatorCost MoeExperts(in Tensor y, in Tensor x, in Tensor expertIds, PackedWeight gateUp, PackedWeight down)
+    /// <summary>Three products for each token and chosen expert; the weights of as many experts as can be chosen are read. Routing, where it is part of it.</summary>
+    public static OperatorCost MoeExperts(in Tensor y, in Tensor x, in Tensor expertIds, PackedWeight gateUp, PackedWeight down,
+                                          in Tensor residual = default, in Tensor routerLogits = default)
     {
         long perToken = gateUp.OutFeatures * gateUp.InFeatures + down.OutFeatures * down.InFeatures;
         long experts = Math.Min(gateUp.NumGroups, expertIds.NumElements);
-        return new OperatorCost(2 * expertIds.NumElements * perToken, x.NumBytes + y.NumBytes + experts * perToken * gateUp.DType.SizeInBytes());
+        long scores = routerLogits.IsNone ? 0 : routerLogits.NumElements;
+        long ofRouting = routerLogits.IsNone ? 0 : routerLogits.NumBytes + 2 * expertIds.NumBytes;
+        return new OperatorCost(2 * expertIds.NumElements * perToken + 5 * scores,
+            x.NumBytes + y.NumBytes + residual.NumBytes + ofRouting + experts * perToken * gateUp.DType.SizeInBytes());
     }
 }

@@ -79,7 +79,7 @@ void run_experts(sgl_context* context, Probes& probes, const Experts& experts) {
       Routing& routing = routings[call % kRoutings];
       const sgl_tensor weights{routing.weights.data(), SGL_F32, 2, {num_tokens, experts.k}, {experts.k, 1}};
       const sgl_tensor ids{routing.ids.data(), SGL_I32, 2, {num_tokens, experts.k}, {experts.k, 1}};
-      const sgl_moe_args args{&y_view, &x_view, &weights, &ids, gate_up, down, 0, 0};
+      const sgl_moe_args args{&y_view, &x_view, &weights, &ids, gate_up, down, nullptr, nullptr, 0, 0};
       check(sgl_moe_experts(context, &args));
     });
   }

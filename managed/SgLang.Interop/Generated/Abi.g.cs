@@ -8,5 +8,5 @@ namespace SgLang.Interop;
 /// <summary>What the library must answer to `sgl_abi_hash`.</summary>
 internal static class SglAbi
 {
-    public const ulong Hash = 0xe7e49f31b953e46e;
+    public const ulong Hash = 0x66e43b1ec3681ca0;
 }

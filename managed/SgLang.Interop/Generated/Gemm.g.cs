@@ -66,8 +66,10 @@ public unsafe struct SglLinearArgs
     public float Eps;
     /// <summary>[in_features] in the activation type: rows of x are normalised first, as by <c>sgl_rms_norm</c>; null for none.</summary>
     public SglTensor* Norm;
-    /// <summary>With a norm, [num_rows, in_features] in the activation type to work in; what it holds afterwards is undefined.</summary>
+    /// <summary>With a norm, [num_rows, in_features] in the activation type: norm(x) afterwards where <c>keeps_normed</c>, else undefined.</summary>
     public SglTensor* Normed;
+    public int KeepsNormed;
+    public int Reserved;
 }
 
 public static unsafe partial class SglNative

@@ -22,8 +22,15 @@ public unsafe struct SglMoeArgs
     public SglWeight GateUp;
     /// <summary>[num_experts, hidden, intermediate]</summary>
     public SglWeight Down;
+    /// <summary>[num_tokens, hidden], or null: added before y is rounded. May be y.</summary>
+    public SglTensor* Residual;
+    /// <summary>
+    /// f32 or bf16 [num_tokens, number of all ranks' experts], or null: expert_weights and expert_ids are written first, as
+    /// sgl_moe_route writes them with <c>renormalize</c>. Few tokens are then routed inside the experts' kernels.
+    /// </summary>
+    public SglTensor* RouterLogits;
     public int FirstExpert;
-    public int Reserved;
+    public int Renormalize;
 }
 
 public static unsafe partial class SglNative
@@ -42,8 +49,8 @@ public static unsafe partial class SglNative
         int renormalize);
 
     /// <summary>
-    /// y = sum over k of weight * down_e(silu(gate_e(x)) * up_e(x)); tokens grouped by expert, summed in f32 in the order of k.
-    /// Scratch memory belongs to the context and grows to the largest step seen.
+    /// y = residual + sum over k of weight * down_e(silu(gate_e(x)) * up_e(x)); tokens grouped by expert, summed in f32 in a fixed
+    /// order. Scratch memory belongs to the context and grows to the largest step seen.
     /// </summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_moe_experts(SglContext context, SglMoeArgs* args);

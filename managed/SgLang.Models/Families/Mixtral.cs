@@ -17,7 +17,7 @@ public sealed class MixtralForCausalLM(ModelBuilder model) : CausalLm(model, sta
         {
             NormedRows h = new(x, _inputNorm);
             if (SparseMoe.Exchanges(f, x)) _moe.AddExchanged(f, x, _attention.BeginAddTo(f, x, h), _postAttentionNorm);
-            else _moe.AddTo(f, x, _attention.AddToAndNormalize(f, x, h, _postAttentionNorm).Compute(f));
+            else _moe.AddTo(f, x, _attention.AddToAndNormalize(f, x, h, _postAttentionNorm));
         }
     }
 }

@@ -20,7 +20,7 @@ public sealed class Qwen2MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
         public void Forward(ForwardContext f, in Tensor x)
         {
             NormedRows h = _attention.AddToAndNormalize(f, x, new NormedRows(x, _inputNorm), _postAttentionNorm);
-            _moe?.AddTo(f, x, h.Compute(f));
+            _moe?.AddTo(f, x, h);
             _mlp?.AddTo(f, x, h);
         }
     }
@@ -32,16 +32,18 @@ public sealed class Qwen2MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
         private readonly bool _isPart = at.Model.Place.TpSize > 1;
         private readonly Linear _sharedGate = new(at / "shared_expert_gate", at.Config.HiddenSize, 1);
 
-        public void AddTo(ForwardContext f, in Tensor stream, in Tensor h)
+        public void AddTo(ForwardContext f, in Tensor stream, in NormedRows x)
         {
+            Tensor h;
             if (_isPart)
             {
+                h = x.Compute(f);
                 // One sum over ranks for both.
                 if (f.Spread is { } spread) spread.AddOwn(f, stream, Part(f, spread.Gather(f, h)));
                 else f.AllReduce(stream, Part(f, h), stream);
                 return;
             }
-            _routed.AddTo(f, stream, h);
+            h = _routed.AddTo(f, stream, x);
             Ops.AddSigmoidGated(f.Device, stream, _shared.ForwardPart(f, h), _sharedGate.Forward(f, h));
         }
 

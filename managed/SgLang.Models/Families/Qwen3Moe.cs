@@ -24,7 +24,7 @@ public sealed class Qwen3MoeForCausalLM(ModelBuilder model) : CausalLm(model, st
                 return;
             }
             h = _attention.AddToAndNormalize(f, x, h, _postAttentionNorm);
-            _moe?.AddTo(f, x, h.Compute(f));
+            _moe?.AddTo(f, x, h);
             _mlp?.AddTo(f, x, h);
         }
     }

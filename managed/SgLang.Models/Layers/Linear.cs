@@ -10,6 +10,9 @@ namespace SgLang.Models.Layers;
 /// </summary>
 public sealed class Linear
 {
+    /// <summary>Up to which the few blocks of a router's product are done with the rows under the norm sooner than a norm of its own.</summary>
+    private const int MaxNormedRows = 2;
+
     private readonly int _module;
     private readonly PackedWeight _weight;
     private readonly Tensor _bias;
@@ -62,6 +65,22 @@ public sealed class Linear
         using ModuleSpan span = f.Enter(_module, in rows);
         Tensor y = f.Arena.Allocate(Path, rows.DType, rows.NumRows, Width(epilogue));
         Ops.NormalizedLinear(f.Device, y, rows, norm.Weight, norm.Eps, normed, _weight, _bias, epilogue);
+        return y;
+    }
+
+    /// <summary>[n, out] in F32: scores that must not be rounded; and what they are of.</summary>
+    public Tensor ForwardF32(ForwardContext f, in NormedRows x, out Tensor normed)
+    {
+        if (x.Rows.NumRows > MaxNormedRows || x.NormLeft(f) is not { } norm)
+        {
+            normed = x.Compute(f);
+            return ForwardF32(f, normed);
+        }
+        Tensor rows = x.Rows;
+        normed = f.Arena.Allocate(norm.Path, rows.DType, rows.NumRows, rows[1]);
+        using ModuleSpan span = f.Enter(_module, in rows);
+        Tensor y = f.Arena.Allocate(Path, DType.F32, rows.NumRows, _weight.OutFeatures);
+        Ops.NormalizedLinear(f.Device, y, rows, norm.Weight, norm.Eps, normed, _weight, keepsNormed: true);
         return y;
     }
 

@@ -73,30 +73,35 @@ public sealed class SparseMoe
 
     public string Path { get; }
 
-    /// <summary>stream += moe(x); both [n, hidden].</summary>
-    public void AddTo(ForwardContext f, in Tensor stream, in Tensor x)
+    /// <summary>stream += moe(x), both [n, hidden]; x, computed.</summary>
+    public Tensor AddTo(ForwardContext f, in Tensor stream, in NormedRows x)
     {
         if (f.Spread is { } spread)
         {
-            spread.AddOwn(f, stream, ForwardPart(f, spread.Gather(f, x)));
-            return;
+            Tensor own = x.Compute(f);
+            spread.AddOwn(f, stream, ForwardPart(f, spread.Gather(f, own)));
+            return own;
         }
-        Tensor y = ForwardPart(f, x);
-        if (_isPart) f.AllReduce(stream, y, stream);
-        else Ops.Add(f.Device, stream, stream, y);
+        Tensor normed;
+        if (_isPart)
+        {
+            normed = x.Compute(f);
+            f.AllReduce(stream, ForwardPart(f, normed), stream);
+            return normed;
+        }
+        using ModuleSpan span = f.Enter(_module, in stream);
+        Tensor scores = _router.ForwardF32(f, x, out normed);
+        RunExperts(f, stream, normed, scores, stream);
+        return normed;
     }
 
     /// <summary>[n, hidden]: this rank's part of the sum over ranks.</summary>
     public Tensor ForwardPart(ForwardContext f, in Tensor x)
     {
         using ModuleSpan span = f.Enter(_module, in x);
-        (Tensor weights, Tensor ids) = Route(f, x, x.NumRows);
-        if (f.Experts is { } counter)
-        {
-            if (f.Spread is { } spread) spread.Count(counter, _expertsPath, ids);
-            else counter.Count(_expertsPath, ids);
-        }
-        return RunExperts(f, x, weights, ids);
+        Tensor y = f.Arena.Allocate(_expertsPath, x.DType, x.NumRows, x[1]);
+        RunExperts(f, y, x, _router.ForwardF32(f, x), default);
+        return y;
     }
 
     /// <summary>Whether this pass deals its tokens out over the ranks (<see cref="AddExchanged"/>) instead of all of them computing on all.</summary>
@@ -131,7 +136,21 @@ public sealed class SparseMoe
         return (weights, ids);
     }
 
-    /// <summary>[n, hidden]: what this rank's experts make of x.</summary>
+    /// <summary>y = residual + what this rank's experts make of x, routed by the scores; all [n, hidden].</summary>
+    private void RunExperts(ForwardContext f, in Tensor y, in Tensor x, in Tensor scores, in Tensor residual)
+    {
+        Tensor weights = f.Arena.Allocate("expert weights", DType.F32, x.NumRows, _expertsPerToken);
+        Tensor ids = f.Arena.Allocate("expert ids", DType.I32, x.NumRows, _expertsPerToken);
+        using (f.Enter(_expertsModule, in x)) Ops.MoeExperts(f.Device, y, x, weights, ids, _gateUp, _down, _firstExpert, residual, scores, _renormalize);
+        if (f.Experts is { } counter)
+        {
+            if (f.Spread is { } spread) spread.Count(counter, _expertsPath, ids);
+            else counter.Count(_expertsPath, ids);
+        }
+        f.Observer?.Completed(_expertsPath, y);
+    }
+
+    /// <summary>[n, hidden]: what this rank's experts make of x, which has been routed.</summary>
     private Tensor RunExperts(ForwardContext f, in Tensor x, in Tensor weights, in Tensor ids)
     {
         Tensor y = f.Arena.Allocate(_expertsPath, x.DType, x.NumRows, x[1]);

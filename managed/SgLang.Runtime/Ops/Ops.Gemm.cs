@@ -20,18 +20,18 @@ public static unsafe partial class Ops
     public static void Linear(DeviceContext context, in Tensor y, in Tensor x, PackedWeight weight, in Tensor bias = default,
                               in Tensor residual = default, Epilogue epilogue = Epilogue.None)
     {
-        Linear(context, y, x, default, 0, default, weight, bias, residual, epilogue);
+        Linear(context, y, x, default, 0, default, weight, bias, residual, epilogue, keepsNormed: false);
     }
 
     /// <summary><see cref="Linear(DeviceContext, in Tensor, in Tensor, PackedWeight, in Tensor, in Tensor, Epilogue)"/> of rows that are normalised first, as by <see cref="RmsNorm"/>.</summary>
     /// <param name="norm">[in_features]</param>
-    /// <param name="normed">[n, in_features] to work in; what it holds afterwards is undefined.</param>
+    /// <param name="normed">[n, in_features]: the normalised rows afterwards where <paramref name="keepsNormed"/>, else undefined.</param>
     public static void NormalizedLinear(DeviceContext context, in Tensor y, in Tensor x, in Tensor norm, float eps, in Tensor normed, PackedWeight weight,
-                                        in Tensor bias = default, Epilogue epilogue = Epilogue.None) =>
-        Linear(context, y, x, norm, eps, normed, weight, bias, default, epilogue);
+                                        in Tensor bias = default, Epilogue epilogue = Epilogue.None, bool keepsNormed = false) =>
+        Linear(context, y, x, norm, eps, normed, weight, bias, default, epilogue, keepsNormed);
 
     private static void Linear(DeviceContext context, in Tensor y, in Tensor x, in Tensor norm, float eps, in Tensor normed, PackedWeight weight, in Tensor bias,
-                               in Tensor residual, Epilogue epilogue)
+                               in Tensor residual, Epilogue epilogue, bool keepsNormed)
     {
         if (context.IsMeta) return;
         using OperatorSpan span = new(context.Trace, Operator.Linear);
@@ -49,6 +49,7 @@ public static unsafe partial class Ops
                 Eps = eps,
                 Norm = OrNull(pn),
                 Normed = OrNull(pw),
+                KeepsNormed = keepsNormed ? 1 : 0,
             };
             Check(sgl_linear(context.Handle, &args));
         }

@@ -16,16 +16,19 @@ public static unsafe partial class Ops
             Check(sgl_moe_route(context.Handle, (SglTensor*)pw, (SglTensor*)pi, (SglTensor*)pl, renormalize ? 1 : 0));
     }
 
-    /// <summary>y = sum over k of weight * down_e(silu(gate_e(x)) * up_e(x)); y must not alias x.</summary>
+    /// <summary>y = residual + sum over k of weight * down_e(silu(gate_e(x)) * up_e(x)); y must not alias x.</summary>
     /// <param name="gateUp">[experts, 2 * intermediate, hidden]</param>
     /// <param name="down">[experts, hidden, intermediate]</param>
+    /// <param name="residual">[n, hidden], or none; may be y.</param>
+    /// <param name="routerLogits">[n, experts of all ranks], or none: <see cref="MoeRoute"/> of them comes first, in the same kernels where there are few tokens.</param>
     public static void MoeExperts(DeviceContext context, in Tensor y, in Tensor x, in Tensor expertWeights, in Tensor expertIds,
-                                  PackedWeight gateUp, PackedWeight down, int firstExpert = 0)
+                                  PackedWeight gateUp, PackedWeight down, int firstExpert = 0, in Tensor residual = default,
+                                  in Tensor routerLogits = default, bool renormalize = false)
     {
         if (context.IsMeta) return;
         using OperatorSpan span = new(context.Trace, Operator.MoeExperts);
-        if (span.IsOn) span.Describe(in x, OperatorCosts.MoeExperts(in y, in x, in expertIds, gateUp, down));
-        fixed (Tensor* py = &y, px = &x, pw = &expertWeights, pi = &expertIds)
+        if (span.IsOn) span.Describe(in x, OperatorCosts.MoeExperts(in y, in x, in expertIds, gateUp, down, in residual, in routerLogits));
+        fixed (Tensor* py = &y, px = &x, pw = &expertWeights, pi = &expertIds, pr = &residual, pl = &routerLogits)
         {
             var args = new SglMoeArgs
             {
@@ -35,7 +38,10 @@ public static unsafe partial class Ops
                 ExpertIds = (SglTensor*)pi,
                 GateUp = gateUp.Handle,
                 Down = down.Handle,
+                Residual = OrNull(pr),
+                RouterLogits = OrNull(pl),
                 FirstExpert = firstExpert,
+                Renormalize = renormalize ? 1 : 0,
             };
             Check(sgl_moe_experts(context.Handle, &args));
         }

@@ -68,8 +68,10 @@ typedef struct sgl_linear_args {
   float eps;
   /// [in_features] in the activation type: rows of x are normalised first, as by `sgl_rms_norm`; null for none.
   const sgl_tensor* norm;
-  /// With a norm, [num_rows, in_features] in the activation type to work in; what it holds afterwards is undefined.
+  /// With a norm, [num_rows, in_features] in the activation type: norm(x) afterwards where `keeps_normed`, else undefined.
   const sgl_tensor* normed;
+  int32_t keeps_normed;
+  int32_t reserved;
 } sgl_linear_args;
 
 /// y = epilogue(norm(x) * weight^T + bias) + residual, accumulated in f32. `weight` must have one group. num_rows may be 0. With

@@ -27,12 +27,17 @@ typedef struct sgl_moe_args {
   const sgl_weight* gate_up;
   /// [num_experts, hidden, intermediate]
   const sgl_weight* down;
+  /// [num_tokens, hidden], or null: added before y is rounded. May be y.
+  const sgl_tensor* residual;
+  /// f32 or bf16 [num_tokens, number of all ranks' experts], or null: expert_weights and expert_ids are written first, as
+  /// sgl_moe_route writes them with `renormalize`. Few tokens are then routed inside the experts' kernels.
+  const sgl_tensor* router_logits;
   int32_t first_expert;
-  int32_t reserved;
+  int32_t renormalize;
 } sgl_moe_args;
 
-/// y = sum over k of weight * down_e(silu(gate_e(x)) * up_e(x)); tokens grouped by expert, summed in f32 in the order of k.
-/// Scratch memory belongs to the context and grows to the largest step seen.
+/// y = residual + sum over k of weight * down_e(silu(gate_e(x)) * up_e(x)); tokens grouped by expert, summed in f32 in a fixed
+/// order. Scratch memory belongs to the context and grows to the largest step seen.
 SGL_API sgl_status sgl_moe_experts(sgl_context* context, const sgl_moe_args* args);
 
 #ifdef __cplusplus

@@ -119,7 +119,7 @@ sgl_status sgl_all_reduce_add_rms_norm(sgl_context* context, sgl_communicator* c
     auto sum = match.tensor("residual", residual).is(type).shape({n, w}).dense().disjoint_from(output);
     match.tensor("x", x).is(type, SGL_F32).shape({n, w}).dense().disjoint_from(sum);
     match.tensor("weight", weight).is(type).shape({w}).dense();
-    if (!(eps >= 0)) fail(SGL_INVALID_ARGUMENT, "%s: eps is %g: expected a number of at least 0", op, eps);
+    check_eps(op, eps);
     self.all_reduce_add_rms_norm(*y, *residual, *x, *weight, eps);
   });
 }

@@ -132,6 +132,7 @@ sgl_status sgl_linear(sgl_context* context, const sgl_linear_args* args) {
     sgl_linear_args rest = given;
     rest.x = given.normed;
     rest.norm = rest.normed = nullptr;
+    rest.keeps_normed = 0;
     backend.linear(rest);
   });
 }

@@ -42,6 +42,18 @@ sgl_status sgl_moe_experts(sgl_context* context, const sgl_moe_args* args) {
     match.tensor("expert_weights", given.expert_weights).is(SGL_F32).shape({num_tokens, k}).last_dense();
     match.tensor("expert_ids", given.expert_ids).is(SGL_I32).shape({num_tokens, k}).last_dense();
     auto output = match.tensor("y", given.y).is(type).shape({num_tokens, hidden}).last_dense().disjoint_from(input);
+    if (given.residual != nullptr) {
+      match.tensor("residual", given.residual).is(type).shape({num_tokens, hidden}).last_dense().disjoint_from(input);
+    }
+    if (given.router_logits != nullptr) {
+      const auto logits_type = match.type({SGL_F32, SGL_BF16});
+      const auto num_routed = match.dim("num_routed_experts");
+      match.tensor("router_logits", given.router_logits).is(logits_type).shape({num_tokens, num_routed}).last_dense();
+      if (match.size_of(k) > match.size_of(num_routed)) {
+        fail(SGL_INVALID_ARGUMENT, "%s: k is %" PRId64 " of %" PRId64 " experts", op, match.size_of(k),
+             match.size_of(num_routed));
+      }
+    }
     if (given.first_expert < 0) {
       fail(SGL_INVALID_ARGUMENT, "%s: first_expert is %" PRId32 ": expected at least 0", op, given.first_expert);
     }

@@ -64,7 +64,7 @@ TEST_F(OperatorArgument, Of_linear_and_experts) {
   const HostTensor x(SGL_F32, {2, 8}), y(SGL_F32, {2, 5}), norm(SGL_F32, {8}), normed(SGL_F32, {2, 8}),
       short_norm(SGL_F32, {7});
   const auto expect = [&](const char* message, const sgl_tensor* given_norm, const sgl_tensor* given_normed, float eps) {
-    const sgl_linear_args args{y, x, weight, nullptr, nullptr, SGL_EPILOGUE_NONE, eps, given_norm, given_normed};
+    const sgl_linear_args args{y, x, weight, nullptr, nullptr, SGL_EPILOGUE_NONE, eps, given_norm, given_normed, 0, 0};
     EXPECT_FAILS(SGL_INVALID_ARGUMENT, message, sgl_linear(context, &args));
   };
   expect("linear: norm is [7] f32, weight is [5, 8] f32: last dims differ", short_norm, normed, 0);

@@ -39,7 +39,7 @@ TEST_F(Graph, A_replay_reads_what_the_memory_holds_then) {
   const auto norm_weight = HostTensor::uniform(random, SGL_BF16, {256}, 0.5, 1.5);
   const auto rows = HostTensor::normal(random, SGL_BF16, {96, 256}, 1.0 / 16);
   const Weight weight(context, SGL_BF16, rows);
-  const sgl_linear_args args{y, normed, weight, nullptr, nullptr, SGL_EPILOGUE_NONE, 0, nullptr, nullptr};
+  const sgl_linear_args args{y, normed, weight, nullptr, nullptr, SGL_EPILOGUE_NONE, 0, nullptr, nullptr, 0, 0};
   const Recording graph(context, [&] {
     EXPECT_EQ(SGL_OK, sgl_rms_norm(context, normed, x, norm_weight, 1e-5f)) << sgl_last_error();
     EXPECT_EQ(SGL_OK, sgl_linear(context, &args)) << sgl_last_error();
@@ -60,13 +60,13 @@ TEST_F(Graph, Scratch_that_grows_after_a_capture_leaves_the_graph_its_own) {
   const Weight weight(context, SGL_BF16, rows);
   const auto x = HostTensor::normal(random, SGL_BF16, {40, 64});
   const HostTensor y(SGL_BF16, {40, 32});
-  const sgl_linear_args args{y, x, weight, nullptr, nullptr, SGL_EPILOGUE_SILU_MUL, 0, nullptr, nullptr};
+  const sgl_linear_args args{y, x, weight, nullptr, nullptr, SGL_EPILOGUE_SILU_MUL, 0, nullptr, nullptr, 0, 0};
   ASSERT_OK(sgl_linear(context, &args));
   const Recording graph(context, [&] { EXPECT_EQ(SGL_OK, sgl_linear(context, &args)) << sgl_last_error(); });
 
   const auto wide_x = HostTensor::normal(random, SGL_BF16, {60000, 64});
   const HostTensor wide_y(SGL_BF16, {60000, 32});
-  const sgl_linear_args wide{wide_y, wide_x, weight, nullptr, nullptr, SGL_EPILOGUE_SILU_MUL, 0, nullptr, nullptr};
+  const sgl_linear_args wide{wide_y, wide_x, weight, nullptr, nullptr, SGL_EPILOGUE_SILU_MUL, 0, nullptr, nullptr, 0, 0};
   ASSERT_OK(sgl_linear(context, &wide));
 
   const_cast<HostTensor&>(y).poison();

@@ -54,7 +54,9 @@ inline sgl_status run_linear(sgl_context* context, const HostTensor& y, const Ho
                              epilogue,
                              0,
                              nullptr,
-                             nullptr};
+                             nullptr,
+                             0,
+                             0};
   return sgl_linear(context, &args);
 }
 

@@ -19,7 +19,7 @@ HostTensor normalized(const HostTensor& x, const HostTensor& norm) {
   return result;
 }
 
-void expect_normalizes(sgl_context* context, Random& random, const LinearCase& c, double x_scale) {
+void expect_normalizes(sgl_context* context, Random& random, const LinearCase& c, double x_scale, bool keeps_normed = false) {
   const int64_t width = c.is_gated ? c.out_features / 2 : c.out_features;
   const HostTensor x = HostTensor::normal(random, c.dtype, {c.num_rows, c.in_features}, x_scale);
   const HostTensor norm = HostTensor::uniform(random, c.dtype, {c.in_features}, 0.5, 1.5);
@@ -32,13 +32,16 @@ void expect_normalizes(sgl_context* context, Random& random, const LinearCase& c
   const sgl_epilogue epilogue = c.is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE;
   const sgl_tensor* bias_view = bias ? &bias->view() : nullptr;
   const sgl_tensor* residual_view = residual ? &residual->view() : nullptr;
-  const sgl_linear_args args{y, x, weight, bias_view, residual_view, epilogue, kEps, norm, normed};
+  const sgl_linear_args args{y, x, weight, bias_view, residual_view, epilogue, kEps, norm, normed, keeps_normed, 0};
   ASSERT_OK(sgl_linear(context, &args)) << c;
   const auto expected = reference::linear(normalized(x, norm).view(), rows.view(), c.dtype, bias_view, residual_view, epilogue);
   Tolerance tolerance = product_tolerance(c.y_dtype, c.in_features);
   // Elements of the input were rounded once more, each by up to 1/512, which short rows hardly average out.
   if (c.dtype == SGL_BF16) tolerance.absolute += (c.is_gated ? 4 : 1) * 0.02;
   EXPECT_TRUE(is_close(y, expected, tolerance)) << c << ", x scaled by " << x_scale;
+  if (keeps_normed) {
+    EXPECT_TRUE(is_close(normed, reference::rms_norm(x.view(), norm.view(), kEps), rounding_of(c.dtype))) << c << ", x scaled by " << x_scale;
+  }
 }
 
 TEST_F(LinearNorm, Matches_the_reference) {
@@ -59,13 +62,23 @@ TEST_F(LinearNorm, Takes_rows_longer_than_a_block_can_hold) {
   expect_normalizes(context, random, {2, 40, 8192, SGL_BF16, SGL_BF16}, 1);
 }
 
+TEST_F(LinearNorm, Keeps_the_rows_under_the_norm_where_asked) {
+  for (const sgl_dtype dtype : {SGL_BF16, SGL_F32}) {
+    for (const int64_t rows : {1, 5, 8, 9}) {
+      for (const int64_t in : {7, 520, 2048}) {
+        expect_normalizes(context, random, {rows, 128, in, dtype, SGL_F32}, random.uniform(0.1, 30), true);
+      }
+    }
+  }
+}
+
 TEST_F(LinearNorm, Leaves_x_as_it_is) {
   const HostTensor x = HostTensor::normal(random, SGL_BF16, {4, 256});
   const HostTensor before = x.clone();
   const HostTensor norm = HostTensor::uniform(random, SGL_BF16, {256}, 0.5, 1.5);
   const Weight weight(context, SGL_BF16, random_rows(random, SGL_BF16, 32, 256));
   const HostTensor y(SGL_BF16, {4, 32}), normed(SGL_BF16, {4, 256});
-  const sgl_linear_args args{y, x, weight, nullptr, nullptr, SGL_EPILOGUE_NONE, kEps, norm, normed};
+  const sgl_linear_args args{y, x, weight, nullptr, nullptr, SGL_EPILOGUE_NONE, kEps, norm, normed, 0, 0};
   ASSERT_OK(sgl_linear(context, &args));
   EXPECT_EQ(before.values(), x.values());
 }

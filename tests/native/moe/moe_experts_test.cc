@@ -1,5 +1,6 @@
 #include <cmath>
 #include <ostream>
+#include <sstream>
 
 #include "reference/moe.hpp"
 #include "support/closeness.hpp"
@@ -56,7 +57,8 @@ struct Choices {
 
 sgl_status run(sgl_context* context, const HostTensor& y, const HostTensor& x, const Choices& choices, const Experts& experts,
                int32_t first_expert = 0) {
-  const sgl_moe_args args{y, x, choices.weights, choices.ids, experts.gate_up, experts.down, first_expert, 0};
+  const sgl_moe_args args{y,       x,       choices.weights, choices.ids, experts.gate_up, experts.down,
+                          nullptr, nullptr, first_expert,    0};
   return sgl_moe_experts(context, &args);
 }
 
@@ -166,10 +168,101 @@ TEST_F(MoeExperts, A_token_does_not_depend_on_its_batch_or_on_the_number_of_thre
     const Context single(1);
     const Weight gate_up(single, dtype, experts.gate_up_rows), down(single, dtype, experts.down_rows);
     const HostTensor y(dtype, {kTokens, kHidden});
-    const sgl_moe_args args{y, x, choices.weights, choices.ids, gate_up, down, 0, 0};
+    const sgl_moe_args args{y, x, choices.weights, choices.ids, gate_up, down, nullptr, nullptr, 0, 0};
     ASSERT_OK(sgl_moe_experts(single, &args));
     EXPECT_EQ(whole.values(), y.values());
   }
+}
+
+TEST_F(MoeExperts, A_residual_is_added_also_where_it_is_the_result) {
+  for (const sgl_dtype dtype : {SGL_F32, SGL_BF16}) {
+    for (const Dims dims : {Dims{4, 64, 32}, Dims{5, 65, 7}, Dims{8, 264, 200}}) {
+      const Experts experts(context, random, dtype, dims);
+      for (const int64_t num_tokens : {1, 2, 33}) {
+        for (const bool is_result : {false, true}) {
+          const Shape shape{num_tokens, dims.hidden};
+          const HostTensor x = HostTensor::normal(random, dtype, shape);
+          const Choices choices(random, num_tokens, 3, dims.num_experts);
+          HostTensor residual(dtype, shape, HostTensor::gapped(shape, 5)), apart(dtype, shape, HostTensor::gapped(shape, 2));
+          residual.fill_normal(random);
+          std::vector<double> expected = expected_of(x, choices, experts);
+          for (size_t i = 0; i < expected.size(); ++i) expected[i] += residual.get(i);
+          const HostTensor& y = is_result ? residual : apart;
+          const sgl_moe_args args{y,        x,       choices.weights, choices.ids, experts.gate_up, experts.down,
+                                  residual, nullptr, 0,               0};
+          ASSERT_OK(sgl_moe_experts(context, &args));
+          EXPECT_TRUE(is_close(y, expected, tolerance_of(dtype))) << dims << ", " << num_tokens << " tokens";
+        }
+      }
+    }
+  }
+}
+
+TEST_F(MoeExperts, Logits_are_routed_first) {
+  struct Case {
+    Dims dims;
+    int64_t num_routed, k;
+    int32_t first_expert;
+  };
+  for (const sgl_dtype dtype : {SGL_F32, SGL_BF16}) {
+    for (const Case c : {Case{{4, 64, 32}, 4, 3, 0}, Case{{5, 65, 7}, 5, 2, 0}, Case{{128, 136, 264}, 128, 8, 0},
+                         Case{{6, 72, 136}, 13, 5, 4}, Case{{3, 256, 1160}, 3, 1, 0}, Case{{2, 64, 1288}, 2, 2, 0},
+                         Case{{40, 64, 64}, 40, 33, 0}, Case{{16, 128, 200}, 1025, 16, 600}, Case{{16, 128, 200}, 300, 12, 7}}) {
+      const Experts experts(context, random, dtype, c.dims);
+      for (const sgl_dtype logits_dtype : {SGL_F32, SGL_BF16}) {
+        for (const int64_t num_tokens : {1, 2, 37, 150}) {
+          if (num_tokens * c.k * c.dims.hidden * c.dims.intermediate > 20'000'000) continue;  // the reference takes its time
+          const bool renormalize = num_tokens != 2;
+          const Shape shape{num_tokens, c.dims.hidden};
+          const HostTensor x = HostTensor::normal(random, dtype, shape), residual = HostTensor::normal(random, dtype, shape);
+          const HostTensor y(dtype, shape);
+          HostTensor logits(logits_dtype, {num_tokens, c.num_routed}, HostTensor::gapped({num_tokens, c.num_routed}, 3));
+          logits.fill_normal(random, 2);
+          Choices choices(random, num_tokens, c.k, c.num_routed), routed(random, num_tokens, c.k, c.num_routed);
+          ASSERT_OK(sgl_moe_route(context, routed.weights, routed.ids, logits, renormalize));
+          std::vector<double> expected = expected_of(x, routed, experts, c.first_expert);
+          for (size_t i = 0; i < expected.size(); ++i) expected[i] += residual.get(i);
+          const sgl_moe_args args{y,        x,      choices.weights, choices.ids, experts.gate_up, experts.down,
+                                  residual, logits, c.first_expert,  renormalize};
+          ASSERT_OK(sgl_moe_experts(context, &args));
+          const auto what = [&] {
+            std::ostringstream out;
+            out << c.dims << " of " << c.num_routed << ", k " << c.k << ", " << num_tokens << " tokens";
+            return out.str();
+          };
+          EXPECT_EQ(routed.ids.id_values(), choices.ids.id_values()) << what();
+          EXPECT_TRUE(choices.ids.gaps_are_intact());
+          EXPECT_TRUE(is_close(choices.weights, routed.weights.values(), {1e-7, 1e-5})) << what();
+          EXPECT_TRUE(is_close(y, expected, tolerance_of(dtype))) << what();
+        }
+      }
+    }
+  }
+}
+
+TEST_F(MoeExperts, One_token_of_more_columns_than_run_at_once) {
+  for (const int64_t hidden : {1024, 2056}) {
+    const Experts experts(context, random, SGL_BF16, {8, hidden, 808});
+    const HostTensor x = HostTensor::normal(random, SGL_BF16, {1, hidden}), y(SGL_BF16, {1, hidden});
+    const Choices choices(random, 1, 6, 8);
+    ASSERT_OK(run(context, y, x, choices, experts));
+    EXPECT_TRUE(is_close(y, expected_of(x, choices, experts), tolerance_of(SGL_BF16))) << "hidden " << hidden;
+  }
+}
+
+TEST_F(MoeExperts, Ties_go_to_the_lower_expert_and_a_row_of_nan_names_different_ones) {
+  const Experts experts(context, random, SGL_BF16, {6, 64, 64});
+  const HostTensor x = HostTensor::normal(random, SGL_BF16, {1, 64}), y(SGL_BF16, {1, 64});
+  Choices choices(random, 1, 4, 6);
+  HostTensor logits(SGL_F32, {1, 6});
+  const sgl_moe_args args{y, x, choices.weights, choices.ids, experts.gate_up, experts.down, nullptr, logits, 0, 1};
+  const double values[] = {1, 3, 3, 0, 3, 1};
+  for (int i = 0; i < 6; ++i) logits.set(i, values[i]);
+  ASSERT_OK(sgl_moe_experts(context, &args));
+  EXPECT_EQ((std::vector<int32_t>{1, 2, 4, 0}), choices.ids.id_values());
+  for (int i = 0; i < 6; ++i) logits.set(i, std::nan(""));
+  ASSERT_OK(sgl_moe_experts(context, &args));
+  EXPECT_EQ((std::vector<int32_t>{0, 1, 2, 3}), choices.ids.id_values());
 }
 
 TEST_F(MoeExperts, No_tokens_are_no_work) {

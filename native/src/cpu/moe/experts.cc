@@ -222,6 +222,14 @@ class Pass {
         const float* product = acc + static_cast<int64_t>(pair) * kBlockWidth;
         for (int64_t c = 0; c < count; ++c) sums[c] += weight * product[c];
       }
+      if (args_.residual != nullptr) {
+        const sgl_tensor& residual = *args_.residual;
+        const int64_t at = row * residual.stride[0] + first;
+        for (int64_t c = 0; c < count; ++c) {
+          sums[c] += residual.dtype == SGL_F32 ? static_cast<const float*>(residual.data)[at + c]
+                                               : bf16_to_float(static_cast<const uint16_t*>(residual.data)[at + c]);
+        }
+      }
       const int64_t offset = row * y.stride[0] + first;
       for (int64_t c = 0; c < count; ++c) {
         if (y.dtype == SGL_F32) {
@@ -259,6 +267,9 @@ class Pass {
 }  // namespace
 
 void moe_experts(CpuContext& context, const sgl_moe_args& args) {
+  if (args.router_logits != nullptr) {
+    moe_route(context, *args.expert_weights, *args.expert_ids, *args.router_logits, args.renormalize != 0);
+  }
   const int64_t num_tokens = args.x->shape[0];
   const int64_t pass_tokens = std::max<int64_t>(1, kMaxPassPairs / std::max<int64_t>(1, args.expert_ids->shape[1]));
   const RowTiles passes(num_tokens, pass_tokens);

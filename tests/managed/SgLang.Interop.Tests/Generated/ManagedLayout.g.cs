@@ -133,6 +133,8 @@ internal static unsafe class ManagedLayout
             rows.Add(new LayoutRow("sgl_linear_args", "eps", (uint)((byte*)&value.Eps - start), (uint)(sizeof(float))));
             rows.Add(new LayoutRow("sgl_linear_args", "norm", (uint)((byte*)&value.Norm - start), (uint)(sizeof(SglTensor*))));
             rows.Add(new LayoutRow("sgl_linear_args", "normed", (uint)((byte*)&value.Normed - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_linear_args", "keeps_normed", (uint)((byte*)&value.KeepsNormed - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_linear_args", "reserved", (uint)((byte*)&value.Reserved - start), (uint)(sizeof(int))));
         }
 
         {
@@ -145,8 +147,10 @@ internal static unsafe class ManagedLayout
             rows.Add(new LayoutRow("sgl_moe_args", "expert_ids", (uint)((byte*)&value.ExpertIds - start), (uint)(sizeof(SglTensor*))));
             rows.Add(new LayoutRow("sgl_moe_args", "gate_up", (uint)((byte*)&value.GateUp - start), (uint)(sizeof(SglWeight))));
             rows.Add(new LayoutRow("sgl_moe_args", "down", (uint)((byte*)&value.Down - start), (uint)(sizeof(SglWeight))));
+            rows.Add(new LayoutRow("sgl_moe_args", "residual", (uint)((byte*)&value.Residual - start), (uint)(sizeof(SglTensor*))));
+            rows.Add(new LayoutRow("sgl_moe_args", "router_logits", (uint)((byte*)&value.RouterLogits - start), (uint)(sizeof(SglTensor*))));
             rows.Add(new LayoutRow("sgl_moe_args", "first_expert", (uint)((byte*)&value.FirstExpert - start), (uint)(sizeof(int))));
-            rows.Add(new LayoutRow("sgl_moe_args", "reserved", (uint)((byte*)&value.Reserved - start), (uint)(sizeof(int))));
+            rows.Add(new LayoutRow("sgl_moe_args", "renormalize", (uint)((byte*)&value.Renormalize - start), (uint)(sizeof(int))));
         }
 
         {

@@ -182,7 +182,15 @@ public sealed class OpsTests : IDisposable
         using PackedWeight gateUp = Weight([1, 1, 2, 1, 3, 1], 2, 1, groups: 3), down = Weight([1, 1, 1], 1, 1, groups: 3);
         Tensor y = New(DType.F32, 1, 1);
         Ops.MoeExperts(_device, y, F32([1f], 1, 1), weights, ids, gateUp, down);
-        Close([4f / 7 * 3 / (1 + MathF.Exp(-3)) + 3f / 7 * 2 / (1 + MathF.Exp(-2))], Floats(y));
+        float sum = 4f / 7 * 3 / (1 + MathF.Exp(-3)) + 3f / 7 * 2 / (1 + MathF.Exp(-2));
+        Close([sum], Floats(y));
+
+        // All of it in one call, onto a residual that is the result.
+        Tensor stream = F32([10f], 1, 1), chosen = New(DType.I32, 1, 2);
+        Ops.MoeExperts(_device, stream, F32([1f], 1, 1), weights, chosen, gateUp, down, residual: stream,
+            routerLogits: F32([0, MathF.Log(3), MathF.Log(4)], 1, 3), renormalize: true);
+        Assert.Equal([2, 1], Ints(chosen));
+        Close([10 + sum], Floats(stream));
     }
 
     [Fact]

@@ -14,6 +14,8 @@ struct FewRowsParams {
   int32_t in_features;
   Epilogue epilogue;
   const bf16* norm;  // [in_features], for kHasNorm
+  bf16* normed;      // [num_rows, in_features] of x under the norm, for kHasNorm; or null
+  int64_t normed_stride;
   float eps;
 };
 
@@ -55,6 +57,16 @@ __global__ void __launch_bounds__(Config::kThreads, 2) few_rows_kernel(const __g
       value = silu(value) * params.epilogue.biased(scale * up, params.width + column);
     }
     params.epilogue.store(row, column, value);
+  }
+  if constexpr (kHasNorm) {
+    if (params.normed == nullptr) return;
+    // All blocks share the elements out.
+    const int num_elements = params.num_rows * params.in_features;
+    for (int i = blockIdx.x * Config::kThreads + threadIdx.x; i < num_elements; i += gridDim.x * Config::kThreads) {
+      const int row = i / params.in_features, k = i % params.in_features;
+      const float value = to_float(params.x[row * params.x_stride + k]) * norm.scale(row, params.in_features, params.eps);
+      params.normed[row * params.normed_stride + k] = from_float<bf16>(value * to_float(params.norm[k]));
+    }
   }
 }
 

@@ -81,6 +81,10 @@ void few_rows(const CudaContext& context, const sgl_linear_args& args, const Lin
   if (args.norm != nullptr) {
     params.norm = static_cast<const bf16*>(args.norm->data);
     params.eps = args.eps;
+    if (args.keeps_normed != 0) {
+      params.normed = static_cast<bf16*>(args.normed->data);
+      params.normed_stride = args.normed->stride[0];
+    }
   }
   const int choice = config.row_tiles * 10 + (desc.is_gated ? 3 : config.weight_tiles);
   switch (choice) {

@@ -100,14 +100,17 @@ struct StreamNorm {
   }
 };
 
-/// sums[warp][weight row][activation row] of the block's tile, one part a warp, in shared memory; ends with a barrier. With
-/// a norm the sums may take the place of its weight.
-template <class Config, bool kHasNorm = false>
-__device__ __forceinline__ void stream_product(float* sums, const StreamOperands<Config>& operands, int in_features,
-                                               const StreamNorm<Config>& norm = {}) {
+/// A lane's sums, as mma lays them out.
+template <class Config>
+using StreamSums = float[Config::kWeightTiles][Config::kRowTiles][4];
+
+/// acc += the turns of this warp: features k, k + step, ... below `in_features`. `prepare()` is called once the first weights are
+/// on their way, and x is read behind it; `scale(v, k, row_tile)` gives what the 8 elements v of x from k on are multiplied as.
+template <class Config, class Prepare, class Scale>
+__device__ __forceinline__ void stream_turns(StreamSums<Config>& acc, const StreamOperands<Config>& operands, int k, int step,
+                                             int in_features, const Prepare& prepare, const Scale& scale) {
   constexpr int kWeightTiles = Config::kWeightTiles, kRowTiles = Config::kRowTiles, kBlocks = Config::kBlocksPerTurn;
-  const int warp = threadIdx.x / kWarpSize, lane = threadIdx.x % kWarpSize;
-  const int place = lane % 4 * 8;
+  const int place = threadIdx.x % 4 * 8;
 
   using Turn = uint4[kBlocks][kWeightTiles][2];
   const auto load_weight = [&](Turn& turn, int k) {
@@ -138,16 +141,12 @@ __device__ __forceinline__ void stream_product(float* sums, const StreamOperands
     }
   };
 
-  float acc[kWeightTiles][kRowTiles][4] = {};
-  float squares[kRowTiles] = {};
   const auto multiply = [&](const Turn& turn, int k) {
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
 #pragma unroll
       for (int row_tile = 0; row_tile < kRowTiles; ++row_tile) {
-        uint4 v = x[block][row_tile];
-        // Past the end x is zero, and any factor will do.
-        if constexpr (kHasNorm) v = norm.scaled(v, min(k + 32 * block + place, in_features - 8), squares[row_tile]);
+        const uint4 v = scale(x[block][row_tile], k + 32 * block + place, row_tile);
 #pragma unroll
         for (int tile = 0; tile < kWeightTiles; ++tile) {
           const uint4 low = turn[block][tile][0], high = turn[block][tile][1];
@@ -160,31 +159,32 @@ __device__ __forceinline__ void stream_product(float* sums, const StreamOperands
 
   // Two turns are in flight from before the wait on: weights never change while a stream runs; what x holds is up to the work
   // before. A turn's x is asked for as soon as the last turn's has been used, while its weights are still on their way.
-  constexpr int kStep = Config::kWarps * Config::kTurn;
   Turn even, odd;
-  int k = warp * Config::kTurn;
-  if constexpr (kHasNorm) norm.begin_staging(in_features);
   load_weight(even, k);
-  load_weight(odd, k + kStep);
-  ptx::allow_successor();
-  if constexpr (kHasNorm) norm.end_staging();
-  ptx::wait_for_predecessor();
+  load_weight(odd, k + step);
+  prepare();
   load_x(k);
-  for (; k < in_features; k += 2 * kStep) {
+  for (; k < in_features; k += 2 * step) {
     multiply(even, k);
-    load_x(k + kStep);
-    load_weight(even, k + 2 * kStep);
-    if (k + kStep >= in_features) break;
-    multiply(odd, k + kStep);
-    load_x(k + 2 * kStep);
-    load_weight(odd, k + 3 * kStep);
+    load_x(k + step);
+    load_weight(even, k + 2 * step);
+    if (k + step >= in_features) break;
+    multiply(odd, k + step);
+    load_x(k + 2 * step);
+    load_weight(odd, k + 3 * step);
   }
+}
 
-  if constexpr (kHasNorm) {
-#pragma unroll
-    for (int row_tile = 0; row_tile < kRowTiles; ++row_tile) norm.leave(row_tile, squares[row_tile]);
-    __syncthreads();  // all have read the norm's weight
-  }
+/// x as it is.
+struct Unscaled {
+  __device__ __forceinline__ uint4 operator()(const uint4& v, int, int) const { return v; }
+};
+
+/// sums[warp][weight row][activation row] = acc, in shared memory; ends with a barrier.
+template <class Config>
+__device__ __forceinline__ void share_sums(float* sums, const StreamSums<Config>& acc) {
+  constexpr int kWeightTiles = Config::kWeightTiles, kRowTiles = Config::kRowTiles;
+  const int warp = threadIdx.x / kWarpSize, lane = threadIdx.x % kWarpSize;
   float* mine = sums + warp * Config::kSumFloats;
 #pragma unroll
   for (int tile = 0; tile < kWeightTiles; ++tile) {
@@ -198,6 +198,40 @@ __device__ __forceinline__ void stream_product(float* sums, const StreamOperands
     }
   }
   __syncthreads();
+}
+
+/// The block's tile, its features dealt out to the warps: sums as by share_sums. With a norm they may take the place of its
+/// weight.
+template <class Config, bool kHasNorm = false>
+__device__ __forceinline__ void stream_product(float* sums, const StreamOperands<Config>& operands, int in_features,
+                                               const StreamNorm<Config>& norm = {}) {
+  constexpr int kRowTiles = Config::kRowTiles;
+  const int first = static_cast<int>(threadIdx.x) / kWarpSize * Config::kTurn, step = Config::kWarps * Config::kTurn;
+  StreamSums<Config> acc = {};
+  if constexpr (kHasNorm) {
+    float squares[kRowTiles] = {};
+    norm.begin_staging(in_features);
+    const auto prepare = [&] {
+      ptx::allow_successor();
+      norm.end_staging();
+      ptx::wait_for_predecessor();
+    };
+    // Past the end x is zero, and any factor will do.
+    const auto scale = [&](const uint4& v, int k, int row_tile) {
+      return norm.scaled(v, min(k, in_features - 8), squares[row_tile]);
+    };
+    stream_turns<Config>(acc, operands, first, step, in_features, prepare, scale);
+#pragma unroll
+    for (int row_tile = 0; row_tile < kRowTiles; ++row_tile) norm.leave(row_tile, squares[row_tile]);
+    __syncthreads();  // all have read the norm's weight
+  } else {
+    const auto prepare = [] {
+      ptx::allow_successor();
+      ptx::wait_for_predecessor();
+    };
+    stream_turns<Config>(acc, operands, first, step, in_features, prepare, Unscaled());
+  }
+  share_sums<Config>(sums, acc);
 }
 
 /// The sum of all warps' parts, in a fixed order.

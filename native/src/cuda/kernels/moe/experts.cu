@@ -4,6 +4,7 @@
 #include "cuda/kernels/gemm/weight.hpp"
 #include "cuda/kernels/moe/experts.cuh"
 #include "cuda/kernels/moe/moe.hpp"
+#include "cuda/kernels/moe/single_token.cuh"
 #include "cuda/kernels/moe/tile_experts.cuh"
 #include "cuda/runtime/launch.hpp"
 #include "cuda/runtime/tensor.hpp"
@@ -18,6 +19,9 @@ constexpr int64_t kMaxPassPairs = 32768;
 
 /// Pairs an expert, on average, up to which streaming its weights once or twice is what takes the time.
 constexpr int64_t kMaxStreamedPairs = 24;
+
+/// Tokens that the one block which groups them routes as well, a warp a token: in a second turn it costs more than a kernel.
+constexpr int64_t kMaxGroupedRoutes = 16;
 
 /// Tokens [first_token, first_token + num_tokens) of a step.
 class Pass {
@@ -41,6 +45,9 @@ class Pass {
     is_tiled_ = is_streamed_ && pairs_per_expert > kMaxStreamedPairs;
     pairs_per_tile_ = is_tiled_ ? TileConfig::kPairs : is_streamed_ && pairs_per_expert > 4 ? 16 : 8;
     is_single_ = num_tokens == 1;
+    has_single_kernels_ = is_single_ && is_streamed_ && k_ <= kWarpSize;
+    is_routed_here_ = args.router_logits != nullptr && args.router_logits->shape[1] <= kMaxChosenFrom && k_ <= kWarpSize &&
+                      (is_single_ ? has_single_kernels_ : num_tokens <= kMaxGroupedRoutes);
     max_tiles_ = is_single_ ? k_ : max_tiles(num_choices_, num_experts_, pairs_per_tile_);
   }
 
@@ -49,6 +56,11 @@ class Pass {
     slice(slicer);
     Slicer placed(context_.scratch.reserve(context_, slicer.num_bytes()));
     slice(placed);
+    if (args_.router_logits != nullptr && !is_routed_here_) {
+      const RouteParams params = route();
+      launch_route(context_, kOp, params, args_.router_logits->dtype);
+    }
+    if (has_single_kernels_) return run_single();
     if (!is_single_) group_pairs();
     gate_up();
     down();
@@ -69,8 +81,54 @@ class Pass {
     return static_cast<const std::byte*>(tensor.data) + first_token_ * tensor.stride[0] * element_bytes(tensor.dtype);
   }
 
+  /// Of this pass's tokens.
+  RouteParams route() const {
+    RouteParams params = route_params(*args_.expert_weights, *args_.expert_ids, *args_.router_logits, args_.renormalize != 0);
+    params.expert_weights += first_token_ * params.weights_stride;
+    params.expert_ids += first_token_ * params.ids_stride;
+    params.logits = rows(*args_.router_logits);
+    params.num_tokens = num_tokens_;
+    return params;
+  }
+
+  void run_single() {
+    SingleTokenParams params{};
+    if (is_routed_here_) {
+      params.route = route();
+      params.has_f32_logits = args_.router_logits->dtype == SGL_F32;
+    } else {
+      params.route.expert_weights = static_cast<float*>(args_.expert_weights->data);
+      params.route.expert_ids = static_cast<int32_t*>(args_.expert_ids->data);
+      params.route.k = static_cast<int32_t>(k_);
+    }
+    params.x = static_cast<const bf16*>(args_.x->data);
+    params.gate_up = reinterpret_cast<const bf16*>(on_device(*args_.gate_up).data);
+    params.down = reinterpret_cast<const bf16*>(on_device(*args_.down).data);
+    params.activated = reinterpret_cast<bf16*>(activated_);
+    if (args_.residual != nullptr) params.residual = static_cast<const bf16*>(args_.residual->data);
+    params.y = static_cast<bf16*>(args_.y->data);
+    params.hidden = static_cast<int32_t>(hidden_);
+    params.intermediate = static_cast<int32_t>(intermediate_);
+    params.first_expert = args_.first_expert;
+    params.num_experts = static_cast<int32_t>(num_experts_);
+    LaunchConfig config;
+    // What runs at once: __launch_bounds__ lets a processor have two.
+    const int64_t num_tiles = k_ * ((intermediate_ + kSingleGateUpColumns - 1) / kSingleGateUpColumns);
+    config.grid = static_cast<unsigned>(std::min<int64_t>(num_tiles, 2 * context_.device.num_sms));
+    config.block = SingleGateUpConfig::kThreads;
+    config.overlaps_predecessor = true;
+    launch(context_, kOp, single_gate_up_kernel, config, params);
+    config.grid = blocks_for(hidden_, 16);
+    config.block = SingleDownConfig::kThreads;
+    launch(context_, kOp, single_down_kernel, config, params);
+  }
+
   void group_pairs() {
     GroupParams params{};
+    if (is_routed_here_) {
+      params.route = route();
+      params.has_f32_logits = args_.router_logits->dtype == SGL_F32;
+    }
     params.expert_ids = reinterpret_cast<const int32_t*>(rows(*args_.expert_ids));
     params.ids_stride = args_.expert_ids->stride[0];
     params.num_choices = static_cast<int32_t>(num_choices_);
@@ -173,6 +231,10 @@ class Pass {
   void combine() {
     CombineParams params{};
     params.y = const_cast<std::byte*>(rows(*args_.y));
+    if (args_.residual != nullptr) {
+      params.residual = rows(*args_.residual);
+      params.residual_stride = args_.residual->stride[0];
+    }
     params.products = products_;
     params.expert_weights = reinterpret_cast<const float*>(rows(*args_.expert_weights));
     if (is_single_) {
@@ -207,7 +269,9 @@ class Pass {
   bool is_aligned_;
   bool is_streamed_;
   bool is_tiled_;
-  bool is_single_;  // one token, whose choices need no grouping
+  bool is_single_;           // one token, whose choices need no grouping
+  bool has_single_kernels_;  // of its own
+  bool is_routed_here_;      // without a kernel for that
   int64_t pairs_per_tile_;
   int64_t max_tiles_;
 

@@ -3,6 +3,7 @@
 #include "cuda/kernels/gemm/generic.cuh"
 #include "cuda/kernels/gemm/stream_product.cuh"
 #include "cuda/kernels/moe/pairs.cuh"
+#include "cuda/kernels/moe/route.cuh"
 #include "cuda/tile/math.cuh"
 
 // Products of experts over grouped tokens, without a word from the host: a first kernel sorts the (token, expert) pairs by
@@ -22,6 +23,11 @@ __global__ void __launch_bounds__(kGroupThreads) group_pairs_kernel(const __grid
   ptx::allow_successor();
   ptx::wait_for_predecessor();
   for (int expert = threadIdx.x; expert < params.num_experts; expert += kGroupThreads) counts[expert] = 0;
+  if (params.route.logits != nullptr) {
+    for (int64_t token = threadIdx.x / kWarpSize; token < params.route.num_tokens; token += kGroupThreads / kWarpSize) {
+      params.has_f32_logits ? route_token<float>(params.route, token) : route_token<bf16>(params.route, token);
+    }
+  }
   __syncthreads();
   const auto expert_of = [&](int choice) {
     const int64_t token = choice / params.k;
@@ -159,11 +165,13 @@ __global__ void __launch_bounds__(kGenericThreads) generic_experts_kernel(const 
 
 struct CombineParams {
   void* y;                        // [num_tokens, hidden]
+  const void* residual;           // the same, or null; may be y
   const float* products;          // [num_pairs, hidden]
   const float* expert_weights;    // [num_tokens, k]
   const int32_t* pair_of_choice;  // [num_tokens, k]; null for a single token
   const int32_t* expert_ids;      // [k] of a single token, else null
   int64_t y_stride;
+  int64_t residual_stride;
   int64_t weights_stride;
   int64_t num_tokens;
   int32_t hidden;
@@ -179,7 +187,7 @@ struct CombineParams {
 
 inline constexpr int kCombineThreads = 256;
 
-/// Sums in f32 in the order of k. A token without an expert here is 0.
+/// Sums in f32 in the order of k, then the residual. A token without an expert here adds nothing.
 template <class T>
 __global__ void __launch_bounds__(kCombineThreads) combine_kernel(const __grid_constant__ CombineParams params) {
   const int column = blockIdx.x * kCombineThreads + threadIdx.x;
@@ -192,6 +200,9 @@ __global__ void __launch_bounds__(kCombineThreads) combine_kernel(const __grid_c
       const int64_t pair = params.pair_of(token, i);
       if (pair < 0) continue;
       sum += params.expert_weights[token * params.weights_stride + i] * params.products[pair * params.hidden + column];
+    }
+    if (params.residual != nullptr) {
+      sum += to_float(static_cast<const T*>(params.residual)[token * params.residual_stride + column]);
     }
     static_cast<T*>(params.y)[token * params.y_stride + column] = from_float<T>(sum);
   }

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "cuda/kernels/moe/route.hpp"
+
 namespace sgl::cuda {
 
 /// Pairs [first_pair, first_pair + num_pairs) of one expert, at most `pairs_per_tile`.
@@ -12,6 +14,8 @@ struct PairTile {
 };
 
 struct GroupParams {
+  RouteParams route;  // done first where it has logits
+  bool has_f32_logits;
   const int32_t* expert_ids;  // [num_tokens, k]
   int64_t ids_stride;
   int32_t num_choices;  // num_tokens * k
