@@ -47,7 +47,8 @@ typedef struct sgl_attention_plan sgl_attention_plan;
 SGL_API sgl_status sgl_attention_plan_create(sgl_context* context, sgl_attention_plan** plan, const sgl_attention_desc* desc);
 SGL_API void sgl_attention_plan_destroy(sgl_attention_plan* plan);
 
-/// Host work of a step, once for all layers that share the plan's description. Must precede `sgl_attention_run`.
+/// Host work of a step, once for all layers that share the plan's description. Must precede `sgl_attention_run`. What was in
+/// the caches before the step's own tokens must have been written by work queued before this call.
 SGL_API sgl_status sgl_attention_plan_update(sgl_context* context, sgl_attention_plan* plan, const sgl_attention_batch* batch);
 
 /// out = softmax(scale * q k^T + mask) v over each request's pages; causal, online softmax, never a T x T matrix. q and out

@@ -199,6 +199,58 @@ TEST(Attention, Decode_of_many_requests_of_whole_and_odd_tiles_matches_the_refer
   }
 }
 
+/// The step's own keys and values come into the caches by an operator queued before, with no wait in between.
+void append_and_attend(const AttentionShape& shape) {
+  SCOPED_TRACE(describe(shape));
+  AttentionCase data(shape);
+  const std::vector<double> expected = data.expected();
+  const Shape own_shape{data.desc.max_tokens, shape.num_kv_heads, shape.head_dim};
+  HostTensor own_k(shape.dtype, own_shape), own_v(shape.dtype, own_shape);
+  std::vector<int32_t> slots;
+  for (size_t r = 0; r < shape.requests.size(); ++r) {
+    for (int key = data.kv_length[r] - shape.requests[r].num_queries; key < data.kv_length[r]; ++key) {
+      const int64_t token = static_cast<int64_t>(slots.size());
+      const int page = data.pages[data.page_start[r] + key / shape.page_size], row_in_page = key % shape.page_size;
+      slots.push_back(page * shape.page_size + row_in_page);
+      for (int64_t head = 0; head < shape.num_kv_heads; ++head) {
+        const int64_t row = (int64_t{page} * shape.num_kv_heads + head) * shape.page_size + row_in_page;
+        for (int64_t i = 0; i < shape.head_dim; ++i) {
+          const int64_t own = (token * shape.num_kv_heads + head) * shape.head_dim + i, cached = row * shape.head_dim + i;
+          own_k.set(own, data.k.get(cached));
+          own_v.set(own, data.v.get(cached));
+          data.k.set(cached, NAN);
+          data.v.set(cached, NAN);
+        }
+      }
+    }
+  }
+  const Context context(shape.num_threads);
+  const Plan plan(context, data.desc);
+  const sgl_attention_batch step = data.batch();
+  const HostTensor slot_ids = HostTensor::ids(slots);
+  ASSERT_OK(sgl_attention_plan_update(context, plan, &step));
+  ASSERT_EQ(SGL_OK, sgl_kv_append(context, data.k, data.v, own_k, own_v, slot_ids)) << sgl_last_error();
+  data.run_once(context, plan);
+  EXPECT_TRUE(is_close(data.out, expected, data.tolerance()));
+}
+
+TEST(Attention, A_steps_own_keys_are_seen_as_soon_as_they_are_appended) {
+  for (const int head_dim : {64, 128}) {
+    AttentionShape shape;
+    shape.head_dim = head_dim;
+    shape.num_q_heads = 8;
+    Random random;
+    for (const int num_requests : {1, 5, 40}) {
+      shape.requests.clear();
+      for (int r = 0; r < num_requests; ++r) {
+        const int num_queries = static_cast<int>(random.integer(1, 4));
+        shape.requests.push_back({num_queries, num_queries + static_cast<int>(random.integer(0, r == 0 ? 3000 : 300))});
+      }
+      append_and_attend(shape);
+    }
+  }
+}
+
 TEST(Attention, Neighbouring_heads_taken_together_match_the_reference) {
   for (const sgl_dtype dtype : {SGL_BF16, SGL_F32}) {
     for (const int page_size : {1, 8, 12, 16}) {

@@ -9,12 +9,12 @@
 //
 // Schedule. Stretches, items and parts are those of decode.cuh, with two blocks an SM. A producer warp has tiles of 16 keys and
 // their values copied by the copy engine into a ring, half of the SM's shared memory, as far ahead as stages are free, over
-// the ends of items too: what is under way does not shrink while the other warps add up an item. These take a tile each in turn.
-// Before the wait on the work before, the first tiles come to the second-level cache.
+// the ends of items too: what is under way does not shrink while the other warps add up an item. These take a tile each in
+// turn. Before the wait on the work before, tiles of earlier steps come into the ring.
 //
-// Measured on one H100 80GB HBM3, 32/8 heads of 128, shuffled pages of 16, against a copy's 2993 GB/s: 2952 GB/s for 256 requests
-// of 1k keys (98.7 %), 2945 for 128, 2867 for 64, 2872 for 32; `decode_kernel` in the same run 2787, 2749, 2761 and 2731. One
-// block an SM with twice the stages is up to 3 % slower, eight warps instead of four change nothing.
+// Measured on one H100 80GB HBM3, 32/8 heads of 128, shuffled pages of 16, against a copy's 2993 GB/s: 2952 GB/s for 256
+// requests of 1k keys (98.7 %), 2945 for 128, 2867 for 64, 2872 for 32; `decode_kernel` in the same run 2787, 2749, 2761 and
+// 2731. One block an SM with twice the stages is up to 3 % slower, eight warps instead of four change nothing.
 
 namespace sgl::cuda {
 
@@ -39,6 +39,7 @@ struct DecodeSm90Config {
   using Team = PartOfBlock<kTeamThreads>;
   static constexpr int kSharedBytes = kRingBytes + kBarrierBytes + kExchangeFloats * 4 + 16 + 1024;  // aligned by hand
   static_assert(kDim % 64 == 0, "tiles are 64 columns wide");
+  static_assert(kNumStages < kWarpSize, "a lane looks at each tile of the first round");
   static_assert(kNumStages % kNumWarps == 0,
                 "of an item a stage is one warp's, which waits for no tile before all that were in its stage before have come");
 };
@@ -53,15 +54,14 @@ class DecodeTileGroups {
   }
 
   struct Group {
-    int num_tiles = 0;  // 0 past the end
+    int num_tiles = 0;                 // 0 past the end
+    bool is_of_earlier_steps = false;  // the lane's tile, all of it
     int kv_head;
     int row_in_page;  // of the lane's tile
     int page;
 
     /// Of the lane's tile, its place in the caches.
-    __device__ int eight_rows(const AttentionParams& params) const {
-      return cache_row(params, page, kv_head, row_in_page) / 8;
-    }
+    __device__ int eight_rows(const AttentionParams& params) const { return cache_row(params, page, kv_head, row_in_page) / 8; }
   };
 
   __device__ Group next() {
@@ -69,6 +69,8 @@ class DecodeTileGroups {
     if (pieces_.is_done()) return group;
     const int lane_key = key_ + threadIdx.x % kWarpSize * Config::kTileKeys, key_end = pieces_.key_end();
     group.num_tiles = min(kWarpSize, (key_end - key_ + Config::kTileKeys - 1) / Config::kTileKeys);
+    group.is_of_earlier_steps =
+        lane_key + Config::kTileKeys <= min(key_end, pieces_.request().kv_length - pieces_.request().num_tokens);
     group.kv_head = pieces_.kv_head();
     group.row_in_page = lane_key % params_.page_size;
     group.page = lane_key < key_end ? pages_[pieces_.request().page_start + lane_key / params_.page_size] : 0;
@@ -103,25 +105,32 @@ __device__ void stream_stretch(const DecodeSm90Params& params, const StepHeader&
   const int lane = threadIdx.x % kWarpSize;
   DecodeTileGroups<Config> groups(attention, step.pages, pieces);
   auto group = groups.next();
-  if (lane < min(group.num_tiles, Config::kNumStages)) {
+  const uint64_t policy = ptx::evict_first_policy();
+  const auto copy = [&](int tile, int eight_rows) {
+    const auto stage = at_tile(ring, tile);
+    stage.wait_free();
+    ptx::mbarrier_arrive_expecting(stage.filled(), Config::kStageBytes);
+    ptx::tma_load_rows(stage.tile(), &params.keys, eight_rows, stage.filled(), policy);
+    ptx::tma_load_rows(stage.tile() + Config::kTileBytes, &params.values, eight_rows, stage.filled(), policy);
+  };
+  // The first tiles up to one that the work before may still write to.
+  const bool is_early = lane < min(group.num_tiles, Config::kNumStages) && group.is_of_earlier_steps;
+  const int num_early = __ffs(~__ballot_sync(0xffffffffu, is_early)) - 1;
+  if (lane < num_early) {
+    copy(lane, group.eight_rows(attention));
+  } else if (lane < min(group.num_tiles, Config::kNumStages)) {
     const int64_t offset = int64_t{group.eight_rows(attention)} * (8 * Config::kDim);
     ptx::prefetch_to_l2(static_cast<const bf16*>(attention.k_cache) + offset, Config::kTileBytes);
     ptx::prefetch_to_l2(static_cast<const bf16*>(attention.v_cache) + offset, Config::kTileBytes);
   }
-  const uint64_t policy = ptx::evict_first_policy();
+  __syncwarp();
   ptx::wait_for_predecessor();
-  for (int tile = 0; group.num_tiles > 0;) {
+  for (int tile = num_early, first = num_early; group.num_tiles > 0; first = 0) {
     const auto next_group = groups.next();
     const int lane_rows = group.eight_rows(attention);
-    for (int i = 0; i < group.num_tiles; ++i, ++tile) {
+    for (int i = first; i < group.num_tiles; ++i, ++tile) {
       const int eight_rows = __shfl_sync(0xffffffffu, lane_rows, i);
-      if (lane == 0) {
-        const auto stage = at_tile(ring, tile);
-        stage.wait_free();
-        ptx::mbarrier_arrive_expecting(stage.filled(), Config::kStageBytes);
-        ptx::tma_load_rows(stage.tile(), &params.keys, eight_rows, stage.filled(), policy);
-        ptx::tma_load_rows(stage.tile() + Config::kTileBytes, &params.values, eight_rows, stage.filled(), policy);
-      }
+      if (lane == 0) copy(tile, eight_rows);
     }
     __syncwarp();
     group = next_group;
@@ -189,7 +198,8 @@ __device__ void attend_streamed(const AttentionParams& params, DecodePieces piec
     for (int tile = warp; tile < num_tiles; tile += Config::kNumWarps) {
       const auto stage = at_tile(ring, first_tile + tile);
       stage.wait_filled();
-      attend_swizzled_tile<Config>(rows, queries, stage.tile(), params, key_begin + tile * Config::kTileKeys, key_end, position);
+      attend_swizzled_tile<Config>(rows, queries, stage.tile(), params, key_begin + tile * Config::kTileKeys, key_end,
+                                   position);
       __syncwarp();
       if (lane == 0) ptx::mbarrier_arrive(stage.free());
     }
@@ -207,8 +217,8 @@ __global__ void __launch_bounds__(Config::kThreads, 2) decode_sm90_kernel(const 
                 "shared memory");
   const uint32_t base = (ptx::shared_address(shared) + 1023) / 1024 * 1024;
   const TileRing<Config::kNumStages> ring{base, base + Config::kRingBytes, Config::kStageBytes};
-  auto& exchange = *reinterpret_cast<DecodeExchange<Config>*>(shared + (base - ptx::shared_address(shared)) + Config::kRingBytes +
-                                                              Config::kBarrierBytes);
+  auto& exchange = *reinterpret_cast<DecodeExchange<Config>*>(shared + (base - ptx::shared_address(shared)) +
+                                                              Config::kRingBytes + Config::kBarrierBytes);
   ptx::allow_successor();
   const bool is_producer = threadIdx.x >= Config::kTeamThreads;
   if (threadIdx.x == Config::kTeamThreads) {
