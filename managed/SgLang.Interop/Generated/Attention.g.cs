@@ -63,8 +63,8 @@ public static unsafe partial class SglNative
     public static partial void sgl_attention_plan_destroy(SglAttentionPlan plan);
 
     /// <summary>
-    /// Host work of a step, once for all layers that share the plan's description. Must precede <c>sgl_attention_run</c>. What was in the
-    /// caches before the step's own tokens must have been written by work queued before this call.
+    /// Host work of a step, once for all layers that share the plan's description. Must precede <c>sgl_attention_run</c>. What was in
+    /// the caches before the step's own tokens must have been written by work queued before this call.
     /// </summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_attention_plan_update(
