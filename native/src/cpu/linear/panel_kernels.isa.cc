@@ -74,26 +74,25 @@ void pack_words(std::byte* operands, int64_t num_rows, const std::byte* const* r
 /// Steps [begin, end) of a tile. One thread does it while the others wait, so word by word it would be felt: eight rows of 8192
 /// features took 10 us, of 600 that the whole product of such a `down` takes.
 template <class Tile>
-void pack_steps(typename Tile::Operand* operands, const typename Tile::Element* const* rows, int64_t num_rows, int64_t begin,
-                int64_t end) {
+void pack_steps(typename Tile::Operand* operands, const std::byte* const* rows, int64_t num_rows, int64_t begin, int64_t end) {
   if constexpr (kIsWord<Tile>) {
     auto* words = reinterpret_cast<std::byte*>(operands);
-    const auto* const* sources = reinterpret_cast<const std::byte* const*>(rows);
     if (num_rows == 1) {
-      __builtin_memcpy(words + begin * 4, sources[0] + begin * 4, static_cast<size_t>(end - begin) * 4);
+      __builtin_memcpy(words + begin * 4, rows[0] + begin * 4, static_cast<size_t>(end - begin) * 4);
       return;
     }
     int64_t r = 0;
-    for (; r + 4 <= num_rows; r += 4) pack_words<4>(words + r * 4, num_rows, sources + r, begin, end);
+    for (; r + 4 <= num_rows; r += 4) pack_words<4>(words + r * 4, num_rows, rows + r, begin, end);
     if (num_rows - r >= 2) {
-      pack_words<2>(words + r * 4, num_rows, sources + r, begin, end);
+      pack_words<2>(words + r * 4, num_rows, rows + r, begin, end);
       r += 2;
     }
-    if (r < num_rows) pack_words<1>(words + r * 4, num_rows, sources + r, begin, end);
+    if (r < num_rows) pack_words<1>(words + r * 4, num_rows, rows + r, begin, end);
   } else {
     for (int64_t r = 0; r < num_rows; ++r) {
+      const auto* elements = reinterpret_cast<const typename Tile::Element*>(rows[r]);
       for (int64_t step = begin; step < end; ++step) {
-        operands[step * num_rows + r] = Tile::operand(rows[r] + step * Tile::kFeatures);
+        operands[step * num_rows + r] = Tile::operand(elements + step * Tile::kFeatures);
       }
     }
   }
@@ -110,16 +109,16 @@ void pack_rows(std::byte* packed, const RowSource& source, const RowTiles& tiles
     const int64_t begin = tiles.begin(tile);
     const int64_t num_rows = tiles.rows(tile);
     auto* operands = reinterpret_cast<typename Tile::Operand*>(packed) + begin * num_steps;
-    const Element* rows[Tile::kMaxRows] = {};  // all set, or GCC 13 holds some for uninitialised
+    const std::byte* rows[Tile::kMaxRows];
     for (int64_t r = 0; r < num_rows; ++r) {
       const int64_t row = source.row_index != nullptr ? source.row_index[begin + r] : begin + r;
-      rows[r] = static_cast<const Element*>(source.x) + row * source.stride;
+      rows[r] = reinterpret_cast<const std::byte*>(static_cast<const Element*>(source.x) + row * source.stride);
     }
     for (int64_t chunk = 0; chunk < whole_steps; chunk += kChunk) {
       pack_steps<Tile>(operands, rows, num_rows, chunk, chunk + kChunk < whole_steps ? chunk + kChunk : whole_steps);
     }
     for (int64_t r = 0; whole_steps < num_steps && r < num_rows; ++r) {
-      const Element last[2] = {rows[r][source.in_features - 1], Element{0}};
+      const Element last[2] = {reinterpret_cast<const Element*>(rows[r])[source.in_features - 1], Element{0}};
       operands[whole_steps * num_rows + r] = Tile::operand(last);
     }
   }
