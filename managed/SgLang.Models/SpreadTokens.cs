@@ -64,9 +64,11 @@ public sealed class SpreadTokens : IDisposable
         {
             long first = 0;
             for (int group = 0; group < _counts.Length; first += _counts[group++])
-                if (group == _place.AttentionDpRank) _device.Copy(all.Rows(first, OwnCount), x);
-            first = 0;
-            for (int group = 0; group < _counts.Length; first += _counts[group++]) f.BroadcastToPeers(all.Rows(first, _counts[group]), group);
+            {
+                Tensor rows = all.Rows(first, _counts[group]);
+                if (group == _place.AttentionDpRank) _device.Copy(rows, x);
+                f.BroadcastToPeers(rows, group);
+            }
             return all;
         }
         long slot = _slots[0];

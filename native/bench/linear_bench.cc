@@ -65,7 +65,8 @@ void run(sgl_context* context, Probes& probes, const Product& product, sgl_dtype
     measure(probes, what, [&](int64_t call) {
       const sgl_linear_args args{&y_view, &x_view, weights[call % num_copies],
                                  nullptr, nullptr, product.is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE,
-                                 0,       nullptr, nullptr, 0, 0};
+                                 0,       nullptr, nullptr,
+                                 0,       0};
       check(sgl_linear(context, &args));
     });
   }

@@ -8,8 +8,8 @@ using System.Runtime.InteropServices;
 namespace SgLang.Interop;
 
 /// <summary>
-/// Matrices [num_groups, out_features, in_features] in the backend's packed layout. Owned by the caller, belongs to its context.
-/// Filled once with <c>sgl_weight_load</c>, then read-only and usable by every operator of the context.
+/// Matrices [num_groups, out_features, in_features] in the backend's packed layout. Owned by the caller, belongs to its
+/// context. Filled once with <c>sgl_weight_load</c>, then read-only and usable by every operator of the context.
 /// </summary>
 public readonly record struct SglWeight(nint Value)
 {
@@ -104,8 +104,8 @@ public static unsafe partial class SglNative
     public static partial SglStatus sgl_weight_fill_random(SglContext context, SglWeight weight, SglWeightFillRandomArgs* args);
 
     /// <summary>
-    /// y = epilogue(norm(x) * weight^T + bias) + residual, accumulated in f32. <c>weight</c> must have one group. num_rows may be 0. With
-    /// a norm either norm(x) is rounded to the activation type, or x times the norm's weight is and the rest is in f32.
+    /// y = epilogue(norm(x) * weight^T + bias) + residual, accumulated in f32. <c>weight</c> must have one group. num_rows may be 0.
+    /// With a norm either norm(x) is rounded to the activation type, or x times the norm's weight is and the rest is in f32.
     /// </summary>
     [LibraryImport("sgl")]
     public static partial SglStatus sgl_linear(SglContext context, SglLinearArgs* args);

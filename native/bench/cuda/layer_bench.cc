@@ -45,7 +45,8 @@ void run_layer(cuda::CudaContext& context, const Layer& layer, const Buffers& bu
   const sgl_tensor norm_weight{buffers.norm_weight.data(), SGL_BF16, 1, {kHidden}, {1}};
   const auto product = [&](const sgl_tensor& y, const sgl_tensor& x, const sgl_weight& weight, const sgl_tensor* residual,
                            bool is_gated) {
-    const sgl_linear_args args{&y, &x, &weight, nullptr, residual, is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE, 0, nullptr, nullptr, 0, 0};
+    const sgl_linear_args args{&y, &x,      &weight, nullptr, residual, is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE,
+                               0,  nullptr, nullptr, 0,       0};
     cuda::linear(context, args,
                  choose({rows, weight.desc.out_features, weight.desc.in_features, SGL_BF16, SGL_BF16, is_gated, false,
                          residual != nullptr, SGL_BF16, true}));

@@ -61,7 +61,8 @@ void run_candidates(cuda::CudaContext& context, const Product& product, const st
     timed.push_back(std::make_unique<Timed>(context, 4 * num_copies, [&](int call) {
       const sgl_linear_args args{&y,      &x,      weights[call % num_copies].get(),
                                  nullptr, nullptr, product.is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE,
-                                 0,       nullptr, nullptr, 0, 0};
+                                 0,       nullptr, nullptr,
+                                 0,       0};
       cuda::linear(context, args, config);
     }));
     turns.push_back(timed.back().get());
@@ -88,7 +89,8 @@ void run(cuda::CudaContext& context, const Product& product, double bandwidth, b
     Timed ours(context, 4 * num_copies, [&](int call) {
       const sgl_linear_args args{&y_view, &x_view, weights[call % num_copies].get(),
                                  nullptr, nullptr, product.is_gated ? SGL_EPILOGUE_SILU_MUL : SGL_EPILOGUE_NONE,
-                                 0,       nullptr, nullptr, 0, 0};
+                                 0,       nullptr, nullptr,
+                                 0,       0};
       cuda::linear(context, args);
     });
     // The library's product alone, without the gate that ours fuses.

@@ -14,8 +14,8 @@
 #include "cuda/kernels/gemm/weight.hpp"
 #include "cuda/kernels/moe/moe.hpp"
 #include "cuda/kernels/norm/norm.hpp"
-#include "cuda/runtime/error.hpp"
 #include "cuda/random_weight.hpp"
+#include "cuda/runtime/error.hpp"
 #include "cuda/timing.hpp"
 
 namespace sgl::bench {
@@ -34,8 +34,8 @@ void run_all() {
   const auto down = random_weight(context, {kExperts, SGL_BF16, kHidden, kIntermediate}, 2, 0.03f);
   std::mt19937 random(1);
   for (const int64_t tokens : kTokens) {
-    const DeviceBuffer x(tokens * kHidden * 2), y(tokens * kHidden * 2), stream(tokens * kHidden * 2), ids(tokens * kChosen * 4),
-        weights(tokens * kChosen * 4), logits(tokens * kExperts * 4);
+    const DeviceBuffer x(tokens * kHidden * 2), y(tokens * kHidden * 2), stream(tokens * kHidden * 2),
+        ids(tokens * kChosen * 4), weights(tokens * kChosen * 4), logits(tokens * kExperts * 4);
     std::vector<float> scores(tokens * kExperts);
     std::normal_distribution<float> normal;
     for (float& score : scores) score = normal(random);
@@ -45,9 +45,8 @@ void run_all() {
     for (int64_t token = 0; token < tokens; ++token) {
       std::vector<int64_t> order(kExperts);
       std::iota(order.begin(), order.end(), 0);
-      std::partial_sort(order.begin(), order.begin() + kChosen, order.end(), [&](int64_t a, int64_t b) {
-        return scores[token * kExperts + a] > scores[token * kExperts + b];
-      });
+      std::partial_sort(order.begin(), order.begin() + kChosen, order.end(),
+                        [&](int64_t a, int64_t b) { return scores[token * kExperts + a] > scores[token * kExperts + b]; });
       chosen.insert(order.begin(), order.begin() + kChosen);
     }
     const sgl_tensor x_view{x.data(), SGL_BF16, 2, {tokens, kHidden}, {kHidden, 1}};
@@ -70,9 +69,11 @@ void run_all() {
     const auto touched = static_cast<double>(chosen.size());
     const double num_bytes = touched * 3 * kHidden * kIntermediate * 2 + 3.0 * tokens * kHidden * 2;
     const double flops = 2.0 * tokens * kChosen * 3 * kHidden * kIntermediate;
-    std::printf("%5lld tokens, %3.0f experts touched: one by one %8.1f us, at once %8.1f us %7.0f GB/s %5.1f %% of copy %6.1f TFLOP/s\n",
-                static_cast<long long>(tokens), touched, us[0], us[1], num_bytes / us[1] / 1e3,
-                100 * num_bytes / (us[1] * 1e-6) / bandwidth, flops / us[1] / 1e6);
+    std::printf(
+        "%5lld tokens, %3.0f experts touched: one by one %8.1f us, at once %8.1f us %7.0f GB/s %5.1f %% of copy %6.1f "
+        "TFLOP/s\n",
+        static_cast<long long>(tokens), touched, us[0], us[1], num_bytes / us[1] / 1e3,
+        100 * num_bytes / (us[1] * 1e-6) / bandwidth, flops / us[1] / 1e6);
     std::fflush(stdout);
   }
 }
@@ -88,7 +89,8 @@ void run_norms() {
       const sgl_tensor normalized_view{normalized.data(), SGL_BF16, 2, {rows, kHidden}, {kHidden, 1}};
       const sgl_tensor norm_view{norm.data(), SGL_BF16, 1, {kHidden}, {1}};
       const sgl_tensor y_view{y.data(), SGL_F32, 2, {rows, width}, {width, 1}};
-      sgl_linear_args args{&y_view, &x_view, weight.get(), nullptr, nullptr, SGL_EPILOGUE_NONE, 1e-6f, &norm_view, &normalized_view, 1, 0};
+      sgl_linear_args args{&y_view, &x_view,    weight.get(),     nullptr, nullptr, SGL_EPILOGUE_NONE,
+                           1e-6f,   &norm_view, &normalized_view, 1,       0};
       Timed at_once(context, 20, [&](int) { cuda::linear(context, args); });
       sgl_linear_args plain = args;
       plain.x = &normalized_view;
@@ -98,8 +100,8 @@ void run_norms() {
         cuda::linear(context, plain);
       });
       const std::vector<double> us = medians({&parts, &at_once});
-      std::printf("norm and product %4lld x %lld, %lld rows: one by one %6.1f us, at once %6.1f us\n", static_cast<long long>(width),
-                  static_cast<long long>(kHidden), static_cast<long long>(rows), us[0], us[1]);
+      std::printf("norm and product %4lld x %lld, %lld rows: one by one %6.1f us, at once %6.1f us\n",
+                  static_cast<long long>(width), static_cast<long long>(kHidden), static_cast<long long>(rows), us[0], us[1]);
       std::fflush(stdout);
     }
   }

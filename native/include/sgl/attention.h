@@ -54,9 +54,8 @@ SGL_API sgl_status sgl_attention_plan_update(sgl_context* context, sgl_attention
 /// out = softmax(scale * q k^T + mask) v over each request's pages; causal, online softmax, never a T x T matrix. q and out
 /// are [num_tokens, num_q_heads, head_dim] (last dimension dense). The step's own K and V are already in the caches.
 /// `sinks` (f32 [num_q_heads], or null) is one more logit per head in the softmax's denominator. Safe to capture.
-SGL_API sgl_status sgl_attention_run(sgl_context* context, sgl_attention_plan* plan, const sgl_tensor* out,
-                                     const sgl_tensor* q, const sgl_tensor* k_cache, const sgl_tensor* v_cache,
-                                     const sgl_tensor* sinks);
+SGL_API sgl_status sgl_attention_run(sgl_context* context, sgl_attention_plan* plan, const sgl_tensor* out, const sgl_tensor* q,
+                                     const sgl_tensor* k_cache, const sgl_tensor* v_cache, const sgl_tensor* sinks);
 
 #ifdef __cplusplus
 }

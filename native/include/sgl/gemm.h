@@ -7,8 +7,8 @@
 extern "C" {
 #endif
 
-/// Matrices [num_groups, out_features, in_features] in the backend's packed layout. Owned by the caller, belongs to its context.
-/// Filled once with `sgl_weight_load`, then read-only and usable by every operator of the context.
+/// Matrices [num_groups, out_features, in_features] in the backend's packed layout. Owned by the caller, belongs to its
+/// context. Filled once with `sgl_weight_load`, then read-only and usable by every operator of the context.
 typedef struct sgl_weight sgl_weight;
 
 typedef struct sgl_weight_desc {
@@ -74,8 +74,8 @@ typedef struct sgl_linear_args {
   int32_t reserved;
 } sgl_linear_args;
 
-/// y = epilogue(norm(x) * weight^T + bias) + residual, accumulated in f32. `weight` must have one group. num_rows may be 0. With
-/// a norm either norm(x) is rounded to the activation type, or x times the norm's weight is and the rest is in f32.
+/// y = epilogue(norm(x) * weight^T + bias) + residual, accumulated in f32. `weight` must have one group. num_rows may be 0.
+/// With a norm either norm(x) is rounded to the activation type, or x times the norm's weight is and the rest is in f32.
 SGL_API sgl_status sgl_linear(sgl_context* context, const sgl_linear_args* args);
 
 #ifdef __cplusplus

@@ -48,7 +48,8 @@ struct sgl_comm_group {
   const sgl_comm_group_options options;
 };
 
-/// One rank's place in a group. Like a backend's operators, its calls arrive checked, but for what only the ranks together know.
+/// One rank's place in a group. Like a backend's operators, its calls arrive checked, but for what only the ranks together
+/// know.
 struct sgl_communicator {
   sgl_communicator(const sgl_comm_group& group, int rank) : num_ranks(group.options.num_ranks), rank(rank) {}
   virtual ~sgl_communicator() = default;

@@ -1,6 +1,6 @@
-// A CUDA part whose one device is the CPU, and can be lost: once the file named by SGL_LOSE_DEVICE exists, every call fails with
-// CUDA_FATAL for ever, as on a GPU whose context an illegal access has taken. It has SGL_DEVICE_BYTES of memory, if that is set. For
-// tests of whole programs.
+// A CUDA part whose one device is the CPU, and can be lost: once the file named by SGL_LOSE_DEVICE exists, every call fails
+// with CUDA_FATAL for ever, as on a GPU whose context an illegal access has taken. It has SGL_DEVICE_BYTES of memory, if that
+// is set. For tests of whole programs.
 #include <unistd.h>
 
 #include <atomic>

@@ -40,7 +40,8 @@ void expect_normalizes(sgl_context* context, Random& random, const LinearCase& c
   if (c.dtype == SGL_BF16) tolerance.absolute += (c.is_gated ? 4 : 1) * 0.02;
   EXPECT_TRUE(is_close(y, expected, tolerance)) << c << ", x scaled by " << x_scale;
   if (keeps_normed) {
-    EXPECT_TRUE(is_close(normed, reference::rms_norm(x.view(), norm.view(), kEps), rounding_of(c.dtype))) << c << ", x scaled by " << x_scale;
+    EXPECT_TRUE(is_close(normed, reference::rms_norm(x.view(), norm.view(), kEps), rounding_of(c.dtype)))
+        << c << ", x scaled by " << x_scale;
   }
 }
 

@@ -57,8 +57,7 @@ struct Choices {
 
 sgl_status run(sgl_context* context, const HostTensor& y, const HostTensor& x, const Choices& choices, const Experts& experts,
                int32_t first_expert = 0) {
-  const sgl_moe_args args{y,       x,       choices.weights, choices.ids, experts.gate_up, experts.down,
-                          nullptr, nullptr, first_expert,    0};
+  const sgl_moe_args args{y, x, choices.weights, choices.ids, experts.gate_up, experts.down, nullptr, nullptr, first_expert, 0};
   return sgl_moe_experts(context, &args);
 }
 
@@ -188,8 +187,7 @@ TEST_F(MoeExperts, A_residual_is_added_also_where_it_is_the_result) {
           std::vector<double> expected = expected_of(x, choices, experts);
           for (size_t i = 0; i < expected.size(); ++i) expected[i] += residual.get(i);
           const HostTensor& y = is_result ? residual : apart;
-          const sgl_moe_args args{y,        x,       choices.weights, choices.ids, experts.gate_up, experts.down,
-                                  residual, nullptr, 0,               0};
+          const sgl_moe_args args{y, x, choices.weights, choices.ids, experts.gate_up, experts.down, residual, nullptr, 0, 0};
           ASSERT_OK(sgl_moe_experts(context, &args));
           EXPECT_TRUE(is_close(y, expected, tolerance_of(dtype))) << dims << ", " << num_tokens << " tokens";
         }
@@ -205,9 +203,10 @@ TEST_F(MoeExperts, Logits_are_routed_first) {
     int32_t first_expert;
   };
   for (const sgl_dtype dtype : {SGL_F32, SGL_BF16}) {
-    for (const Case c : {Case{{4, 64, 32}, 4, 3, 0}, Case{{5, 65, 7}, 5, 2, 0}, Case{{128, 136, 264}, 128, 8, 0},
-                         Case{{6, 72, 136}, 13, 5, 4}, Case{{3, 256, 1160}, 3, 1, 0}, Case{{2, 64, 1288}, 2, 2, 0},
-                         Case{{40, 64, 64}, 40, 33, 0}, Case{{16, 128, 200}, 1025, 16, 600}, Case{{16, 128, 200}, 300, 12, 7}}) {
+    for (const Case c :
+         {Case{{4, 64, 32}, 4, 3, 0}, Case{{5, 65, 7}, 5, 2, 0}, Case{{128, 136, 264}, 128, 8, 0}, Case{{6, 72, 136}, 13, 5, 4},
+          Case{{3, 256, 1160}, 3, 1, 0}, Case{{2, 64, 1288}, 2, 2, 0}, Case{{40, 64, 64}, 40, 33, 0},
+          Case{{16, 128, 200}, 1025, 16, 600}, Case{{16, 128, 200}, 300, 12, 7}}) {
       const Experts experts(context, random, dtype, c.dims);
       for (const sgl_dtype logits_dtype : {SGL_F32, SGL_BF16}) {
         for (const int64_t num_tokens : {1, 2, 37, 150}) {

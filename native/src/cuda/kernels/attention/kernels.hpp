@@ -62,7 +62,8 @@ struct SelectedKernels {
   AttentionKernel prefill;
   /// Null on other devices. Where it is there, tiles have its rows, which may not be those of `prefill`.
   PrefillSm90Kernel prefill_sm90;
-  /// For many requests, with the same parts as `decode`; null on other devices and where pages, heads or a window do not suit it.
+  /// For many requests, with the same parts as `decode`; null on other devices and where pages, heads or a window do not suit
+  /// it.
   DecodeSm90Kernel decode_sm90;
 };
 

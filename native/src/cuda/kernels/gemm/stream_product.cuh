@@ -104,8 +104,9 @@ struct StreamNorm {
 template <class Config>
 using StreamSums = float[Config::kWeightTiles][Config::kRowTiles][4];
 
-/// acc += the turns of this warp: features k, k + step, ... below `in_features`. `prepare()` is called once the first weights are
-/// on their way, and x is read behind it; `scale(v, k, row_tile)` gives what the 8 elements v of x from k on are multiplied as.
+/// acc += the turns of this warp: features k, k + step, ... below `in_features`. `prepare()` is called once the first weights
+/// are on their way, and x is read behind it; `scale(v, k, row_tile)` gives what the 8 elements v of x from k on are multiplied
+/// as.
 template <class Config, class Prepare, class Scale>
 __device__ __forceinline__ void stream_turns(StreamSums<Config>& acc, const StreamOperands<Config>& operands, int k, int step,
                                              int in_features, const Prepare& prepare, const Scale& scale) {

@@ -31,7 +31,8 @@ __global__ void __launch_bounds__(kGroupThreads) group_pairs_kernel(const __grid
   __syncthreads();
   const auto expert_of = [&](int choice) {
     const int64_t token = choice / params.k;
-    return local_expert(params.expert_ids[token * params.ids_stride + choice % params.k], params.first_expert, params.num_experts);
+    return local_expert(params.expert_ids[token * params.ids_stride + choice % params.k], params.first_expert,
+                        params.num_experts);
   };
   for (int choice = threadIdx.x; choice < params.num_choices; choice += kGroupThreads) {
     const int expert = expert_of(choice);

@@ -35,7 +35,8 @@ __device__ __forceinline__ int local_expert(int32_t id, int32_t first_expert, in
   return expert >= 0 && expert < num_experts ? static_cast<int>(expert) : -1;
 }
 
-/// One of the two products over pair tiles. Of a single token, every choice is a pair and a tile of its own: nothing is grouped.
+/// One of the two products over pair tiles. Of a single token, every choice is a pair and a tile of its own: nothing is
+/// grouped.
 struct ExpertProductParams {
   void* y;                       // [num_pairs, width]
   const void* x;                 // [num_tokens, in_features] through token_of_pair, or [num_pairs, in_features]

@@ -10,21 +10,21 @@
 // logits. The gate and up product is one wave of blocks, whose warps ask for the next tile's weights before they have added up
 // the last one's; a block of the down product makes its columns of all chosen experts, a warp or more an expert.
 //
-// 8 of 128 experts of 2048 x 768 on an H100 (cuda_moe_bench): 33.2 us with routing and residual, 76 % of copy bandwidth; in tiles
-// of 16 columns, a block each, in one and a half waves 40.6; weight rows through the copy engine into rings of shared memory,
-// with both kernels' blocks on a processor at once, 48.0.
+// 8 of 128 experts of 2048 x 768 on an H100 (cuda_moe_bench): 33.2 us with routing and residual, 76 % of copy bandwidth; in
+// tiles of 16 columns, a block each, in one and a half waves 40.6; weight rows through the copy engine into rings of shared
+// memory, with both kernels' blocks on a processor at once, 48.0.
 
 namespace sgl::cuda {
 
 struct SingleTokenParams {
-  RouteParams route;      // of one token; without logits its ids and weights are given
+  RouteParams route;  // of one token; without logits its ids and weights are given
   bool has_f32_logits;
-  const bf16* x;          // [hidden]
-  const bf16* gate_up;    // [num_experts, 2 * intermediate, hidden]
-  const bf16* down;       // [num_experts, hidden, intermediate]
-  bf16* activated;        // [k, intermediate]
-  const bf16* residual;   // [hidden], or null
-  bf16* y;                // [hidden]
+  const bf16* x;         // [hidden]
+  const bf16* gate_up;   // [num_experts, 2 * intermediate, hidden]
+  const bf16* down;      // [num_experts, hidden, intermediate]
+  bf16* activated;       // [k, intermediate]
+  const bf16* residual;  // [hidden], or null
+  bf16* y;               // [hidden]
   int32_t hidden;
   int32_t intermediate;
   int32_t first_expert;
@@ -176,7 +176,8 @@ __global__ void __launch_bounds__(SingleDownConfig::kThreads, 2)
     }
     operands.x[0] = params.activated + int64_t{place} * params.intermediate + lane % 4 * 8;
     StreamSums<Config> product = {};
-    stream_turns<Config>(product, operands, begin, Config::kTurn, min(begin + features_per_part, params.intermediate), wait, Unscaled());
+    stream_turns<Config>(product, operands, begin, Config::kTurn, min(begin + features_per_part, params.intermediate), wait,
+                         Unscaled());
 #pragma unroll
     for (int i = 0; i < 4; ++i) acc[0][0][i] += weight * product[0][0][i];
   }

@@ -4,10 +4,11 @@
 
 // Where top-k and top-p cut the order (falling logit, rising id), without sorting. A logit v is kept if fewer than k logits
 // are larger, and the weights of the larger ones sum to at most p: both hold from some v up, which a search over the 32-bit
-// keys of logits finds. A pass over the row counts and sums above 7 pivots, the first time at steps of the logarithm of a weight,
-// since most of the keys are of logits that none has. What is left of the row, when few enough, is listed in shared memory, and
-// the search ends there, 8 bits of the key at a time. Sums in the list are of integers, so that no sum depends on timing. Of
-// equal logits at the cut only the lowest ids may be kept: they are counted, and in that rare case their last id is searched too.
+// keys of logits finds. A pass over the row counts and sums above 7 pivots, the first time at steps of the logarithm of a
+// weight, since most of the keys are of logits that none has. What is left of the row, when few enough, is listed in shared
+// memory, and the search ends there, 8 bits of the key at a time. Sums in the list are of integers, so that no sum depends on
+// timing. Of equal logits at the cut only the lowest ids may be kept: they are counted, and in that rare case their last id is
+// searched too.
 
 namespace sgl::cuda {
 
@@ -28,7 +29,8 @@ inline constexpr int kPivots = 7;
 struct CutList {
   static constexpr int kMaxEntries = 4096;
   static constexpr int kBins = 256;
-  static constexpr double kOne = 0x1p44;  // 2^17 weights of at most 1 fit 64 bits, and what rounding cuts off sums to below 1e-8
+  /// A weight of 1: all entries' weights fit 64 bits, and what rounding cuts off them sums to below 1e-9.
+  static constexpr double kOne = 0x1p44;
 
   uint2 entries[kMaxEntries];  // key, id
   unsigned long long weights[kBins];
@@ -187,8 +189,9 @@ __device__ inline Cut find_cut(SamplingGroup& group, const LogitRow& row, const 
     constexpr float kSteps[kPivots] = {24, 16, 11, 8, 5, 3, 1};  // of the natural logarithm of a weight
 #pragma unroll
     for (int i = 0; i < kPivots; ++i) {
-      pivots[i] = is_first ? min(key_of(weighting.max - kSteps[i] * weighting.temperature + 0.0f), range.high - 1)
-                           : range.low + static_cast<uint32_t>(static_cast<uint64_t>(range.high - range.low) * (i + 1) / (kPivots + 1));
+      pivots[i] =
+          is_first ? min(key_of(weighting.max - kSteps[i] * weighting.temperature + 0.0f), range.high - 1)
+                   : range.low + static_cast<uint32_t>(static_cast<uint64_t>(range.high - range.low) * (i + 1) / (kPivots + 1));
     }
     narrow_range(group, row, weighting, max_count, max_weight, pivots, range);
   }

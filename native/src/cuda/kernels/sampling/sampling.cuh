@@ -90,7 +90,8 @@ __device__ inline int draw_uniform(SamplingGroup& group, const LogitRow& row, co
   const auto sum_by_warps = [&](int begin, int end, int share) {
     double sum = 0;
     const int first = min(begin + warp * share, end);
-    row.for_each_of(first + lane, min(first + share, end), kWarpSize, [&](int id, float logit) { sum += weight_of(id, logit); });
+    row.for_each_of(first + lane, min(first + share, end), kWarpSize,
+                    [&](int id, float logit) { sum += weight_of(id, logit); });
     sum = warp_reduce(sum, Sum());
     __syncthreads();
     if (lane == 0) warp_sums[warp] = sum;
