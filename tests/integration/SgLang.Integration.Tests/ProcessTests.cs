@@ -100,7 +100,8 @@ public partial class ProcessTests
     [Fact]
     public async Task Forced_shutdown_does_not_wait()
     {
-        await using ServerProcess server = ServerProcess.Start(new Dictionary<string, string> { ["SGL_FORCE_SHUTDOWN"] = "1" }, s_demo);
+        // What a script runs in the background has SIGINT ignored, and hands that down.
+        await using ServerProcess server = ServerProcess.StartIn(["env", "--default-signal=INT"], new Dictionary<string, string> { ["SGL_FORCE_SHUTDOWN"] = "1" }, s_demo);
         using var client = new HttpClient { BaseAddress = await server.ReadyAsync(), Timeout = DemoServer.Deadline };
         (Task<string> rest, HttpResponseMessage response) = await BeginAsync(client, 2000);
         using (response)
